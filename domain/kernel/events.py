@@ -1,0 +1,189 @@
+"""Events: what happened, as a CloudEvents 1.0 document in structured JSON mode.
+
+Three shapes of one thing: ``DomainEvent`` (what rules speak of), ``Draft`` (a domain event about to be appended, with
+its causes) and ``Recorded`` (what the log holds: bytes at a position). The stored bytes are the truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Final, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from domain.kernel.errors import StoredDataInvalid, UnknownEventType
+from domain.kernel.ids import Position, StreamId
+from domain.kernel.upcasts import UPCASTS, Upcasts
+
+CONTENT_TYPE: Final = "application/cloudevents+json"
+
+
+class DomainEvent(BaseModel):
+    """One past fact. ``TYPE`` is its persisted name with a version; it never contains a module path."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    TYPE: ClassVar[str]
+
+    @classmethod
+    def short_name(cls) -> str:
+        """Name in subjects: the type without prefix and version."""
+        return cls.TYPE.split(".")[-2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An event about to be appended. The store adds its version and its address."""
+
+    id: str
+    type: str
+    time: str
+    correlation: str
+    causation: str
+    actor: str
+    data: dict[str, Any]
+    traceparent: str | None = None
+
+    @property
+    def short_name(self) -> str:
+        """Last token of the subject."""
+        return self.type.split(".")[-2]
+
+    def body(self, stream: StreamId, version: int) -> bytes:
+        """Bytes of the CloudEvent as version ``version`` of ``stream``."""
+        document: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": str(stream),
+            "type": self.type,
+            "time": self.time,
+            "subject": stream.id,
+            "sequence": str(version),
+            "correlationid": self.correlation,
+            "causationid": self.causation,
+            "actor": self.actor,
+        }
+        if self.traceparent is not None:
+            document["traceparent"] = self.traceparent
+        document["datacontenttype"] = "application/json"
+        document["data"] = self.data
+        return orjson.dumps(document)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One event as the log holds it. Attributes are read from ``body`` once, when first asked for."""
+
+    position: Position
+    address: str
+    """The broker subject: ``evt.<shard>.<tenant>.<category>.<id>.<version>.<EventType>``."""
+    body: bytes
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The CloudEvent as a JSON object."""
+        try:
+            document = orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise StoredDataInvalid(f"event at {self.position} ({self.address}) is no JSON: {error}") from error
+        if not isinstance(document, dict) or document.get("specversion") != "1.0" or "type" not in document:
+            raise StoredDataInvalid(f"event at {self.position} ({self.address}) is no CloudEvent 1.0 document")
+        return document
+
+    @property
+    def id(self) -> str:
+        """The event's id."""
+        return str(self.document["id"])
+
+    @property
+    def type(self) -> str:
+        """Persisted type name with version."""
+        return str(self.document["type"])
+
+    @property
+    def time(self) -> str:
+        """When it was decided, RFC 3339."""
+        return str(self.document["time"])
+
+    @property
+    def actor(self) -> str:
+        """Who decided it."""
+        return str(self.document["actor"])
+
+    @property
+    def causation(self) -> str:
+        """Id of the command or effect that caused it."""
+        return str(self.document["causationid"])
+
+    @property
+    def correlation(self) -> str:
+        """Id that all events of one piece of work share."""
+        return str(self.document["correlationid"])
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """Payload as stored."""
+        return self.document["data"]  # type: ignore[no-any-return]
+
+    @cached_property
+    def stream(self) -> StreamId:
+        """The stream it belongs to, read from its address."""
+        _, _, tenant, category, stream_id, _, _ = self.address.split(".")
+        return StreamId(tenant, category, stream_id)
+
+    @cached_property
+    def version(self) -> int:
+        """Place within its stream, from 1, read from its address."""
+        return int(self.address.split(".")[5])
+
+    @property
+    def short_name(self) -> str:
+        """Event type without prefix and version, read from its address."""
+        return self.address.rsplit(".", 1)[1]
+
+
+def address(stream: StreamId, shards: int, version: int, short_name: str) -> str:
+    """Broker subject of one event."""
+    return f"evt.{stream.shard(shards)}.{stream.tenant}.{stream.category}.{stream.id}.{version}.{short_name}"
+
+
+class EventCatalog:
+    """Which persisted type is which domain event; old types go through upcasts first."""
+
+    def __init__(self, types: Iterable[type[DomainEvent]], upcasts: Upcasts = UPCASTS) -> None:
+        self._types: dict[str, type[DomainEvent]] = {}
+        self._upcasts = upcasts
+        for kind in types:
+            if kind.TYPE in self._types:
+                raise ValueError(f"event type {kind.TYPE} is declared twice")
+            self._types[kind.TYPE] = kind
+
+    def __iter__(self) -> Any:
+        return iter(self._types.values())
+
+    def decode(self, event: Recorded, data: Mapping[str, Any] | None = None) -> DomainEvent | None:
+        """Give the domain event, or None where this release does not know the type (a reader skips those)."""
+        name, payload = self._upcasts.apply(event.type, event.data if data is None else data)
+        kind = self._types.get(name)
+        if kind is None:
+            return None
+        try:
+            return kind.model_validate(payload)
+        except ValidationError as error:
+            raise StoredDataInvalid(f"event at {event.position} is no valid {name}: {error}") from error
+
+    def decode_known(self, event: Recorded, data: Mapping[str, Any] | None = None) -> DomainEvent:
+        """As ``decode``, but an unknown type is refused: a replay must not skip what it cannot understand."""
+        decoded = self.decode(event, data)
+        if decoded is None:
+            raise UnknownEventType(
+                f"event at {event.position} has type {event.type}, which this release does not know; "
+                "replay it with a release at least as new as the one that wrote it"
+            )
+        return decoded
+
+    def with_types(self, types: Iterable[type[DomainEvent]]) -> Self:
+        """A catalog with further types."""
+        return type(self)([*self._types.values(), *types], self._upcasts)

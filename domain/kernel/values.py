@@ -1,0 +1,297 @@
+"""Values of programs and events: one tagged, total codec to JSON, and one canonical form.
+
+JSON alone would lose the kind of some values (``1`` and ``1.0``), the exactness of others (integers beyond 2^53) and
+cannot hold the rest (keywords, times, maps whose keys are not strings). Those are written as an object with a single
+key that starts with ``$``; a user's own key that starts with ``$`` gets one more. Equal values have equal canonical
+bytes (RFC 8785) and so equal digests.
+
+Values are never mutated once made; vectors are lists and maps are dicts so that decoded JSON needs no copy.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Final, TypeAlias
+from uuid import UUID
+from weakref import WeakValueDictionary
+
+import orjson
+import rfc8785
+
+from domain.kernel.errors import PrecedentError
+
+EXACT_INTEGER: Final = 2**53
+"""Beyond this magnitude a JSON reader may round an integer (RFC 7493), so it is tagged."""
+
+MAX_DEPTH: Final = 200
+"""Nesting of one value; deeper ones are refused, so that no reader of ours needs an unbounded stack."""
+
+_SURROGATES_ON: Final = re.compile("[\ud800-\U0010ffff]")
+
+
+class Keyword:
+    """A name that stands for itself, written ``:name``. Interned: equal names are the same object."""
+
+    __slots__ = ("__weakref__", "name")
+    # Weak: names come from outside too, and must not pile up.
+    _interned: ClassVar[WeakValueDictionary[str, Keyword]] = WeakValueDictionary()
+    name: str
+
+    def __new__(cls, name: str) -> Keyword:  # noqa: PYI034  # the interned one, not always a new one
+        """Return the one keyword of this name."""
+        found = cls._interned.get(name)
+        if found is None:
+            found = super().__new__(cls)
+            object.__setattr__(found, "name", name)
+            found = cls._interned.setdefault(name, found)
+        return found
+
+    def __setattr__(self, attribute: str, value: object) -> None:
+        """Refuse every change."""
+        raise AttributeError(f"keyword {self!r} is immutable: {attribute} cannot become {value!r}")
+
+    def __reduce__(self) -> tuple[type[Keyword], tuple[str]]:
+        return Keyword, (self.name,)
+
+    def __repr__(self) -> str:
+        return f":{self.name}"
+
+
+MapKey: TypeAlias = Keyword | str | int
+Value: TypeAlias = bool | int | float | str | Keyword | UUID | datetime | list[Any] | dict[Any, Any] | None
+Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
+
+
+class ValueNotEncodable(PrecedentError):
+    """Return only values of the language from tools and programs: see docs/values.md for the list."""
+
+    code = "value.not-encodable"
+
+
+class ValueNotDecodable(PrecedentError):
+    """The stored form of a value is malformed: the writer was not this codec, or the bytes were edited."""
+
+    code = "value.not-decodable"
+
+
+def encode(value: Value) -> Json:
+    """Give the JSON form of a value. Total over ``Value``; anything else raises ``ValueNotEncodable``."""
+    return _encode(value, 0)
+
+
+def _encode(value: Any, depth: int) -> Json:
+    kind = type(value)
+    if kind is str:
+        return _encode_text(value)
+    if value is None or kind is bool:
+        return value  # type: ignore[no-any-return]
+    if kind is int:
+        return value if -EXACT_INTEGER <= value <= EXACT_INTEGER else {"$int": str(value)}
+    if depth >= MAX_DEPTH:
+        raise ValueNotEncodable(f"value is nested deeper than {MAX_DEPTH} levels; flatten it")
+    if kind is list or kind is tuple:
+        return [_encode(item, depth + 1) for item in value]
+    if kind is dict:
+        return _encode_map(value, depth + 1)
+    if kind is Keyword:
+        return {"$kw": value.name}
+    if kind is float:
+        return _encode_float(value)
+    if kind is datetime:
+        return {"$time": _encode_time(value)}
+    if kind is UUID:
+        return {"$uuid": str(value)}
+    raise ValueNotEncodable(f"{kind.__name__} is no value of the language: {_short(value)}")
+
+
+def _encode_text(value: str) -> str:
+    if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+        raise ValueNotEncodable(f"string holds an unpaired surrogate, which UTF-8 cannot: {_short(value)}")
+    return value
+
+
+def _encode_float(value: float) -> Json:
+    if math.isnan(value):
+        return {"$float": "nan"}
+    if math.isinf(value) or value.is_integer():
+        return {"$float": repr(value)}
+    return value
+
+
+def _encode_time(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueNotEncodable(f"time {value.isoformat()} has no zone; attach one (UTC is kept)")
+    return format_time(value)
+
+
+def _encode_map(value: dict[Any, Any], depth: int) -> Json:
+    if all(type(key) is str for key in value):
+        return {
+            _encode_text("$" + key if key.startswith("$") else key): _encode(item, depth) for key, item in value.items()
+        }
+    for key in value:
+        if type(key) not in (str, int, Keyword):
+            raise ValueNotEncodable(f"map key {_short(key)} is no keyword, string or integer")
+    return {"$map": [[_encode(key, depth), _encode(value[key], depth)] for key in sorted(value, key=key_order)]}
+
+
+def key_order(key: MapKey) -> tuple[int, int | str]:
+    """Canonical order of map keys: integers by value, then keywords by name, then strings by code point."""
+    if type(key) is int:
+        return 0, key
+    return (1, key.name) if isinstance(key, Keyword) else (2, key)
+
+
+def decode(tree: Json) -> Value:
+    """Give the value of its JSON form. Raises ``ValueNotDecodable`` on anything that ``encode`` does not write."""
+    return _decode(tree, 0)
+
+
+def _decode(tree: Any, depth: int) -> Value:
+    kind = type(tree)
+    if kind is str or kind is int or tree is None or kind is bool or kind is float:
+        return tree  # type: ignore[no-any-return]
+    if depth >= 2 * MAX_DEPTH:  # a tagged map takes two levels of JSON for one of the value
+        raise ValueNotDecodable(f"stored value is nested deeper than {MAX_DEPTH} levels")
+    if kind is list:
+        return [_decode(item, depth + 1) for item in tree]
+    if kind is not dict:
+        raise ValueNotDecodable(f"{kind.__name__} is no JSON: {_short(tree)}")
+    if len(tree) == 1:
+        ((key, item),) = tree.items()
+        if key.startswith("$") and not key.startswith("$$"):
+            return _decode_tagged(key, item, depth + 1)
+    return {_unescape(key): _decode(item, depth + 1) for key, item in tree.items()}
+
+
+def _unescape(key: str) -> str:
+    if not key.startswith("$"):
+        return key
+    if not key.startswith("$$"):
+        raise ValueNotDecodable(f"key {key!r} is reserved; a user's own key would start with $$")
+    return key[1:]
+
+
+def _decode_tagged(tag: str, item: Any, depth: int) -> Value:
+    if tag == "$map":
+        return _decode_pairs(item, depth)
+    read = _TAGS.get(tag)
+    if read is None:
+        raise ValueNotDecodable(f"tag {tag!r} is not known here (a {tag[1:]} must be resolved before it is decoded)")
+    if type(item) is not str:
+        raise ValueNotDecodable(f"{tag} holds {_short(item)}; a string was expected")
+    try:
+        return read(item)
+    except ValueError as error:
+        raise ValueNotDecodable(f"{tag} holds {_short(item)}: {error}") from error
+
+
+def _decode_pairs(item: Any, depth: int) -> dict[Any, Any]:
+    if type(item) is not list or not all(type(pair) is list and len(pair) == 2 for pair in item):
+        raise ValueNotDecodable(f"$map holds {_short(item)}; a list of pairs was expected")
+    pairs = {}
+    for raw, value in item:
+        key = _decode(raw, depth)
+        if type(key) not in (str, int, Keyword) or key in pairs:
+            raise ValueNotDecodable(f"$map has a wrong or repeated key {_short(raw)}")
+        pairs[key] = _decode(value, depth)
+    return pairs
+
+
+def _read_float(text: str) -> float:
+    value = float(text)
+    if text not in ("nan", repr(value)):
+        raise ValueError("not the shortest spelling")
+    return value
+
+
+def _read_int(text: str) -> int:
+    if len(text) > 1000:
+        raise ValueError("more than 1,000 digits")
+    value = int(text)
+    if str(value) != text or -EXACT_INTEGER <= value <= EXACT_INTEGER:
+        raise ValueError("not the canonical spelling")
+    return value
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with exactly six digits of a second: one spelling a moment, so that bytes are comparable."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time; the result is in UTC. Raises ``ValueError``."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no zone")
+    return moment.astimezone(UTC)
+
+
+_TAGS: Final[Mapping[str, Callable[[str], Value]]] = {
+    "$int": _read_int,
+    "$float": _read_float,
+    "$kw": Keyword,
+    "$time": parse_time,
+    "$uuid": UUID,
+}
+
+
+def canonical_json(tree: Json) -> bytes:
+    """RFC 8785 bytes of a JSON tree."""
+    # orjson differs from RFC 8785 in the spelling of small floats and in the order of keys beyond the BMP only.
+    if _has_float(tree):
+        return rfc8785.dumps(tree)
+    text = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
+    return text if text.isascii() or not _SURROGATES_ON.search(text.decode()) else rfc8785.dumps(tree)
+
+
+def _has_float(tree: Any) -> bool:
+    kind = type(tree)
+    if kind is dict:
+        return any(_has_float(item) for item in tree.values())
+    if kind is list or kind is tuple:
+        return any(_has_float(item) for item in tree)
+    return kind is float
+
+
+def canonical(value: Value) -> bytes:
+    """Canonical bytes of a value: equal values have equal bytes, on every machine and in every release."""
+    return canonical_json(encode(value))
+
+
+def digest(value: Value) -> str:
+    """``sha256:<hex>`` of the canonical bytes."""
+    return digest_bytes(canonical(value))
+
+
+def digest_json(tree: Json) -> str:
+    """``sha256:<hex>`` of the canonical bytes of an already encoded value."""
+    return digest_bytes(canonical_json(tree))
+
+
+def digest_bytes(data: bytes) -> str:
+    """``sha256:<hex>`` of these bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def text_of_bytes(data: bytes) -> str:
+    """Base64 (RFC 4648, with padding), the one spelling of bytes inside JSON."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def bytes_of_text(text: str) -> bytes:
+    """Read Base64 strictly. Raises ``ValueNotDecodable``."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise ValueNotDecodable(f"{_short(text)} is no Base64: {error}") from error
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
