@@ -1,0 +1,100 @@
+"""Source text and places in it: what every message about a program points at."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, NamedTuple
+
+from domain.kernel.errors import PrecedentError
+
+EXCERPT = 120
+"""Characters of a source line that a message shows; longer lines are cut around the place."""
+
+
+class Span(NamedTuple):
+    """A stretch of source text: offsets in characters, ``end`` exclusive."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Source:
+    """A program's text, able to say where an offset lies."""
+
+    text: str
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        starts = [0]
+        find = self.text.find
+        at = find("\n")
+        while at >= 0:
+            starts.append(at + 1)
+            at = find("\n", at + 1)
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both counted from 1."""
+        line = bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """Return the text of a line, counted from 1, without its line end."""
+        start = self._line_starts[number - 1]
+        end = self.text.find("\n", start)
+        return self.text[start : end if end >= 0 else len(self.text)].rstrip("\r")
+
+
+def render(source: Source, span: Span, message: str, hint: str | None = None) -> str:
+    """Show a message with its line, column, source line, caret and hint."""
+    line_number, column = source.position(min(span.start, len(source.text)))
+    line = source.line(line_number).replace("\t", " ")
+    width = max(1, min(span.end, span.start + len(line) - column + 1) - span.start)
+    cut = max(0, column - 1 - EXCERPT // 2) if len(line) > EXCERPT else 0
+    shown = line[cut : cut + EXCERPT]
+    caret = " " * (column - 1 - cut) + "^" * max(1, min(width, len(shown) - (column - 1 - cut)))
+    gutter = str(line_number)
+    lines = [
+        f"line {line_number}, column {column}: {message}",
+        f" {gutter} | {shown}",
+        f" {' ' * len(gutter)} | {caret}",
+    ]
+    if hint:
+        lines.append(f"hint: {hint}")
+    return "\n".join(lines)
+
+
+class LocatedError(PrecedentError):
+    """Correct the source at the place that the message points at."""
+
+    code: ClassVar[str] = "rtfs.located"
+
+    def __init__(self, message: str, source: Source, span: Span, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.source = source
+        self.span = span
+        self.hint = hint
+        self.line, self.column = source.position(min(span.start, len(source.text)))
+
+    def __str__(self) -> str:
+        return self.render()
+
+    def render(self) -> str:
+        """Give the message with line, column, source line, caret and hint."""
+        return render(self.source, self.span, self.message, self.hint)
+
+
+class ReadError(LocatedError):
+    """The text is no RTFS: correct the place that the message points at."""
+
+    code: ClassVar[str] = "rtfs.read"
+
+
+class CompileError(LocatedError):
+    """The program means nothing that can run: correct the place that the message points at, following the hint."""
+
+    code: ClassVar[str] = "rtfs.compile"
