@@ -1,7 +1,8 @@
 """Big data fields of events: kept in the content store, and put back when an event is loaded.
 
-A field whose JSON is above 64 KiB becomes ``{"$content": digest, "size": n, "mediatype": ...}``, so an event never
-fails for the size of what it carries. Only the writer makes these references; they resolve within the event's tenant.
+A field whose JSON is above 64 KiB (or a smaller one, where many together are too much) becomes
+``{"$content": digest, "size": n, "mediatype": ...}``, so an event never fails for the size of what it carries. Only the
+writer makes these references; they resolve within the event's tenant.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from domain.kernel.events import Draft
 LARGEST_INLINE: Final = 64 * 1024
 """Bytes of JSON that one field may take inside an event."""
 
+LARGEST_DATA: Final = 8 * LARGEST_INLINE
+"""Bytes of JSON that all fields of an event may take together: beyond, the largest move out as well."""
+
 MEDIATYPE: Final = "application/json"
 
 
@@ -24,10 +28,14 @@ async def externalize(draft: Draft, tenant: str, content: ContentStore) -> Draft
     """The same event, with each big field stored and replaced by its reference."""
     if len(orjson.dumps(draft.data)) <= LARGEST_INLINE:
         return draft
-    data = {}
-    for name, value in draft.data.items():
-        encoded = orjson.dumps(value)
-        data[name] = value if len(encoded) <= LARGEST_INLINE else await _store(encoded, tenant, content)
+    data = dict(draft.data)
+    encoded = {name: orjson.dumps(value) for name, value in data.items()}
+    total = sum(map(len, encoded.values()))
+    for name in sorted(encoded, key=lambda name: (-len(encoded[name]), name)):
+        if len(encoded[name]) <= LARGEST_INLINE and total <= LARGEST_DATA:
+            break
+        data[name] = await _store(encoded[name], tenant, content)
+        total -= len(encoded[name])
     return Draft(
         id=draft.id,
         type=draft.type,

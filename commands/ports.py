@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.kernel.events import Draft, Recorded
-from domain.kernel.ids import Positions, StreamId
+from domain.kernel.ids import Positions, StreamId, token
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,26 @@ class Selection:
     stream: str | None = None
     event: str | None = None
     """Short event name, like ``RunCompleted``."""
+
+    def __post_init__(self) -> None:
+        """Refuse hostile names."""
+        for what, name in (("tenant", self.tenant), ("category", self.category), ("stream", self.stream)):
+            if name is not None:
+                token(name, what)
+        if self.event is not None:
+            token(self.event, "event name")
+
+    def subjects(self, shard: int) -> str:
+        """Broker filter of these events in one shard."""
+        if self == EVERYTHING:
+            return f"evt.{shard}.>"
+        return f"evt.{shard}.{self.tenant or '*'}.{self.category or '*'}.{self.stream or '*'}.*.{self.event or '*'}"
+
+    def matches(self, address: str) -> bool:
+        """Whether the event at this address is among them."""
+        _, _, tenant, category, stream, _, event = address.split(".")
+        wanted = (self.tenant, self.category, self.stream, self.event)
+        return all(w is None or w == found for w, found in zip(wanted, (tenant, category, stream, event), strict=True))
 
 
 EVERYTHING = Selection()

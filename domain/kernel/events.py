@@ -7,7 +7,7 @@ its causes) and ``Recorded`` (what the log holds: bytes at a position). The stor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
@@ -80,6 +80,8 @@ class Recorded:
     address: str
     """The broker subject: ``evt.<shard>.<tenant>.<category>.<id>.<version>.<EventType>``."""
     body: bytes
+    resolved: dict[str, Any] | None = field(default=None, repr=False, compare=False)
+    """Payload with its big fields put back from the content store; None where ``body`` holds all of it."""
 
     @cached_property
     def document(self) -> dict[str, Any]:
@@ -124,8 +126,8 @@ class Recorded:
 
     @property
     def data(self) -> dict[str, Any]:
-        """Payload as stored."""
-        return self.document["data"]  # type: ignore[no-any-return]
+        """Payload, whole: big fields are what they refer to. ``document["data"]`` has the references as stored."""
+        return self.document["data"] if self.resolved is None else self.resolved
 
     @cached_property
     def stream(self) -> StreamId:

@@ -1,0 +1,97 @@
+"""What every event store does with drafts before and after the wire: check, write, recognise its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from commands.content import LARGEST_INLINE, externalize, is_reference, resolve
+from commands.ports import Append, ContentStore
+from domain.kernel.errors import InvalidInput
+from domain.kernel.events import Draft, Recorded, address
+from domain.kernel.ids import StreamId, token
+
+LARGEST_EVENT: Final = 1024 * 1024 - 4096
+"""Bytes of one event's body: the broker's default message limit, less room for subject and headers."""
+
+LARGEST_ATOMIC: Final = 1000
+"""Events that may be appended all or nothing: the broker's limit of one atomic batch."""
+
+
+class EventTooLarge(InvalidInput):
+    """Put what is big into data fields of its own: those go to the content store, everything else cannot."""
+
+    code = "event.too-large"
+
+
+class TooManyEvents(InvalidInput):
+    """Append fewer events at once: at most 1,000 can be stored all or nothing."""
+
+    code = "append.too-many-events"
+
+
+class ShardsDiffer(InvalidInput):
+    """Append to these streams one by one: all or nothing works within one shard only."""
+
+    code = "append.shards-differ"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One event ready for the log."""
+
+    id: str
+    address: str
+    body: bytes
+    resolved: dict[str, Any] | None
+    """Its whole data, where ``body`` only has references to some of it."""
+
+
+async def write(append: Append, shards: int, content: ContentStore) -> list[Written]:
+    """Bodies and addresses of an append's events. Raises ``HostileName`` and ``EventTooLarge``."""
+    first = append.expected.version + 1
+    return [await _write(draft, append.stream, first + n, shards, content) for n, draft in enumerate(append.drafts)]
+
+
+async def _write(draft: Draft, stream: StreamId, version: int, shards: int, content: ContentStore) -> Written:
+    token(draft.id, "event id")
+    parts = draft.type.split(".")
+    place = address(stream, shards, version, token(parts[-2] if len(parts) > 1 else draft.type, "event type"))
+    body = draft.body(stream, version)
+    if len(body) <= LARGEST_INLINE:
+        return Written(draft.id, place, body, None)
+    small = await externalize(draft, stream.tenant, content)
+    body = small.body(stream, version)
+    if len(body) > LARGEST_EVENT:
+        raise EventTooLarge(f"event {draft.type} of {stream} has {len(body)} bytes without its big fields")
+    return Written(draft.id, place, body, draft.data if small is not draft else None)
+
+
+def stored_already(written: Sequence[Written], tail: Sequence[Recorded]) -> bool:
+    """Whether the events after the expected head begin with these very ones, whatever their bytes."""
+    return len(tail) >= len(written) and all(event.id == ours.id for event, ours in zip(tail, written, strict=False))
+
+
+async def resolved(event: Recorded, content: ContentStore) -> Recorded:
+    """The event with its whole data."""
+    if b'"$content"' not in event.body:
+        return event
+    stored = event.document["data"]
+    if not any(is_reference(value) for value in stored.values()):
+        return event
+    data = await resolve(stored, event.stream.tenant, content)
+    return Recorded(event.position, event.address, event.body, data)
+
+
+def one_shard(appends: Sequence[Append], shards: int) -> int:
+    """The shard that all these streams live in. Raises ``ShardsDiffer``, ``TooManyEvents``, ``InvalidInput``."""
+    if sum(len(append.drafts) for append in appends) > LARGEST_ATOMIC:
+        raise TooManyEvents(f"at most {LARGEST_ATOMIC} events can be appended all or nothing")
+    streams = [append.stream for append in appends]
+    if len(set(streams)) < len(streams):
+        raise InvalidInput("a stream is named twice in one atomic append; put all its drafts into one")
+    found = {stream.shard(shards) for stream in streams}
+    if len(found) > 1:
+        raise ShardsDiffer(f"streams {', '.join(map(str, streams[:5]))} live in shards {sorted(found)}")
+    return found.pop()
