@@ -1,0 +1,32 @@
+"""What a deployment may choose, where each value comes from, and what is refused."""
+
+from infra.settings.load import load
+from infra.settings.model import (
+    ConfigurationError,
+    ContentSettings,
+    DatabaseSettings,
+    Durability,
+    HttpModel,
+    HttpSettings,
+    NatsSettings,
+    RecordedModel,
+    Settings,
+    TaskLimits,
+)
+from infra.settings.show import EffectiveValue, effective
+
+__all__ = [
+    "ConfigurationError",
+    "ContentSettings",
+    "DatabaseSettings",
+    "Durability",
+    "EffectiveValue",
+    "HttpModel",
+    "HttpSettings",
+    "NatsSettings",
+    "RecordedModel",
+    "Settings",
+    "TaskLimits",
+    "effective",
+    "load",
+]

@@ -1,0 +1,270 @@
+"""The settings of a deployment: their names, units, ranges and defaults.
+
+Nothing here reads a file or the environment: :func:`infra.settings.load` does, and it turns every refusal into one
+:class:`ConfigurationError` that names the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    Tag,
+    model_serializer,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from domain.kernel.errors import PrecedentError
+
+
+class ConfigurationError(PrecedentError):
+    """Correct the keys that the message names, in the place that it names, and start again; nothing has started."""
+
+    code: ClassVar[str] = "configuration.invalid"
+
+
+Durability = Literal["fsync", "replicated", "flush"]
+
+
+def _url(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes or not (parts.netloc or parts.query):
+            raise ValueError(f"a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _matching(pattern: str, what: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(what)
+        return value
+
+    return AfterValidator(check)
+
+
+def _file_url(value: str) -> str:
+    if not value.startswith("file:") or value == "file:":
+        raise ValueError("file: and a directory, as in file:/srv/precedent/content")
+    path = value.removeprefix("file:")
+    return "file:" + str(Path(path[2:] if path.startswith("///") else path).absolute())
+
+
+HostPattern = Annotated[
+    str,
+    _matching(
+        r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*",
+        "a host name such as example.org, or *.example.org for every host below it",
+    ),
+]
+ModuleName = Annotated[
+    str, _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the dotted name of a Python module, as in acme.tools")
+]
+ModelName = Annotated[
+    str, _matching(r"[a-z0-9][a-z0-9_-]{0,63}", "a name of at most 64 lower-case letters, digits, - and _")
+]
+EnvironmentName = Annotated[
+    str, _matching(r"[A-Z_][A-Z0-9_]*", "the name of an environment variable that holds the key, never the key itself")
+]
+Tenant = Annotated[str, _matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - and _")]
+
+
+class Section(BaseModel):
+    """A group of keys; a key that it does not know is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NatsSettings(Section):
+    """The broker. Without a URL the embedded stack runs one."""
+
+    url: Annotated[str, _url("nats", "tls")] | None = None
+    #: A JSON file with ``user`` and ``password``; the embedded stack writes one that only its owner may read.
+    credentials: Path | None = None
+    user: str | None = None
+    password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _one_credential(self) -> Self:
+        if self.credentials is not None and (self.user is not None or self.password is not None):
+            raise ValueError("either nats.credentials or nats.user with nats.password, not both")
+        if (self.user is None) != (self.password is None):
+            raise ValueError("nats.user and nats.password come together")
+        return self
+
+
+class DatabaseSettings(Section):
+    """PostgreSQL for the read side. Without a URL the embedded stack runs one."""
+
+    url: Annotated[str, _url("postgresql")] | None = None
+
+
+class ContentSettings(Section):
+    """Where values too big for an event are kept, by digest."""
+
+    url: Annotated[str, AfterValidator(_file_url)]
+
+
+class HttpSettings(Section):
+    """What the tool ``http.get`` may reach; by default nothing."""
+
+    allow: tuple[HostPattern, ...] = ()
+
+
+class HttpModel(Section):
+    """A model behind an OpenAI-compatible interface."""
+
+    url: Annotated[str, _url("http", "https")]
+    model: Annotated[str, Field(min_length=1)]
+    api_key_env: EnvironmentName | None = None
+    #: US dollars for a million tokens.
+    price_input: Annotated[float, Field(ge=0)] = 0.0
+    price_output: Annotated[float, Field(ge=0)] = 0.0
+    tier: Literal["small", "standard", "large"] = "standard"
+    #: Seconds for one answer, retries not included.
+    timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+
+class RecordedModel(Section):
+    """A transcript of earlier answers, written ``recorded:PATH``; it needs no network and says that it is recorded."""
+
+    recorded: Path
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return {"recorded": value.removeprefix("recorded:")} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _exists(self) -> Self:
+        if not self.recorded.is_file():
+            raise ValueError("recorded: and the path of an existing transcript")
+        return self
+
+    @model_serializer
+    def _as_text(self) -> str:
+        return f"recorded:{self.recorded}"
+
+
+def _kind_of_model(value: object) -> str:
+    return "recorded" if isinstance(value, (str, RecordedModel)) else "http"
+
+
+Model = Annotated[
+    Annotated[HttpModel, Tag("http")] | Annotated[RecordedModel, Tag("recorded")], Discriminator(_kind_of_model)
+]
+
+
+class TaskLimits(Section):
+    """What a task may spend when it names no limits of its own."""
+
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = 300.0
+    tokens: Annotated[int, Field(ge=0)] = 100_000
+    #: US dollars.
+    usd: Annotated[float, Field(ge=0)] = 1.0
+    tool_calls: Annotated[int, Field(ge=0)] = 500
+
+
+def default_data_directory() -> Path:
+    """``.precedent`` below the working directory; for root one below /var/lib.
+
+    As root the embedded PostgreSQL runs as another user, which could not reach a private home.
+    """
+    here = Path.cwd().resolve()
+    if os.geteuid() != 0:
+        return here / ".precedent"
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", here.name)[:40] or "root"
+    return Path("/var/lib/precedent") / f"{name}-{hashlib.sha256(str(here).encode()).hexdigest()[:8]}"
+
+
+class Settings(BaseSettings):
+    """Everything a deployment may choose. Absent means the embedded default."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PRECEDENT_", env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    data: Path = Field(default_factory=default_data_directory)
+    tenant: Tenant = "default"
+    nats: NatsSettings = NatsSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    content: ContentSettings
+    models: dict[ModelName, Model] = {}
+    tools: tuple[ModuleName, ...] = ()
+    http: HttpSettings = HttpSettings()
+    #: ``fsync``: an acknowledged event is on this machine's disk. ``replicated``: it is on two of three brokers.
+    #: ``flush``: the broker writes it out within two minutes, and a power cut loses what it had not.
+    durability: Durability = "fsync"
+    limits: TaskLimits = TaskLimits()
+    #: Runs that one worker drives at the same time.
+    workers: Annotated[int, Field(ge=1, le=1024)] = 64
+
+    #: Filled by :func:`infra.settings.load`: the file that was read, the command line's values, key path -> origin.
+    _config_file: Path | None = PrivateAttr(default=None)
+    _overrides: Mapping[str, Any] = PrivateAttr(default_factory=dict)
+    _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    @property
+    def config_file(self) -> Path | None:
+        """The file these settings were read from."""
+        return self._config_file
+
+    @property
+    def overrides(self) -> Mapping[str, Any]:
+        """The values that the command line gave, as nested mappings."""
+        return self._overrides
+
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """Where each value that is not a default came from, by key path."""
+        return self._origins
+
+    @model_validator(mode="before")
+    @classmethod
+    def _place_content_below_data(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        data = value.get("data", default_data_directory())
+        if not isinstance(data, (str, Path)):
+            return value
+        value = value | {"data": Path(data).expanduser().absolute()}
+        if "content" not in value:
+            value["content"] = {"url": f"file:{value['data'] / 'content'}"}
+        return value
+
+    @model_validator(mode="after")
+    def _replication_needs_a_cluster(self) -> Self:
+        if self.durability == "replicated" and self.nats.url is None:
+            raise ValueError(
+                "durability 'replicated' needs nats.url of a cluster of three brokers: "
+                "the embedded broker is one server, its durable setting is 'fsync'"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what is passed: ``load`` layers the sources, as it must remember where each value came from."""
+        return (init_settings,)
