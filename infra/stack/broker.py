@@ -17,6 +17,7 @@ from pathlib import Path
 from infra.settings import Durability
 from infra.stack.component import Program, bare_environment
 from infra.stack.directory import DataDirectory
+from infra.stack.endpoints import credential_file
 from infra.stack.errors import ComponentFailed
 
 _HOST = "127.0.0.1"
@@ -53,9 +54,9 @@ def nats_server() -> Path:
     return binary
 
 
-def credential(directory: DataDirectory) -> Credential:
+def credential(data: Path) -> Credential:
     """The credential of this data directory, made at random the first time."""
-    file = directory.credential
+    file = credential_file(data)
     if not file.exists():
         made = Credential(f"precedent-{secrets.token_hex(8)}", "precedent", secrets.token_urlsafe(32))
         written = {"server_name": made.server_name, "user": made.user, "password": made.password}
@@ -78,7 +79,7 @@ def free_port() -> int:
 
 def broker_program(directory: DataDirectory, durability: Durability, port: int) -> Program:
     """Write the server's configuration and say how to run it on this port."""
-    who = credential(directory)
+    who = credential(directory.root)
     _write_private(directory.broker_config, _configuration(directory, who, durability, port))
 
     async def answers() -> bool:

@@ -133,15 +133,16 @@ class Component:
             self.healthy = False
             self.on_change()
             _log.warning("%s %s: restarting it", self.program.name, reason)
-            await self.stop()
+            # What no longer answers will not end cleanly either; what has ended only needs to be reaped.
+            await self.stop(cleanly=False)
             await self._start_again(reason)
 
-    async def stop(self) -> None:
-        """End it cleanly, and kill it when that takes too long."""
+    async def stop(self, *, cleanly: bool = True) -> None:
+        """End it cleanly, and kill it when that takes too long; or kill it at once."""
         process, self.healthy = self._process, False
         if process is None:
             return
-        for signal_number in (self.program.stop_signal, signal.SIGKILL):
+        for signal_number in (self.program.stop_signal, signal.SIGKILL) if cleanly else (signal.SIGKILL,):
             if process.returncode is None:
                 with suppress(ProcessLookupError):
                     process.send_signal(signal_number)

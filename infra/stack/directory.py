@@ -11,7 +11,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.stack.endpoints import credential_file
 from infra.stack.errors import DataDirectoryRefused, StackAlreadyRunning
 
 #: A Unix socket's path has 108 bytes with its closing zero on Linux and 104 elsewhere.
@@ -66,11 +65,6 @@ class DataDirectory:
     def broker_config(self) -> Path:
         """Written at each start."""
         return self.root / "nats.conf"
-
-    @property
-    def credential(self) -> Path:
-        """The broker's random credential."""
-        return credential_file(self.root)
 
     @property
     def database(self) -> Path:
@@ -129,6 +123,7 @@ def _make(root: Path, account: Account | None) -> None:
     root.mkdir(exist_ok=True)
     # As root, another account must walk through; nobody but us may list what lies here.
     root.chmod(0o711 if account else 0o700)
+    (root / _LOCK).touch(0o600)
 
 
 def _own(directory: Path, account: Account | None) -> None:
