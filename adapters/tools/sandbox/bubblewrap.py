@@ -23,7 +23,7 @@ from typing import BinaryIO
 from adapters.tools.sandbox.availability import SandboxUnavailable, unavailable_reason
 from adapters.tools.sandbox.confinement import bubblewrap_arguments, confine, refuse_root_owned
 from adapters.tools.sandbox.limits import SandboxedCommand, SandboxLimits, SandboxResult
-from adapters.tools.sandbox.syscalls import filter_descriptor
+from adapters.tools.sandbox.syscalls import compiled_filter
 
 _LOG = logging.getLogger(__name__)
 _GRACE = 10.0
@@ -91,17 +91,19 @@ async def _running(command: SandboxedCommand, limits: SandboxLimits) -> AsyncIte
     with contextlib.ExitStack() as ours:
         info, info_end = _pipe(ours)
         go, go_end = _pipe(ours)
-        seccomp = os.fdopen(filter_descriptor(), "rb")
-        with seccomp, info_end, go:
+        with contextlib.ExitStack() as theirs:
+            for end in (info_end, go):
+                theirs.enter_context(end)
+            seccomp = _memory_file(theirs, compiled_filter())
+            files = {path: _memory_file(theirs, data) for path, data in command.files.items()}
+            inherited = {"info": info_end.fileno(), "mapped": go.fileno(), "seccomp": seccomp}
             process = await asyncio.create_subprocess_exec(
                 "bwrap",
-                *bubblewrap_arguments(
-                    command, limits, info=info_end.fileno(), mapped=go.fileno(), seccomp=seccomp.fileno()
-                ),
+                *bubblewrap_arguments(command, limits, files=files, **inherited),
                 stdin=PIPE,
                 stdout=PIPE,
                 stderr=PIPE,
-                pass_fds=(info_end.fileno(), go.fileno(), seccomp.fileno()),
+                pass_fds=(*inherited.values(), *files.values()),
             )
         try:
             first = await _first_process(info.fileno())
@@ -120,6 +122,13 @@ def _pipe(ours: contextlib.ExitStack) -> tuple[BinaryIO, BinaryIO]:
         ours.enter_context(os.fdopen(read, "rb", buffering=0)),
         ours.enter_context(os.fdopen(write, "wb", buffering=0)),
     )
+
+
+def _memory_file(stack: contextlib.ExitStack, data: bytes) -> int:
+    file = stack.enter_context(os.fdopen(os.memfd_create("sandbox"), "w+b"))
+    file.write(data)
+    file.seek(0)
+    return file.fileno()
 
 
 async def _first_process(info: int) -> int | None:

@@ -4,7 +4,7 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from adapters.tools.sandbox.availability import SandboxUnavailable
@@ -25,14 +25,14 @@ _PREFIX = Path(sys.base_prefix).resolve()
 
 
 def bubblewrap_arguments(
-    command: SandboxedCommand, limits: SandboxLimits, *, info: int, mapped: int, seccomp: int
+    command: SandboxedCommand, limits: SandboxLimits, *, info: int, mapped: int, seccomp: int, files: Mapping[str, int]
 ) -> list[str]:
-    """Everything after `bwrap`; the three numbers are descriptors that it inherits."""
+    """Everything after `bwrap`; the numbers are descriptors that it inherits."""
     return [
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *("--info-fd", str(info), "--userns-block-fd", str(mapped), "--seccomp", str(seccomp)),
-        *_mounts(command, limits),
+        *_mounts(command, limits, files),
         *_environment(command),
         *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP") if _is_root() else ()),
         "--",
@@ -82,7 +82,7 @@ def interpreter() -> str:
     return str(inside if _under_usr() else PYTHON / "bin" / f"python3.{sys.version_info.minor}")
 
 
-def _mounts(command: SandboxedCommand, limits: SandboxLimits) -> Iterator[str]:
+def _mounts(command: SandboxedCommand, limits: SandboxLimits, files: Mapping[str, int]) -> Iterator[str]:
     yield from ("--ro-bind", "/usr", "/usr", "--perms", "0755", "--dir", "/etc")
     for name in _SYSTEM:
         yield from _system_folder(Path("/", name))
@@ -96,6 +96,8 @@ def _mounts(command: SandboxedCommand, limits: SandboxLimits) -> Iterator[str]:
         yield from ("--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", WORKSPACE)
     else:
         yield from ("--bind" if command.root_writable else "--ro-bind", str(command.root), WORKSPACE)
+    for path, descriptor in files.items():
+        yield from ("--perms", "0444", "--ro-bind-data", str(descriptor), path)
     # These two live in memory without a size: nothing may be added to them.
     yield from ("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORKSPACE)
 

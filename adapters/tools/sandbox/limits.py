@@ -47,6 +47,8 @@ class SandboxedCommand:
     interpreter: bool = False
     """Whether this process's Python installation is readable in the sandbox, at `PYTHON`."""
     environment: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Absolute path in the sandbox -> content of a read-only file to put there."""
 
 
 @dataclass(frozen=True, kw_only=True)

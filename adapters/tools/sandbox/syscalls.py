@@ -6,7 +6,6 @@ kill the process (libseccomp's default), so that a 32-bit call cannot pass under
 """
 
 import errno
-import os
 import socket
 import tempfile
 from functools import cache
@@ -53,11 +52,3 @@ def compiled_filter() -> bytes:
         rules.export_bpf(file)
         file.seek(0)
         return file.read()
-
-
-def filter_descriptor() -> int:
-    """A fresh descriptor with the filter, to be passed to bubblewrap and closed by the caller."""
-    descriptor = os.memfd_create("seccomp", 0)
-    os.write(descriptor, compiled_filter())
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor

@@ -1,0 +1,139 @@
+"""`sql.query`: reads SQLite files beneath the root, and PostgreSQL databases that the configuration names."""
+
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from datetime import time as time_of_day
+from decimal import Decimal
+from typing import Any, TypedDict
+from urllib.parse import quote
+from uuid import UUID
+
+from adapters.tools.builtin.rooted import located, opened_file
+from adapters.tools.context import ToolContext, ToolFault
+from adapters.tools.declare import tool
+
+_SECONDS = 20.0
+_MOST_ROWS = 10_000
+_LARGEST_VALUE = 4 * 1024 * 1024
+_OPERATIONS_A_CHECK = 10_000
+_READING = {
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+}
+_NEVER = {"load_extension", "writefile", "readfile", "edit", "fts3_tokenizer"}
+
+
+class Rows(TypedDict):
+    """What a query gave: rows as maps from column name to value; `truncated` when there are more than the limit."""
+
+    columns: list[str]
+    rows: list[dict[str, Any]]
+    truncated: bool
+
+
+@tool("sql.query", effects="read", timeout=30, tags=("data",))
+def query(
+    context: ToolContext,
+    database: str,
+    statement: str,
+    parameters: list[str | int | float | bool | None] = [],  # noqa: B006  # never changed
+    limit: int = 1000,
+) -> Rows:
+    """Run one reading SQL statement, with values for its placeholders (`?` in SQLite, `%s` in PostgreSQL).
+
+    `database` is a SQLite file beneath the root, or the configured name of a PostgreSQL database.
+    Decimal numbers come as integers or floats, dates as text.
+    """
+    if not 1 <= limit <= _MOST_ROWS:
+        raise ToolFault("sql.refused", f"limit {limit} is not between 1 and {_MOST_ROWS}")
+    if url := context.settings.databases.get(database):
+        from adapters.tools.builtin.postgres import read  # noqa: PLC0415  # the driver is loaded where it is used
+
+        return _rows(*read(url, statement, parameters, limit, _SECONDS), limit)
+    return _rows(*_read_sqlite(context, database, statement, parameters, limit), limit)
+
+
+def _read_sqlite(
+    context: ToolContext, database: str, statement: str, parameters: Sequence[Any], limit: int
+) -> tuple[list[str], list[Sequence[Any]]]:
+    with located(context.settings.root, database) as place:
+        with opened_file(place) as file:
+            if file.read(16) not in (b"SQLite format 3\0", b""):
+                raise ToolFault("sql.not-a-database", f"{database!r} is no SQLite database")
+        # The walk resolved every link; the library is told to follow no further one.
+        uri = f"file:{quote(str(context.settings.root.resolve() / place.path))}?mode=ro"
+    try:
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+    except sqlite3.Error as error:
+        raise ToolFault("sql.not-a-database", f"{database!r} cannot be opened: {error}") from error
+    try:
+        _restrict(connection)
+        cursor = connection.execute(statement, tuple(parameters))
+        if cursor.description is None:
+            raise ToolFault("sql.refused", "only statements that give rows are run; begin with SELECT or WITH")
+        return [column[0] for column in cursor.description], cursor.fetchmany(limit + 1)
+    except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+        raise _translated(error) from error
+    finally:
+        connection.close()
+
+
+def _restrict(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    connection.set_authorizer(_authorize)
+    deadline = time.monotonic() + _SECONDS
+    connection.set_progress_handler(lambda: time.monotonic() > deadline, _OPERATIONS_A_CHECK)
+
+
+def _authorize(action: int, _first: str | None, second: str | None, _schema: str | None, _by: str | None) -> int:
+    if action not in _READING or (action == sqlite3.SQLITE_FUNCTION and second in _NEVER):
+        return sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK
+
+
+def _translated(error: Exception) -> ToolFault:
+    text = str(error)
+    if text == "interrupted":
+        return ToolFault("sql.timeout", f"the statement ran longer than {_SECONDS:g} s")
+    if "not authorized" in text or "prohibited" in text or "readonly" in text:
+        return ToolFault("sql.refused", f"only reading is allowed here ({text})")
+    return ToolFault("sql.failed", f"the database says: {text}", retryable="locked" in text)
+
+
+def _rows(columns: list[str], rows: list[Sequence[Any]], limit: int) -> Rows:
+    if len(set(columns)) < len(columns):
+        raise ToolFault("sql.refused", f"two columns have the same name ({', '.join(columns)}); rename one with AS")
+    shown = [dict(zip(columns, _values(columns, row), strict=True)) for row in rows[:limit]]
+    return Rows(columns=columns, rows=shown, truncated=len(rows) > limit)
+
+
+def _values(columns: Iterable[str], row: Sequence[Any]) -> list[Any]:
+    return [_value(column, value) for column, value in zip(columns, row, strict=True)]
+
+
+def _value(column: str, value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | str() | UUID():
+            return value
+        case Decimal():
+            whole = value.is_finite() and value == value.to_integral_value()
+            return int(value) if whole and value.as_tuple().exponent == 0 else float(value)
+        case datetime() if value.tzinfo is not None:
+            return value
+        case datetime() | date() | time_of_day():
+            return value.isoformat()
+        case list():
+            return [_value(column, item) for item in value]
+        case dict():
+            return {key: _value(column, item) for key, item in value.items()}
+        case _:
+            raise ToolFault(
+                "sql.value", f"column {column} holds {type(value).__name__}; select text of it, like hex(…) or ::text"
+            )

@@ -1,0 +1,111 @@
+"""Which tools this worker has: from modules listed in the configuration, and those made anew for each run."""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from types import ModuleType
+from typing import Protocol
+
+from adapters.tools.declare import Tool, declared_tool
+from domain.kernel.errors import InvalidInput
+from domain.kernel.values import Value
+from domain.tools import ToolDeclaration, ToolNotDeclarable
+
+BUILT_IN = (
+    "adapters.tools.builtin.files",
+    "adapters.tools.builtin.sql",
+    "adapters.tools.builtin.web",
+    "adapters.tools.builtin.commands",
+    "adapters.tools.builtin.packages",
+    "adapters.tools.builtin.ambient",
+)
+"""Modules of the tools that come with Precedent."""
+
+
+class ToolModuleUnusable(InvalidInput):
+    """Correct the module name in the configuration, or the module: the message says what went wrong in it."""
+
+    code = "tool.module-unusable"
+
+
+class RunScopedTools(Protocol):
+    """Tools that keep state during a run, and only for it."""
+
+    def declarations(self) -> Iterable[ToolDeclaration]:
+        """Every tool that `open` will give, each declared `stateful`."""
+        ...
+
+    def open(self, run: str, inputs: Mapping[str, Value]) -> Iterable[Tool]:
+        """Make the tools of one run in their initial state; later calls journaled in it are then made again."""
+        ...
+
+
+class ToolRegistry:
+    """Tools by name. A name stands for one tool only."""
+
+    def __init__(self, tools: Iterable[Tool], run_scoped: Iterable[RunScopedTools] = ()) -> None:
+        """Take these tools. Raises `ToolNotDeclarable` for a name that is there twice."""
+        self._tools: dict[str, Tool] = {}
+        self._run_scoped = tuple(run_scoped)
+        self._of_runs: dict[str, dict[str, Tool]] = {}
+        self._declarations: dict[str, ToolDeclaration] = {}
+        for tool in tools:
+            self._add(tool.declaration)
+            self._tools[tool.declaration.name] = tool
+        for scoped in self._run_scoped:
+            for declaration in scoped.declarations():
+                self._add(declaration)
+
+    @property
+    def declarations(self) -> Mapping[str, ToolDeclaration]:
+        """Every tool by name, in order of names."""
+        return dict(sorted(self._declarations.items()))
+
+    def open_run(self, run: str, inputs: Mapping[str, Value]) -> None:
+        """Give a run its stateful tools, in their initial state even if they were open before."""
+        self._of_runs[run] = {
+            made.declaration.name: made for scoped in self._run_scoped for made in scoped.open(run, inputs)
+        }
+
+    def close_run(self, run: str) -> None:
+        """Forget the state of a run's tools."""
+        self._of_runs.pop(run, None)
+
+    def find(self, name: str, run: str) -> Tool | None:
+        """Give the tool that this run means by a name; None where there is none, or the run is not open for it."""
+        return self._tools.get(name) or self._of_runs.get(run, {}).get(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether a tool of this name was declared."""
+        return name in self._declarations
+
+    def _add(self, declaration: ToolDeclaration) -> None:
+        if declaration.name in self._declarations:
+            raise ToolNotDeclarable(f"two tools are named {declaration.name}; rename one or list only one module")
+        self._declarations[declaration.name] = declaration
+
+
+def tools_of_modules(names: Iterable[str]) -> list[Tool]:
+    """Give the tools declared in these modules, in order of declaration. Raises `ToolModuleUnusable`."""
+    return [tool for name in names for tool in _tools_of(_imported(name))]
+
+
+def _imported(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ToolNotDeclarable:
+        raise
+    except Exception as error:
+        raise ToolModuleUnusable(f"tool module {name} cannot be imported: {type(error).__name__}: {error}") from error
+
+
+def _tools_of(module: ModuleType) -> list[Tool]:
+    # A tool that a module merely imported belongs to the module that declares it.
+    found = [declared_tool(value) for value in vars(module).values() if _is_own(value, module)]
+    tools = [tool for tool in found if tool is not None]
+    if not tools:
+        raise ToolModuleUnusable(f"module {module.__name__} declares no tool; mark its functions with @tool(…)")
+    return tools
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return getattr(value, "__module__", None) == module.__name__

@@ -1,0 +1,107 @@
+"""Tools: how one is declared, and how a call of it can end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from domain.kernel.errors import InvalidInput
+from domain.kernel.values import Value
+from domain.rtfs.capability import Capability
+
+Isolation: TypeAlias = Literal["in-process", "thread", "sandbox"]
+"""Where a call runs: in the worker's event loop, in a thread of its own, or in a process that can change nothing."""
+
+NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)*\Z")
+LONGEST_NAME: Final = 128
+
+
+class ToolNotDeclarable(InvalidInput):
+    """Correct the declaration that the message names; the worker does not start with a tool it cannot describe."""
+
+    code = "tool.not-declarable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolDeclaration:
+    """All that is known of a tool before it is called."""
+
+    capability: Capability
+    timeout: float
+    """Seconds after which a call has failed."""
+    idempotent: bool = False
+    """Whether repeating a call with the same idempotency key has no second effect."""
+    isolation: Isolation = "thread"
+    stateful: bool = False
+    """Whether a call sees what earlier calls of its run did: after a crash its journaled calls are made again."""
+    tags: tuple[str, ...] = ()
+    """Words by which people find it."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no program could write, and a timeout that no call could meet."""
+        if len(self.name) > LONGEST_NAME or not NAME.match(self.name):
+            raise ToolNotDeclarable(
+                f"tool name {self.name[:LONGEST_NAME]!r} is refused: use words of letters, digits, '_' and '-', "
+                "joined by dots, like python.metadata"
+            )
+        if not 0 < self.timeout <= 24 * 3600:
+            raise ToolNotDeclarable(f"{self.name}: timeout {self.timeout!r} is not between 0 and 86400 seconds")
+
+    @property
+    def name(self) -> str:
+        """The name by which programs call it."""
+        return self.capability.name
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether a call whose outcome was lost may simply be made again."""
+        return self.idempotent or self.capability.effects in ("pure", "read")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallContext:
+    """On whose behalf a tool is called."""
+
+    tenant: str
+    run: str
+    effect: str
+    """Where in the run it is asked: lane path and counter, as `2/0/1`."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt at this effect, and for no other."""
+        return f"{self.run}:{self.effect}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSucceeded:
+    """The tool gave a value of its declared type."""
+
+    value: Value
+    transcript: bytes | None = None
+    """What it printed, for people; it belongs in the content store."""
+    duration: float = 0.0
+    """Seconds."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """What it used, where that is known: `cpu-seconds`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFailed:
+    """The tool gave no value, and why."""
+
+    type: str
+    """Stable name of the reason, on which a program's `catch` matches: `tool.timeout`, `fs.not-found`, …"""
+    message: str
+    retryable: bool = False
+    """Whether the same call may succeed later."""
+    outcome_unknown: bool = False
+    """Whether the world may have changed all the same, so that a person must look before it is tried again."""
+    transcript: bytes | None = None
+    duration: float = 0.0
+    """Seconds."""
+
+
+ToolOutcome: TypeAlias = ToolSucceeded | ToolFailed
