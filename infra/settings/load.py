@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
-from infra.settings.model import ConfigurationError, Settings
+from infra.settings.model import ConfigurationError, HttpModel, Settings
 
 DEFAULT_FILE = "precedent.yaml"
 PREFIX = "PRECEDENT_"
@@ -159,23 +159,39 @@ def _explain(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
     if path[:1] == ["models"] and len(path) > 2 and path[2] in ("http", "recorded"):  # the tag of the union
         del path[2]
     key = ".".join(path)
-    origin = next(
-        (origins[known] for known in origins if f"{known}.".startswith(f"{key}.") or key.startswith(known)), ""
-    )
+    origin = _nearest_origin(path, origins)
     match detail["type"]:
         case "extra_forbidden":
-            wrong = "unknown key" + _meant(key, _all_keys())
+            wrong = "unknown key" + _meant(key, _siblings(path))
         case "missing":
             wrong = "this key is required"
         case "value_error":
             wrong = str(detail["ctx"]["error"]) if not path else f"expected {detail['ctx']['error']}"
         case _:
             wrong = detail["msg"][:1].lower() + detail["msg"][1:]
+            if isinstance(detail["input"], (str, int, float)) and path[-1:] != ["password"]:
+                wrong += f", not {detail['input']!r}"
     return ": ".join(part for part in (origin, key, wrong) if part)
 
 
+def _nearest_origin(path: list[str], origins: Mapping[str, str]) -> str:
+    """Where the key was said, or what stands nearest to it: a key that is missing was said nowhere."""
+    for length in range(len(path), 0, -1):
+        above = ".".join(path[:length])
+        for known, origin in origins.items():
+            if known == above or known.startswith(f"{above}."):
+                return origin
+    return ""
+
+
+def _siblings(path: list[str]) -> list[str]:
+    if len(path) == 1:
+        return sorted(Settings.model_fields)
+    if path[0] == "models":
+        return [".".join([*path[:-1], key]) for key in HttpModel.model_fields]
+    return [key for key in _all_keys() if key.startswith(f"{path[0]}.")]
+
+
 def _meant(key: str, allowed: list[str]) -> str:
-    section, _, _ = key.rpartition(".")
-    siblings = [name for name in allowed if name.rpartition(".")[0] == section] or allowed
-    close = difflib.get_close_matches(key, allowed, n=1)
-    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(sorted(siblings))}"
+    close = difflib.get_close_matches(key, allowed, n=1, cutoff=0.85)
+    return f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(allowed)}"

@@ -45,6 +45,8 @@ def _url(*schemes: str) -> AfterValidator:
         parts = urlsplit(value)
         if parts.scheme not in schemes or not (parts.netloc or parts.query):
             raise ValueError(f"a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
+        if parts.password is not None and schemes != ("postgresql",):
+            raise ValueError("a URL without a password in it: there are keys of their own for credentials")
         return value
 
     return AfterValidator(check)
@@ -105,14 +107,14 @@ class NatsSettings(Section):
         if self.credentials is not None and (self.user is not None or self.password is not None):
             raise ValueError("either nats.credentials or nats.user with nats.password, not both")
         if (self.user is None) != (self.password is None):
-            raise ValueError("nats.user and nats.password come together")
+            raise ValueError("nats.user and nats.password together")
         return self
 
 
 class DatabaseSettings(Section):
     """PostgreSQL for the read side. Without a URL the embedded stack runs one."""
 
-    url: Annotated[str, _url("postgresql")] | None = None
+    url: Annotated[str, _url("postgresql")] | None = Field(default=None, repr=False)
 
 
 class ContentSettings(Section):

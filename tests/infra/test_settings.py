@@ -1,0 +1,222 @@
+"""What a deployment may say, where from, and what is refused with which words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.settings import ConfigurationError, HttpModel, RecordedModel, Settings, effective, load
+from infra.settings.model import default_data_directory
+
+
+@pytest.fixture(autouse=True)
+def an_empty_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("PRECEDENT_")]:
+        monkeypatch.delenv(name)
+    return tmp_path
+
+
+def write(text: str, file: Path = Path("precedent.yaml")) -> Path:
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def test_nothing_said_means_the_embedded_defaults():
+    settings = load()
+    assert settings.data == default_data_directory()
+    assert settings.content.url == f"file:{settings.data}/content"
+    assert (settings.nats.url, settings.database.url, settings.durability) == (None, None, "fsync")
+    assert settings.http.allow == settings.tools == ()
+    assert {line.origin for line in effective(settings)} == {"default"}
+
+
+def test_the_default_data_directory_is_in_the_checkout_and_for_root_below_var_lib(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert default_data_directory() == tmp_path / ".precedent"
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert default_data_directory().parent == Path("/var/lib/precedent")
+    assert default_data_directory().name.startswith(tmp_path.name[:40])
+
+
+def test_the_command_line_wins_over_the_environment_over_the_file_over_the_default(monkeypatch: pytest.MonkeyPatch):
+    write("{durability: flush, tenant: file, workers: 3, nats: {url: 'nats://file:4222', user: u, password: hidden}}")
+    monkeypatch.setenv("PRECEDENT_TENANT", "environment")
+    monkeypatch.setenv("PRECEDENT_WORKERS", "5")
+    monkeypatch.setenv("PRECEDENT_NATS__URL", "nats://environment:4222")
+    settings = load(workers=8, tenant=None)
+    assert (settings.durability, settings.tenant, settings.workers) == ("flush", "environment", 8)
+    assert (settings.nats.url, settings.nats.user) == ("nats://environment:4222", "u")
+    origins = {line.key: line.origin for line in effective(settings)}
+    assert origins["durability"] == origins["nats.user"] == str(Path.cwd() / "precedent.yaml")
+    assert origins["tenant"] == "environment PRECEDENT_TENANT"
+    assert origins["nats.url"] == "environment PRECEDENT_NATS__URL"
+    assert origins["workers"] == "command line"
+    assert origins["limits.seconds"] == "default"
+
+
+def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch):
+    write("database: {url: 'postgresql://reader:s3cret@db.example.org/precedent'}")
+    monkeypatch.setenv("PRECEDENT_NATS__USER", "worker")
+    monkeypatch.setenv("PRECEDENT_NATS__PASSWORD", "s3cret")
+    monkeypatch.setenv("PRECEDENT_NATS__URL", "nats://n:4222")
+    settings = load()
+    shown = {line.key: line.value for line in effective(settings)}
+    assert settings.nats.password is not None
+    assert settings.nats.password.get_secret_value() == "s3cret"
+    assert "s3cret" not in str(shown) + repr(settings)
+    assert shown["database.url"] == "postgresql://reader:********@db.example.org/precedent"
+
+
+def test_models_are_an_address_or_a_transcript():
+    write("answers", Path("demo/transcript.jsonl"))
+    write(
+        "models:\n"
+        "  default: {url: 'http://127.0.0.1:8000/v1', model: qwen3, api_key_env: VLLM_KEY, tier: large, timeout: 30}\n"
+        "  offline: recorded:transcript.jsonl\n",
+        Path("demo/precedent.yaml"),
+    )
+    models = load(Path("demo/precedent.yaml")).models
+    assert models["default"] == HttpModel(
+        url="http://127.0.0.1:8000/v1", model="qwen3", api_key_env="VLLM_KEY", tier="large", timeout=30
+    )
+    assert models["offline"] == RecordedModel(recorded=Path.cwd() / "demo/transcript.jsonl")
+
+
+def test_paths_in_a_file_start_at_the_file():
+    file = write("{data: var, content: {url: 'file:blobs'}}", Path("site/precedent.yaml"))
+    settings = load(file)
+    assert settings.data == Path.cwd() / "site/var"
+    assert settings.content.url == f"file:{Path.cwd()}/site/blobs"
+
+
+def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch):
+    file = write("tenant: acme", Path("elsewhere.yaml"))
+    monkeypatch.setenv("PRECEDENT_CONFIG", str(file))
+    assert load().tenant == "acme"
+    assert load().config_file == file.absolute()
+
+
+REFUSED = {
+    "an unknown durability": (
+        "durability: fast",
+        "durability: input should be 'fsync', 'replicated' or 'flush', not 'fast'",
+    ),
+    "replicated on one server": ("durability: replicated", "needs nats.url of a cluster of three brokers"),
+    "an unknown key": ("durabilty: fsync", "durabilty: unknown key; did you mean durability?"),
+    "an unknown key in a section": ("nats: {uri: 'nats://h'}", "nats.uri: unknown key; did you mean nats.url?"),
+    "an unknown limit": ("limits: {euros: 3}", "limits.euros: unknown key; allowed: limits.seconds, limits.tokens"),
+    "another broker's URL": (
+        "nats: {url: 'http://h:1'}",
+        "nats.url: expected a URL that starts with nats:// or tls://",
+    ),
+    "a broker's URL with a password": (
+        "nats: {url: 'nats://u:p@h'}",
+        "nats.url: expected a URL without a password in it",
+    ),
+    "another database's URL": (
+        "database: {url: 'mysql://h/d'}",
+        "database.url: expected a URL that starts with postgresql://",
+    ),
+    "a bucket as content store": ("content: {url: 's3://bucket'}", "content.url: expected file: and a directory"),
+    "two credentials": (
+        "nats: {url: 'nats://h', credentials: c.json, user: u, password: p}",
+        "nats: expected either nats.credentials or nats.user with nats.password",
+    ),
+    "a user without password": (
+        "nats: {url: 'nats://h', user: u}",
+        "nats: expected nats.user and nats.password together",
+    ),
+    "a tenant that is no token": ("tenant: 'acme.*'", "tenant: expected 1 to 64 letters, digits, - and _"),
+    "no worker": ("workers: 0", "workers: input should be greater than or equal to 1"),
+    "words for a number": ("workers: many", "workers: input should be a valid integer"),
+    "a negative limit": ("limits: {usd: -1}", "limits.usd: input should be greater than or equal to 0"),
+    "a limit of no seconds": ("limits: {seconds: 0}", "limits.seconds: input should be greater than 0"),
+    "a file as tool": ("tools: [tools.py/x]", "tools.0: expected the dotted name of a Python module"),
+    "a text where a list belongs": ("tools: acme.tools", "tools: input should be a valid tuple"),
+    "every host": ("http: {allow: ['*']}", "http.allow.0: expected a host name such as example.org, or *.example.org"),
+    "a URL as host": ("http: {allow: ['https://h/']}", "http.allow.0: expected a host name"),
+    "a model without address": ("models: {default: {model: m}}", "models.default.url: this key is required"),
+    "a model's unknown key": (
+        "models: {default: {url: 'http://h', model: m, temp: 1}}",
+        "models.default.temp: unknown key",
+    ),
+    "an unknown tier": (
+        "models: {d: {url: 'http://h', model: m, tier: huge}}",
+        "models.d.tier: input should be 'small'",
+    ),
+    "a missing transcript": (
+        "models: {d: 'recorded:none.jsonl'}",
+        "models.d: expected recorded: and the path of an existing",
+    ),
+    "a model's bad name": ("models: {'a b': 'recorded:x'}", "expected a name of at most 64 lower-case letters"),
+    "a list as file": ("- durability", "a mapping of keys to values is expected"),
+    "no YAML": ("a: [", "this is not YAML"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused_in_the_file(case: str):
+    text, words = REFUSED[case]
+    file = write(text)
+    with pytest.raises(ConfigurationError) as refusal:
+        load()
+    assert words in str(refusal.value)
+    if case != "replicated on one server":
+        assert str(refusal.value).startswith(str(file.absolute()))
+
+
+def test_every_wrong_value_is_named_at_once():
+    write("{durability: fast, workers: 0, htp: {}}")
+    with pytest.raises(ConfigurationError) as refusal:
+        load()
+    assert [line.split(": ")[1] for line in str(refusal.value).splitlines()] == ["durability", "workers", "htp"]
+
+
+def test_a_key_given_for_its_name_is_refused_and_not_printed():
+    write("models: {d: {url: 'http://h', model: m, api_key_env: sk-proj-s3cret}}")
+    with pytest.raises(ConfigurationError, match="the name of an environment variable that holds the key") as refusal:
+        load()
+    assert "s3cret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("PRECEDENT_DURABILITY", "fast", "environment PRECEDENT_DURABILITY: durability: input should be"),
+        (
+            "PRECEDENT_NATS_URL",
+            "nats://h",
+            "environment PRECEDENT_NATS_URL: unknown key; did you mean PRECEDENT_NATS__URL?",
+        ),
+        ("PRECEDENT_TOOLS", "acme.tools", "a list is written as JSON"),
+        ("PRECEDENT_LIMITS__SECONDS", "soon", "environment PRECEDENT_LIMITS__SECONDS: limits.seconds: input should be"),
+    ],
+)
+def test_refused_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as refusal:
+        load()
+    assert words in str(refusal.value)
+
+
+def test_a_password_of_the_wrong_kind_is_refused_and_not_printed():
+    write("nats: {url: 'nats://h', user: u, password: 20261121}")
+    with pytest.raises(ConfigurationError, match="nats.password: input should be a valid string$"):
+        load()
+
+
+def test_a_missing_file_is_refused():
+    with pytest.raises(ConfigurationError, match="there is no such configuration file"):
+        load(Path("none.yaml"))
+
+
+def test_settings_made_in_code_read_neither_file_nor_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    write("tenant: file")
+    monkeypatch.setenv("PRECEDENT_TENANT", "environment")
+    assert Settings.model_validate({"data": tmp_path}).tenant == "default"
