@@ -207,7 +207,7 @@ def test_refused_in_the_environment(monkeypatch: pytest.MonkeyPatch, name: str, 
 
 def test_a_password_of_the_wrong_kind_is_refused_and_not_printed():
     write("nats: {url: 'nats://h', user: u, password: 20261121}")
-    with pytest.raises(ConfigurationError, match="nats.password: input should be a valid string$"):
+    with pytest.raises(ConfigurationError, match=r"nats\.password: input should be a valid string$"):
         load()
 
 
