@@ -20,14 +20,14 @@ OWN_FIELDS: Final = frozenset({"model", "messages", "stream", "n"})
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """US dollars for 1,000 tokens."""
+    """US dollars for a million tokens."""
 
     prompt: float
     completion: float
 
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """US dollars for so many tokens."""
-        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1000
+        return (prompt_tokens * self.prompt + completion_tokens * self.completion) / 1_000_000
 
 
 def request_body(request: ModelRequest, served_as: str) -> bytes:

@@ -31,10 +31,10 @@ class ModelConfiguration:
     """A ``.jsonl`` transcript to which every live answer is added."""
     api_key_env: str | None = None
     """Environment variable that holds the key; the key itself never stands in a configuration."""
-    usd_per_1k_prompt: float = 0.0
-    """Price of 1,000 tokens sent, in US dollars."""
-    usd_per_1k_completion: float = 0.0
-    """Price of 1,000 tokens answered, in US dollars."""
+    price_input: float = 0.0
+    """US dollars for a million tokens sent."""
+    price_output: float = 0.0
+    """US dollars for a million tokens answered."""
     timeout: float = 60.0
     """Seconds of silence after which the server counts as hung. The whole call has the request's own timeout."""
 
@@ -51,7 +51,7 @@ class ModelConfiguration:
             raise ModelMisconfigured(
                 f"{at}.record_to is {self.record_to}: give a .jsonl file, and only for a live model"
             )
-        for key in ("usd_per_1k_prompt", "usd_per_1k_completion"):
+        for key in ("price_input", "price_output"):
             if not 0 <= getattr(self, key) < math.inf:
                 raise ModelMisconfigured(f"{at}.{key} is {getattr(self, key)}: give a price of 0 or more")
         if not 0 < self.timeout < math.inf:

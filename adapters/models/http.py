@@ -49,7 +49,7 @@ class HttpModel:
         self._url = base.copy_with(path=base.path.rstrip("/") + "/chat/completions")
         self._served_as = configuration.model
         self._at = f"model {name!r} at {self._url.copy_with(query=None)}"
-        self._price = Price(configuration.usd_per_1k_prompt, configuration.usd_per_1k_completion)
+        self._price = Price(configuration.price_input, configuration.price_output)
         self._key_variable = configuration.api_key_env
         self._environment = environment
         silence = configuration.timeout

@@ -85,8 +85,8 @@ async def test_a_failed_call_is_not_recorded(tmp_path: Path) -> None:
         ({"url": "http://user:hunter2@h:port/v1", "model": "m"}, "is no URL"),
         ({"recorded": Path("x"), "record_to": Path("y.jsonl")}, "record_to"),
         ({"url": URL, "model": "m", "record_to": Path("y.yaml")}, "record_to"),
-        ({"url": URL, "model": "m", "usd_per_1k_prompt": -1.0}, "usd_per_1k_prompt is -1.0"),
-        ({"url": URL, "model": "m", "usd_per_1k_completion": float("nan")}, "usd_per_1k_completion is nan"),
+        ({"url": URL, "model": "m", "price_input": -1.0}, "price_input is -1.0"),
+        ({"url": URL, "model": "m", "price_output": float("nan")}, "price_output is nan"),
         ({"url": URL, "model": "m", "timeout": 0.0}, "timeout is 0.0"),
     ],
 )

@@ -47,7 +47,7 @@ async def refusal(url: str, request: ModelRequest | None = None, environment=Non
 class TestAnswer:
     async def test_text_model_usage_and_price_are_read(self) -> None:
         async with serving(response(completion(system_fingerprint="fp_1"))) as server:
-            answer = await ask(server.url, usd_per_1k_prompt=0.5, usd_per_1k_completion=2.0)
+            answer = await ask(server.url, price_input=500.0, price_output=2000.0)
         assert answer == ModelAnswer(
             text="hello", served_model="tiny-chat@fp_1", prompt_tokens=12, completion_tokens=3, usd=0.012
         )
