@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import Positions, StreamId, token
+from domain.kernel.values import Value
+from domain.tools import CallContext, ToolDeclaration, ToolOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +215,58 @@ class ModelAnswer:
 class ModelClient(Protocol):
     """Models by configured name."""
 
-    def knows(self, model: str) -> bool:
-        """Whether a model of this name is configured."""
+    def names(self) -> Collection[str]:
+        """Names of the configured models."""
         ...
 
     async def ask(self, request: ModelRequest) -> ModelAnswer:
         """Ask once (with the retries that are safe). Raises ``ModelUnavailable`` (domain/models.py)."""
+        ...
+
+
+class ToolRunner(Protocol):
+    """Tools by name. Whatever a tool does, the answer is an outcome, never an exception."""
+
+    def declarations(self) -> Mapping[str, ToolDeclaration]:
+        """Every tool that can be called here."""
+        ...
+
+    def open_run(self, run: str, inputs: Mapping[str, Value]) -> None:
+        """Give a run its stateful tools in their initial state; its journaled stateful calls are then made again."""
+        ...
+
+    def close_run(self, run: str) -> None:
+        """Forget the state of a run's tools."""
+        ...
+
+    async def run(self, name: str, arguments: Mapping[str, Value], call: CallContext) -> ToolOutcome:
+        """Call a tool. Cancelling the call stops the tool as far as its isolation allows."""
+        ...
+
+
+class AnswerStore(Protocol):
+    """Final answers to commands by command id, kept for a day."""
+
+    async def get(self, tenant: str, command: str) -> bytes | None:
+        """The answer, if one is kept."""
+        ...
+
+    async def put(self, tenant: str, command: str, answer: bytes) -> None:
+        """Keep an answer. The first one stays."""
+        ...
+
+
+class Authorizer(Protocol):
+    """Who may send which command."""
+
+    def denial(self, tenant: str, principal: str, command: str) -> str | None:
+        """Why this is not allowed; None when it is."""
+        ...
+
+
+class RunIndex(Protocol):
+    """What the write side needs of the read side: runs that nobody drives."""
+
+    async def unfinished(self, claim_ended_before: datetime, limit: int) -> Sequence[StreamId]:
+        """Runs that are neither ended, paused nor waiting for a person, without a claim that lasts beyond this time."""
         ...

@@ -1,0 +1,187 @@
+"""Command intake: FastStream consumes the COMMANDS stream, every message gets an answer, none stops the consumer.
+
+Who asks is the principal token of the subject, which broker permissions guarantee; the body cannot say it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage
+from nats.js.api import AckPolicy as ConsumerAck
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from pydantic import ValidationError
+
+from adapters.nats.connection import Connection
+from adapters.nats.dead_letters import bury
+from commands.handle import Answer, CommandEnvelope, CommandHandler, ErrorDetail, is_final
+from domain.kernel.errors import PrecedentError, ServiceUnreachable
+from domain.kernel.ids import token
+
+REPLY_HEADER: Final = "Precedent-Reply"
+LARGEST_COMMAND: Final = 4 * 1024 * 1024
+"""Bytes of one command message; bigger inputs belong into the content store or a file."""
+MAX_DELIVERIES: Final = 5
+"""How often a command that makes its handler fail is tried before it goes to the dead letters."""
+CONCURRENT: Final = 64
+ACK_WAIT: Final = timedelta(seconds=30)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Who sent what, read from ``cmd.<tenant>.<principal>.<category>.<CommandName>``."""
+
+    tenant: str
+    principal: str
+    category: str
+    command: str
+
+    @classmethod
+    def parse(cls, subject: str) -> Address:
+        """Read a subject. Raises ``InvalidInput``."""
+        _, tenant, principal, category, command = subject.split(".")
+        return cls(
+            token(tenant, "tenant"),
+            token(principal, "principal"),
+            token(category, "category"),
+            token(command, "command"),
+        )
+
+
+class CommandBus:
+    """Feeds commands to the handler, and answers to those who asked."""
+
+    def __init__(self, broker: NatsBroker, connection: Connection, handler: CommandHandler) -> None:
+        """Consume through ``broker``; answer and bury through ``connection``."""
+        self._broker = broker
+        self._connection = connection
+        self._handler = handler
+        self._keeping: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Begin to consume."""
+        subscriber = self._broker.subscriber(
+            "cmd.*.*.*.*",
+            queue="commands",
+            durable="commands",
+            stream=JStream("COMMANDS", declare=False),
+            config=ConsumerConfig(
+                ack_policy=ConsumerAck.EXPLICIT,
+                ack_wait=ACK_WAIT.total_seconds(),
+                deliver_policy=DeliverPolicy.ALL,
+                max_ack_pending=4 * CONCURRENT,
+            ),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_undecoded,
+            max_workers=CONCURRENT,
+            title="commands",
+            description="Commands as JSON envelopes; the answer goes to the inbox named in Precedent-Reply.",
+        )
+        subscriber(self._consume)
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Finish what was begun."""
+        await self._broker.stop()
+        if self._keeping:
+            await asyncio.wait(self._keeping, timeout=5)
+
+    async def _consume(self, body: bytes, message: NatsMessage) -> None:
+        subject = message.raw_message.subject
+        try:
+            answer = await self._answer(subject, body)
+        except ServiceUnreachable as error:
+            logger.warning("command on %s waits for a service: %s", subject, error)
+            await message.nack(delay=1)
+        except Exception as error:  # a bug of ours must not stop the consumer, nor lose the message
+            logger.exception("command on %s failed in its handler", subject)
+            await self._retry_or_bury(message, subject, body, error)
+        else:
+            await self._reply(message, answer)
+            await self._keep(subject, answer)
+            await message.ack()
+
+    async def _answer(self, subject: str, body: bytes) -> Answer:
+        try:
+            address = Address.parse(subject)
+            envelope = _envelope(address, body)
+        except PrecedentError as error:
+            await bury(self._connection, subject, body, f"{error.code}: {error}", self._handler.services.clock.now())
+            return Answer(commandid="", outcome="invalid", error=ErrorDetail(code=error.code, message=str(error)))
+        return await self._handler.handle(envelope, address.principal)
+
+    async def _retry_or_bury(self, message: NatsMessage, subject: str, body: bytes, error: Exception) -> None:
+        if message.raw_message.metadata.num_delivered < MAX_DELIVERIES:
+            await message.nack(delay=1)
+            return
+        reason = f"its handler failed {MAX_DELIVERIES} times: {type(error).__name__}: {error}"
+        await bury(self._connection, subject, body, reason, self._handler.services.clock.now())
+        detail = ErrorDetail(code="command.unhandled", message=f"{reason}; see `precedent dead ls`")
+        await self._reply(message, Answer(commandid="", outcome="rejected", error=detail))
+        await message.ack()
+
+    async def _reply(self, message: NatsMessage, answer: Answer) -> None:
+        inbox = message.headers.get(REPLY_HEADER)
+        if inbox is None:
+            return
+        _, tenant, principal, _, _ = message.raw_message.subject.split(".")
+        if inbox.startswith(f"_INBOX.{tenant}.{principal}.") and "*" not in inbox and ">" not in inbox:
+            await self._connection.client.publish(inbox, answer.model_dump_json(exclude_none=True).encode())
+        else:
+            logger.warning("an answer for %s.%s was not sent to another's inbox", tenant, principal)
+
+    async def _keep(self, subject: str, answer: Answer) -> None:
+        """Keep a final answer. An accepted one can be found from its events, so nobody waits for that."""
+        if not answer.commandid or not is_final(answer):
+            return
+        tenant = subject.split(".")[1]
+        keeping = self._handler.services.answers.put(
+            tenant, answer.commandid, answer.model_dump_json(exclude_none=True).encode()
+        )
+        if answer.outcome != "accepted":
+            await keeping
+            return
+        task = asyncio.ensure_future(_logged(keeping))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+
+
+async def _logged(keeping: object) -> None:
+    try:
+        await keeping  # type: ignore[misc]
+    except PrecedentError as error:
+        logger.warning("an answer was not kept, and will be found from its events: %s", error)
+
+
+async def _undecoded(message: NatsMessage) -> bytes:
+    return message.body if isinstance(message.body, bytes) else bytes(message.body)
+
+
+class CommandUnreadable(PrecedentError):
+    """Send one JSON object with id, type, tenant and data, below 4 MiB; docs/commands.md has the form."""
+
+    code = "command.unreadable"
+
+
+def _envelope(address: Address, body: bytes) -> CommandEnvelope:
+    if len(body) > LARGEST_COMMAND:
+        raise CommandUnreadable(f"the message has {len(body)} bytes; {LARGEST_COMMAND} are allowed")
+    try:
+        envelope = CommandEnvelope.model_validate_json(body)
+    except ValidationError as error:
+        shown = "; ".join(
+            f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}" for item in error.errors()[:10]
+        )
+        raise CommandUnreadable(f"no command envelope: {shown}") from error
+    if (envelope.tenant, envelope.type) != (address.tenant, address.command):
+        raise CommandUnreadable(
+            f"the envelope says {envelope.tenant}/{envelope.type}, its subject {address.tenant}/{address.command}"
+        )
+    return envelope

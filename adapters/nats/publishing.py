@@ -1,0 +1,42 @@
+"""Publish one message to a stream and wait until the broker has it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import orjson
+
+from adapters.nats.client import publication, status
+from adapters.nats.connection import ANSWERS_WITHIN, ApiRefused, Connection
+from domain.kernel.errors import ServiceUnreachable
+
+
+async def publish(
+    connection: Connection, subject: str, payload: bytes, headers: Mapping[str, str], within: float = ANSWERS_WITHIN
+) -> int:
+    """Give the message's sequence in its stream. Raises ``ApiRefused``, ``ServiceUnreachable`` (it may be there)."""
+    acknowledged: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def receive(_subject: bytes, _reply: bytes, answer: bytes, lines: bytes | None) -> None:
+        if acknowledged.done():
+            return
+        if status(lines) == 503:
+            acknowledged.set_exception(ServiceUnreachable(f"no stream of the broker takes {subject}"))
+        else:
+            acknowledged.set_result(answer)
+
+    await connection.up(within)
+    reply = connection.expect(receive)
+    try:
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        connection.client.send(publication(subject, reply, lines, payload))
+        async with asyncio.timeout(within):
+            answer = orjson.loads(await acknowledged)
+    except TimeoutError as error:
+        raise ServiceUnreachable(f"the broker did not acknowledge {subject} within {within:g} s") from error
+    finally:
+        connection.forget(reply)
+    if (refusal := answer.get("error")) is not None:
+        raise ApiRefused(f"{subject}: {refusal['description']}", refusal.get("err_code", 0))
+    return int(answer["seq"])

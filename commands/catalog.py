@@ -1,0 +1,30 @@
+"""The write side at a glance: which command is handled how, and which event sets off what. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from commands.handle import Handling, Reaction
+from commands.runs.handling import decide_run, named_run, new_run, wake_driver
+from domain.runs import commands as run
+
+COMMANDS: Final[Mapping[str, Handling]] = {
+    "SubmitRun": Handling(command=run.SubmitRun, category="run", stream=new_run, decide=decide_run),
+    "PauseRun": Handling(command=run.PauseRun, category="run", stream=named_run, decide=decide_run),
+    "ResumeRun": Handling(command=run.ResumeRun, category="run", stream=named_run, decide=decide_run),
+    "CancelRun": Handling(command=run.CancelRun, category="run", stream=named_run, decide=decide_run),
+    "GrantApproval": Handling(command=run.GrantApproval, category="run", stream=named_run, decide=decide_run),
+    "RefuseApproval": Handling(command=run.RefuseApproval, category="run", stream=named_run, decide=decide_run),
+    "ResolveOutcome": Handling(command=run.ResolveOutcome, category="run", stream=named_run, decide=decide_run),
+}
+
+REACTIONS: Final[Mapping[str, Sequence[Reaction]]] = {
+    "RunSubmitted": (wake_driver,),
+    "RunPaused": (wake_driver,),
+    "RunResumed": (wake_driver,),
+    "RunCancelled": (wake_driver,),
+    "ApprovalGranted": (wake_driver,),
+    "ApprovalRefused": (wake_driver,),
+    "OutcomeResolved": (wake_driver,),
+}

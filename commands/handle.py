@@ -1,0 +1,199 @@
+"""The one way a command is handled: check, load, decide, append, react, answer. No command copies this loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from commands.ports import StreamSlice
+from commands.services import Services
+from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable, VersionConflict
+from domain.kernel.events import DomainEvent, Draft, Recorded
+from domain.kernel.ids import StreamId, event_id, token
+from domain.kernel.values import format_time
+from domain.rtfs.types import TypeMismatch
+
+ATTEMPTS: Final = 8
+"""How often a decision is taken anew when others append to the stream at the same time."""
+
+Outcome = Literal["accepted", "rejected", "conflict", "invalid", "denied", "expired"]
+
+
+class CommandEnvelope(BaseModel):
+    """A command as it travels. Who asks is not in it: the subject says that, and the broker guarantees it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    type: str = Field(max_length=64)
+    tenant: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    time: datetime | None = None
+    expires: datetime | None = None
+    data: dict[str, Any]
+    expectedversion: int | None = Field(None, ge=0)
+    traceparent: str | None = Field(None, max_length=64)
+
+
+class CausedEvent(BaseModel):
+    """One event that a command caused."""
+
+    type: str
+    sequence: str
+
+
+class ErrorDetail(BaseModel):
+    """Why a command was not accepted."""
+
+    code: str
+    message: str
+    detail: Any = None
+
+
+class Answer(BaseModel):
+    """What became of a command. ``conflict`` is not final; everything else is given again to a repeated command."""
+
+    model_config = ConfigDict(frozen=True)
+    commandid: str
+    outcome: Outcome
+    position: str | None = None
+    events: tuple[CausedEvent, ...] = ()
+    error: ErrorDetail | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handling:
+    """How one command is handled: a row of ``commands/catalog.py``."""
+
+    command: type[BaseModel]
+    category: str
+    stream: Callable[[CommandEnvelope, Any], str]
+    """Id of the stream that decides."""
+    decide: Callable[[Services, StreamSlice, Any, datetime], list[DomainEvent]]
+
+
+Reaction = Callable[[Services, Recorded], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHandler:
+    """Handles every command of a catalog."""
+
+    services: Services
+    commands: Mapping[str, Handling]
+    reactions: Mapping[str, Sequence[Reaction]]
+
+    async def handle(self, envelope: CommandEnvelope, principal: str) -> Answer:
+        """Answer a command. Raises ``ServiceUnreachable`` only: nothing is known then, and it must be delivered again."""
+        try:
+            return await self._handle(envelope, token(principal, "principal"))
+        except ServiceUnreachable:
+            raise
+        except VersionConflict as error:
+            return _refusal(envelope, "conflict", error)
+        except (InvalidInput, TypeMismatch) as error:
+            return _refusal(envelope, "invalid", error)
+        except PrecedentError as error:
+            return _refusal(envelope, "rejected", error)
+
+    async def _handle(self, envelope: CommandEnvelope, principal: str) -> Answer:
+        handling = self.commands.get(envelope.type)
+        if handling is None:
+            known = ", ".join(sorted(self.commands))
+            return _refused(envelope, "invalid", "command.unknown", f"no command {envelope.type!r}; known: {known}")
+        denial = self.services.authorizer.denial(envelope.tenant, principal, envelope.type)
+        if denial is not None:
+            return _refused(envelope, "denied", "access.denied", denial)
+        try:
+            command = handling.command.model_validate(envelope.data)
+        except ValidationError as error:
+            return _invalid(envelope, error)
+        stream = StreamId(envelope.tenant, handling.category, handling.stream(envelope, command))
+        earlier, slice_ = await asyncio.gather(self._earlier(envelope), self.services.store.load(stream))
+        if earlier is not None:
+            return earlier
+        return await self._decide(envelope, principal, handling, command, stream, slice_)
+
+    async def _earlier(self, envelope: CommandEnvelope) -> Answer | None:
+        stored = await self.services.answers.get(envelope.tenant, envelope.id)
+        return None if stored is None else Answer.model_validate_json(stored)
+
+    async def _decide(
+        self,
+        envelope: CommandEnvelope,
+        principal: str,
+        handling: Handling,
+        command: BaseModel,
+        stream: StreamId,
+        slice_: StreamSlice,
+    ) -> Answer:
+        for _ in range(ATTEMPTS):
+            caused = [event for event in slice_.events if event.causation == envelope.id]
+            if caused:
+                return await self._accept(envelope, caused)
+            now = self.services.clock.now()
+            if envelope.expires is not None and envelope.expires <= now:
+                return _refused(envelope, "expired", "command.expired", f"it expired at {envelope.expires}")
+            if envelope.expectedversion not in (None, slice_.head.version):
+                message = f"{stream} is at version {slice_.head.version}, not {envelope.expectedversion}"
+                return _refused(envelope, "conflict", "stream.conflict", message)
+            events = handling.decide(self.services, slice_, command, now)
+            drafts = [_draft(envelope, principal, stream, now, i, event) for i, event in enumerate(events)]
+            try:
+                stored = await self.services.store.append(stream, drafts, slice_.head)
+            except VersionConflict:
+                slice_ = await self.services.store.load(stream)
+                continue
+            return await self._accept(envelope, stored)
+        raise VersionConflict(f"{stream} changed {ATTEMPTS} times while {envelope.type} was decided; send it again")
+
+    async def _accept(self, envelope: CommandEnvelope, events: Sequence[Recorded]) -> Answer:
+        for event in events:
+            for react in self.reactions.get(event.short_name, ()):
+                await react(self.services, event)
+        return Answer(
+            commandid=envelope.id,
+            outcome="accepted",
+            position=str(events[-1].position) if events else None,
+            events=tuple(CausedEvent(type=event.type, sequence=str(event.version)) for event in events),
+        )
+
+
+def _draft(
+    envelope: CommandEnvelope, principal: str, stream: StreamId, now: datetime, index: int, event: DomainEvent
+) -> Draft:
+    return Draft(
+        id=event_id(f"{envelope.tenant}/{envelope.id}", index),
+        type=event.TYPE,
+        time=format_time(now),
+        correlation=stream.id,
+        causation=envelope.id,
+        actor=f"user:{principal}",
+        data=event.model_dump(mode="json"),
+        traceparent=envelope.traceparent,
+    )
+
+
+def _refused(envelope: CommandEnvelope, outcome: Outcome, code: str, message: str, detail: Any = None) -> Answer:
+    error = ErrorDetail(code=code, message=message, detail=detail)
+    return Answer(commandid=envelope.id, outcome=outcome, error=error)
+
+
+def _refusal(envelope: CommandEnvelope, outcome: Outcome, error: PrecedentError) -> Answer:
+    return _refused(envelope, outcome, error.code, str(error))
+
+
+def _invalid(envelope: CommandEnvelope, error: ValidationError) -> Answer:
+    problems = [
+        {"field": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in error.errors()
+    ]
+    shown = "; ".join(f"{item['field'] or 'data'}: {item['problem']}" for item in problems[:10])
+    return _refused(envelope, "invalid", "command.invalid", f"{envelope.type}: {shown}", problems)
+
+
+def is_final(answer: Answer) -> bool:
+    """Whether a repeated command must get this same answer."""
+    return answer.outcome != "conflict"

@@ -1,0 +1,164 @@
+"""Calls the tools of one run: several at once, watched while they work, and their outcomes recorded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from commands.runs.log import Overtaken, RunLog
+from commands.services import Services
+from domain.kernel.values import Keyword, Value, decode, digest_json, encode, format_time, parse_time
+from domain.runs.controller import overtime
+from domain.runs.decide import remaining
+from domain.runs.events import (
+    Fault,
+    RunClaimed,
+    RunEvent,
+    ToolCallCompleted,
+    ToolCallFailed,
+    ToolCallOutcomeUnknown,
+)
+from domain.runs.guard import Asked
+from domain.runs.state import Settlement
+from domain.tools import CallContext, ToolFailed, ToolOutcome, ToolSucceeded
+
+LEASE: Final = timedelta(seconds=30)
+"""How long a claim holds without a further word."""
+
+WATCH: Final = LEASE.total_seconds() / 3
+"""Seconds after which a driver looks up from effects that are still under way."""
+
+_RUN_ALREADY: Final = frozenset({Settlement.COMPLETED, Settlement.FAILED})
+
+
+class Interrupted(Exception):
+    """Someone ended the run or took it over while effects were under way; they were stopped."""
+
+
+class Caller:
+    """Calls tools for one run."""
+
+    def __init__(self, services: Services, log: RunLog) -> None:
+        self._services = services
+        self._log = log
+        self._opened = False
+        self._opening = asyncio.Lock()
+        self._poked: asyncio.Future[None] | None = None
+
+    def poke(self) -> None:
+        """Someone appended to the run: look at it now, even while effects are under way."""
+        if self._poked is not None and not self._poked.done():
+            self._poked.set_result(None)
+
+    def close(self) -> None:
+        """Forget the state of the run's tools."""
+        if self._opened:
+            self._services.tools.close_run(self._log.stream.id)
+            self._opened = False
+
+    def renew_claim(self) -> None:
+        """Stage a renewal when little is left of the claim."""
+        claim = self._log.preview.claim
+        assert claim is not None, "a driver claims before it executes"
+        now = self._services.clock.now()
+        if (parse_time(claim.deadline) - now).total_seconds() < WATCH:
+            deadline = format_time(now + LEASE)
+            self._log.stage(RunClaimed(worker=claim.worker, epoch=claim.epoch, deadline=deadline))
+
+    async def call(self, effects: Sequence[Asked]) -> None:
+        """Do these effects at once and stage their outcomes; raises ``Interrupted`` when the run is no longer ours."""
+        self._poked = asyncio.get_running_loop().create_future()
+        tasks = [asyncio.create_task(self._outcome(asked)) for asked in effects]
+        try:
+            await self._watch(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self, tasks: Sequence[asyncio.Task[RunEvent]]) -> None:
+        pending: set[asyncio.Future[Any]] = set(tasks)
+        while pending:
+            left = remaining(self._log.preview, self._services.clock.now())
+            if left <= 0:
+                self._log.stage(overtime(self._log.preview))
+                return
+            assert self._poked is not None, "it is set while effects are under way"
+            done, _ = await asyncio.wait(
+                {*pending, self._poked}, timeout=min(WATCH, left), return_when=asyncio.FIRST_COMPLETED
+            )
+            finished = [task for task in tasks if task in done]
+            for task in finished:
+                self._log.stage(task.result())
+            pending.difference_update(finished)
+            if pending:
+                await self._look_up()
+
+    async def _look_up(self) -> None:
+        """Record what is done so far, renew the claim, and see what others have appended."""
+        self._poked = asyncio.get_running_loop().create_future()
+        self.renew_claim()
+        try:
+            await self._log.commit()
+            await self._log.refresh()
+        except Overtaken:
+            pass  # the log evolved with the others' events, which is what matters here
+        if self._log.run.ended or not self._log.holds_claim:
+            raise Interrupted
+
+    async def _outcome(self, asked: Asked) -> RunEvent:
+        declaration = self._services.tools.declarations()[asked.tool]
+        if declaration.stateful:
+            await self._open()
+        run = self._log.stream.id
+        context = CallContext(tenant=self._log.stream.tenant, run=run, effect=asked.key)
+        arguments = {name: decode(value) for name, value in asked.arguments.items()}
+        outcome = await self._services.tools.run(asked.tool, arguments, context)
+        return await self._event(asked, declaration.capability.version, outcome, repeatable=declaration.repeatable)
+
+    async def _open(self) -> None:
+        """Make the state of the run's tools, and bring it to where the journal is."""
+        async with self._opening:
+            if self._opened:
+                return
+            run, stream = self._log.run, self._log.stream
+            self._services.tools.open_run(stream.id, _by_name(run.accepted_task.input_values))
+            declared = self._services.tools.declarations()
+            for key, entry in run.journal.items():
+                done = entry.settlement in _RUN_ALREADY and not entry.by_person
+                if done and entry.tool in declared and declared[entry.tool].stateful:
+                    arguments = {name: decode(value) for name, value in entry.arguments.items()}
+                    context = CallContext(tenant=stream.tenant, run=stream.id, effect=key)
+                    await self._services.tools.run(entry.tool, arguments, context)
+            self._opened = True
+
+    async def _event(self, asked: Asked, version: str, outcome: ToolOutcome, *, repeatable: bool) -> RunEvent:
+        if isinstance(outcome, ToolFailed) and outcome.outcome_unknown and not repeatable:
+            left = remaining(self._log.preview, self._services.clock.now())
+            return ToolCallOutcomeUnknown(effect=asked.key, tool=asked.tool, remaining=left)
+        entry = self._log.preview.journal.get(asked.key)
+        common = {
+            "effect": asked.key,
+            "tool": asked.tool,
+            "version": version,
+            "arguments": asked.arguments if entry is None or entry.arguments is None else None,
+            "request_digest": asked.digest,
+            "duration": outcome.duration,
+            "transcript": await self._kept(outcome),
+        }
+        if isinstance(outcome, ToolSucceeded):
+            result = encode(outcome.value)
+            return ToolCallCompleted(result=result, result_digest=digest_json(result), **common)
+        return ToolCallFailed(error=Fault(type=outcome.type, message=outcome.message), **common)
+
+    async def _kept(self, outcome: ToolOutcome) -> str | None:
+        if outcome.transcript is None:
+            return None
+        return await self._services.content.put(self._log.stream.tenant, outcome.transcript, "text/plain")
+
+
+def _by_name(inputs: Value) -> dict[str, Value]:
+    assert isinstance(inputs, dict), "a task's inputs are a map"
+    return {key.name if isinstance(key, Keyword) else str(key): value for key, value in inputs.items()}

@@ -1,0 +1,48 @@
+"""Commands on runs: load what their rules need, decide, and wake the driver afterwards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from commands.handle import CommandEnvelope
+from commands.ports import StreamSlice, Wake
+from commands.runs.log import CATALOG
+from commands.services import Services
+from domain.kernel.events import DomainEvent, Recorded
+from domain.runs.commands import RunCommand, SubmitRun
+from domain.runs.decide import Circumstances, decide
+from domain.runs.effects import CONTROLLER_CAPABILITIES
+from domain.runs.events import RunEvent
+from domain.runs.state import EMPTY, evolve
+
+
+def new_run(envelope: CommandEnvelope, command: SubmitRun) -> str:  # noqa: ARG001  # one shape for all handlings
+    """A run takes its id from the command that submits it: a repeated command finds it there."""
+    return envelope.id
+
+
+def named_run(envelope: CommandEnvelope, command: Any) -> str:  # noqa: ARG001
+    """The run that the command names."""
+    return str(command.run)
+
+
+def decide_run(services: Services, slice_: StreamSlice, command: RunCommand, now: datetime) -> list[DomainEvent]:
+    """Events that the command causes."""
+    run = EMPTY
+    for recorded in slice_.events:
+        event = CATALOG.decode(recorded)
+        if isinstance(event, RunEvent):
+            run = evolve(run, event)
+    declarations = services.tools.declarations()
+    given = Circumstances(
+        now=now,
+        known_tools=declarations.keys() | CONTROLLER_CAPABILITIES.keys(),
+        result_types={name: declaration.capability.result for name, declaration in declarations.items()},
+    )
+    return list(decide(run, command, given))
+
+
+async def wake_driver(services: Services, event: Recorded) -> None:
+    """Have the run driven, or its driver look up."""
+    await services.wakes.send(Wake(event.stream, event.short_name))

@@ -1,0 +1,136 @@
+"""One run's stream as its driver sees it: staged decisions, committed together, state evolved with the stored bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from commands.ports import Head
+from commands.services import Services
+from domain.kernel.errors import VersionConflict
+from domain.kernel.events import Draft, EventCatalog, Recorded
+from domain.kernel.ids import StreamId, event_id
+from domain.kernel.values import format_time
+from domain.runs.events import (
+    RUN_EVENTS,
+    ModelCallAnswered,
+    ModelCallFailed,
+    RunClaimed,
+    RunEvent,
+    ToolCallCompleted,
+    ToolCallFailed,
+    ToolCallOutcomeUnknown,
+)
+from domain.runs.state import EMPTY, Run, evolve
+
+CATALOG: Final = EventCatalog(RUN_EVENTS)
+
+HAPPENED: Final = (ToolCallCompleted, ToolCallFailed, ToolCallOutcomeUnknown, ModelCallAnswered, ModelCallFailed)
+"""Events that tell what the world did, and so cannot be decided anew."""
+
+
+class Overtaken(VersionConflict):
+    """Someone else appended to the run; its state has moved on: look again what comes next."""
+
+    code = "run.overtaken"
+
+
+class RunLog:
+    """Loads, stages, commits. Nothing staged counts as having happened before ``commit`` returns."""
+
+    def __init__(self, services: Services, stream: StreamId, author: str) -> None:
+        self._services = services
+        self._head = Head()
+        self._staged: list[RunEvent] = []
+        self._last_id = ""
+        self.stream = stream
+        self.author = author
+        """One process of one worker: ``name/nonce``."""
+        self.run: Run = EMPTY
+        """State as committed."""
+        self.preview: Run = EMPTY
+        """State as it will be after ``commit``: for decisions that are committed together with what is staged."""
+
+    @property
+    def version(self) -> int:
+        """Version of the newest event that counts."""
+        return self._head.version
+
+    async def refresh(self) -> None:
+        """Evolve with whatever was appended since; drops what was staged."""
+        self._staged.clear()
+        tail = await self._services.store.load(self.stream, self._head.version)
+        for recorded in tail.events:
+            self._evolve(recorded)
+        self.preview = self.run
+        self._head = tail.head
+
+    def stage(self, *events: RunEvent) -> None:
+        """Add decisions to the next commit."""
+        for event in events:
+            self._staged.append(event)
+            self.preview = evolve(self.preview, event)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether more than a claim is staged: a claim alone is not worth an event."""
+        return any(not isinstance(event, RunClaimed) for event in self._staged)
+
+    @property
+    def holds_claim(self) -> bool:
+        """Whether the log says that this author drives the run."""
+        return self.run.claim is not None and self.run.claim.worker == self.author
+
+    async def commit(self) -> None:
+        """Append what is staged. Raises ``Overtaken`` after evolving with the others' events.
+
+        Decisions that others overtook are dropped, to be taken anew. What already happened in the world is not: it is
+        appended after their events, as long as the run is still ours.
+        """
+        overtaken = False
+        while self._staged:
+            events, self._staged = self._staged, []
+            now = format_time(self._services.clock.now())
+            drafts = [self._draft(event, self._head.version + 1 + index, now) for index, event in enumerate(events)]
+            try:
+                stored = await self._services.store.append(self.stream, drafts, self._head)
+            except VersionConflict:
+                overtaken = True
+                await self.refresh()
+                if self.holds_claim and not self.run.ended:
+                    self.stage(*(event for event in events if isinstance(event, HAPPENED)))
+            else:
+                self._adopt(stored, drafts)
+        if overtaken:
+            raise Overtaken(f"run {self.stream.id} moved on to version {self.version} meanwhile")
+
+    def _adopt(self, stored: Sequence[Recorded], drafts: Sequence[Draft]) -> None:
+        if all(
+            recorded.body == draft.body(self.stream, recorded.version)
+            for recorded, draft in zip(stored, drafts, strict=True)
+        ):
+            self.run = self.preview  # the log holds just what was previewed
+            self._last_id = stored[-1].id
+        else:
+            for recorded in stored:
+                self._evolve(recorded)
+            self.preview = self.run
+        self._head = Head(stored[-1].version, stored[-1].position.sequence)
+
+    def _draft(self, event: RunEvent, version: int, now: str) -> Draft:
+        return Draft(
+            # The author is in the name: two that decide at once must not take each other's event for theirs.
+            id=event_id(f"{self.stream}@{self.author}", version),
+            type=event.TYPE,
+            time=now,
+            correlation=self.stream.id,
+            causation=self._last_id,
+            actor=f"agent:{event.ROLE}",
+            data=event.model_dump(mode="json"),
+        )
+
+    def _evolve(self, recorded: Recorded) -> None:
+        event = CATALOG.decode(recorded)
+        if isinstance(event, RunEvent):
+            self.run = evolve(self.run, event)
+        self._last_id = recorded.id

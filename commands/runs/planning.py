@@ -1,0 +1,157 @@
+"""From a task to a program: the plan is brought or asked of a model, then compiled against the task's rights."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from domain.rtfs.card import language_card
+from domain.rtfs.compiler import Program, compile_program
+
+from commands.ports import ModelAnswer, ModelRequest
+from commands.runs.log import RunLog
+from commands.services import Services
+from domain.kernel.values import digest_json, text_of_bytes
+from domain.models import ModelUnavailable, PlanNotFound, extract_plan, plan_messages
+from domain.rtfs.capability import Capability
+from domain.rtfs.source import LocatedError
+from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, rejected
+from domain.runs.effects import CONTROLLER_CAPABILITIES
+from domain.runs.events import Fault, ModelCallAnswered, ModelCallFailed, ModelCallRequested, PinnedEffect
+from domain.runs.state import Run
+
+NO_PROGRAM: Final = "Correct the plan; `precedent rtfs check` shows the same messages."
+MODEL_TIMEOUT: Final = 300.0
+"""Seconds for one draft, retries included."""
+
+
+async def draft_plan(services: Services, log: RunLog) -> None:
+    """Stage the next draft, or the run's failure when there can be none."""
+    run = log.preview
+    if run.route == "given-plan":
+        _draft_given(log, run)
+        return
+    if not attempts_left(run):
+        last = run.drafts[-1].rejected or ""
+        message = f"{len(run.drafts)} drafts were rejected; the last one: {last}"
+        log.stage(failed("plan.rejected", message, advice="Bring a plan, or allow more model.max_attempts."))
+        return
+    answer = await _answer(services, log, f"plan/{len(run.drafts) + 1}")
+    if answer is None:
+        return
+    try:
+        source = extract_plan(answer.text)
+    except PlanNotFound as error:
+        log.stage(drafted(log.preview, answer.text, answer.served_model))
+        log.stage(rejected(log.preview, str(error)))
+    else:
+        log.stage(drafted(log.preview, source, answer.served_model))
+
+
+def _draft_given(log: RunLog, run: Run) -> None:
+    if run.drafts:
+        log.stage(failed("plan.rejected", run.drafts[-1].rejected or "rejected", advice=NO_PROGRAM))
+    else:
+        log.stage(drafted(run, run.accepted_task.plan or "", "task"))
+
+
+async def _answer(services: Services, log: RunLog, key: str) -> ModelCallAnswered | None:
+    run = log.preview
+    if key in run.answers:
+        return run.answers[key]
+    if key in run.refusals:
+        advice = "Check the model under `models` in precedent.yaml and submit the task again, or bring a plan."
+        log.stage(failed("model.unavailable", run.refusals[key].message, effect=key, advice=advice))
+        return None
+    broken = budget_broken(run)
+    if broken is not None:
+        log.stage(broken)
+        return None
+    request = _request(services, run)
+    document = {"model": request.model, "messages": list(request.messages), "parameters": request.parameters}
+    if key not in run.asked:
+        log.stage(
+            ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest_json(document))
+        )
+    await log.commit()
+    await _ask(services, log, key, request)
+    await log.commit()
+    return log.run.answers.get(key)
+
+
+async def _ask(services: Services, log: RunLog, key: str, request: ModelRequest) -> None:
+    began = services.clock.monotonic()
+    try:
+        answer = await services.models.ask(request)
+    except ModelUnavailable as error:
+        fault = Fault(type=error.code, message=str(error))
+        log.stage(ModelCallFailed(effect=key, error=fault, duration=services.clock.monotonic() - began))
+    else:
+        log.stage(_answered(key, answer, services.clock.monotonic() - began))
+
+
+def _answered(key: str, answer: ModelAnswer, duration: float) -> ModelCallAnswered:
+    return ModelCallAnswered(
+        effect=key,
+        text=answer.text,
+        served_model=answer.served_model,
+        prompt_tokens=answer.prompt_tokens,
+        completion_tokens=answer.completion_tokens,
+        usd=answer.usd,
+        recorded=answer.recorded,
+        duration=duration,
+    )
+
+
+def _request(services: Services, run: Run) -> ModelRequest:
+    task = run.accepted_task
+    messages = plan_messages(
+        goal=task.goal,
+        input_type=task.input,
+        output_type=task.output,
+        checks=task.checks,
+        limits={"tool_calls": task.limits.tool_calls, "seconds": task.limits.seconds},
+        card=language_card(capabilities(services, task.tools)),
+        rejected=[(draft.source, draft.rejected or "") for draft in run.drafts],
+    )
+    return ModelRequest(model=task.model.name, messages=messages, timeout=MODEL_TIMEOUT)
+
+
+def capabilities(services: Services, tools: tuple[str, ...]) -> dict[str, Capability]:
+    """Capabilities of those tools that this worker has."""
+    declared = {name: declaration.capability for name, declaration in services.tools.declarations().items()}
+    available = {**declared, **CONTROLLER_CAPABILITIES}
+    return {name: available[name] for name in tools if name in available}
+
+
+def compile_draft(services: Services, log: RunLog) -> None:
+    """Stage the newest draft's program, or its rejection with the compiler's message."""
+    run = log.preview
+    task = run.accepted_task
+    try:
+        program = compile_program(
+            run.drafts[-1].source,
+            parameters={"inputs": task.input_type},
+            output=task.output_type,
+            capabilities=capabilities(services, task.tools),
+        )
+    except LocatedError as error:
+        log.stage(rejected(run, error.render()))
+    else:
+        log.stage(
+            compiled(
+                run,
+                digest=program.digest,
+                interface_hash=program.interface_hash,
+                effects=_pinned(program),
+                module=text_of_bytes(program.module),
+                source_map=_source_map(program),
+            )
+        )
+
+
+def _pinned(program: Program) -> tuple[PinnedEffect, ...]:
+    return tuple(PinnedEffect(name=e.name, version=e.version, mode=e.mode) for e in program.effects)
+
+
+def _source_map(program: Program) -> Any:
+    return program.source_map.to_json()

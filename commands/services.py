@@ -1,0 +1,34 @@
+"""Everything the write side was given, in one place. Built in ``infra/bootstrap.py`` only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from commands.ports import (
+    AnswerStore,
+    Authorizer,
+    Clock,
+    ContentStore,
+    EventStore,
+    ModelClient,
+    Randomness,
+    RunIndex,
+    ToolRunner,
+    Wakes,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """The ports, filled."""
+
+    store: EventStore
+    content: ContentStore
+    wakes: Wakes
+    answers: AnswerStore
+    authorizer: Authorizer
+    tools: ToolRunner
+    models: ModelClient
+    runs: RunIndex
+    clock: Clock
+    randomness: Randomness

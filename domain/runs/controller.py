@@ -1,0 +1,163 @@
+"""The deterministic controller: what happens next in a run is a function of its events, never of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from domain.kernel.values import Value, digest, digest_json, encode
+from domain.runs.decide import remaining
+from domain.runs.events import (
+    Decision,
+    Fault,
+    PinnedEffect,
+    PlanDrafted,
+    PlanRejected,
+    ProgramCompiled,
+    RunCompleted,
+    RunFailed,
+    RunRouted,
+    VerdictReached,
+)
+from domain.runs.state import Phase, Run
+
+
+class Step(StrEnum):
+    """What the driver must do next."""
+
+    ROUTE = "route"
+    DRAFT = "draft"
+    COMPILE = "compile"
+    EXECUTE = "execute"
+    CONCLUDE = "conclude"
+    OVERTIME = "overtime"
+    REST = "rest"
+    """Nothing until a person or a timer wakes the run."""
+    END = "end"
+
+
+_BY_PHASE: Final = {
+    Phase.SUBMITTED: Step.ROUTE,
+    Phase.ROUTED: Step.DRAFT,
+    Phase.PLANNED: Step.COMPILE,
+    Phase.EXECUTING: Step.EXECUTE,
+    Phase.JUDGED: Step.CONCLUDE,
+}
+
+
+def next_step(run: Run, now: datetime) -> Step:
+    """Decide what comes next."""
+    if run.ended or run.phase is Phase.NEW:
+        return Step.END
+    if run.paused or run.waiting:
+        return Step.REST
+    if run.phase is not Phase.JUDGED and remaining(run, now) <= 0:
+        return Step.OVERTIME
+    return _BY_PHASE[run.phase]
+
+
+def route(run: Run, models: Collection[str]) -> RunRouted | RunFailed:
+    """Choose who answers: the plan that the task brought, else the model it names."""
+    task = run.accepted_task
+    available = ("given-plan",) if task.plan is not None else tuple(f"model {name}" for name in models)
+    saw = digest_json({"goal": task.goal, "input": task.input, "output": task.output, "plan": task.plan})
+    if task.plan is not None:
+        reason = "the task brings its own plan"
+        choice = Decision(role="router", chosen="given-plan", options=available, reason=reason, saw=saw)
+        return RunRouted(route="given-plan", decision=choice)
+    if task.model.name in models:
+        reason = f"no plan in the task; its model is {task.model.name}"
+        choice = Decision(role="router", chosen=f"model {task.model.name}", options=available, reason=reason, saw=saw)
+        return RunRouted(route="model", decision=choice)
+    listed = ", ".join(sorted(models)) or "none"
+    return failed(
+        "run.no-planner",
+        f"the task brings no plan, and model {task.model.name!r} is not configured (configured: {listed})",
+        advice="Add a `plan` to the task, or configure the model under `models` in precedent.yaml.",
+    )
+
+
+def drafted(run: Run, source: str, author: str) -> PlanDrafted:
+    """A plan was written by ``author`` (``task`` or a model)."""
+    attempt = len(run.drafts) + 1
+    task = run.accepted_task
+    saw = digest_json({"goal": task.goal, "attempt": attempt, "rejected": [draft.rejected for draft in run.drafts]})
+    reason = "brought by the task" if author == "task" else f"drafted by {author}"
+    choice = Decision(role="planner", chosen=f"draft {attempt}", options=(f"draft {attempt}",), reason=reason, saw=saw)
+    return PlanDrafted(attempt=attempt, source=source, decision=choice)
+
+
+def rejected(run: Run, message: str) -> PlanRejected:
+    """The newest draft does not compile."""
+    attempt = len(run.drafts)
+    saw = digest_json(run.drafts[-1].source)
+    choice = Decision(role="compiler", chosen="reject", options=("accept", "reject"), reason=message, saw=saw)
+    return PlanRejected(attempt=attempt, message=message, decision=choice)
+
+
+def compiled(
+    run: Run, *, digest: str, interface_hash: str, effects: tuple[PinnedEffect, ...], module: str, source_map: object
+) -> ProgramCompiled:
+    """The newest draft is a program."""
+    reason = f"compiles; {len(effects)} capabilities within the task's rights"
+    saw = digest_json(run.drafts[-1].source)
+    choice = Decision(role="compiler", chosen="accept", options=("accept", "reject"), reason=reason, saw=saw)
+    return ProgramCompiled(
+        digest=digest,
+        interface_hash=interface_hash,
+        effects=effects,
+        module=module,
+        source_map=source_map,
+        decision=choice,
+    )
+
+
+def attempts_left(run: Run) -> bool:
+    """Whether another draft may be asked for."""
+    return run.route == "model" and len(run.drafts) < run.accepted_task.model.max_attempts
+
+
+def budget_broken(run: Run) -> RunFailed | None:
+    """The model budget that is used up, if one is."""
+    limits = run.accepted_task.limits
+    if run.spent.tokens >= limits.tokens:
+        return failed(
+            "limits.tokens",
+            f"{run.spent.tokens} tokens are spent of {limits.tokens}",
+            advice="Raise limits.tokens in the task, or bring a plan.",
+        )
+    if run.spent.usd >= limits.usd and run.spent.usd > 0:
+        return failed(
+            "limits.usd",
+            f"{run.spent.usd:.4f} USD are spent of {limits.usd}",
+            advice="Raise limits.usd in the task, or choose a cheaper model.",
+        )
+    return None
+
+
+def overtime(run: Run) -> RunFailed:
+    """The active time is used up."""
+    seconds = run.accepted_task.limits.seconds
+    return failed(
+        "limits.seconds",
+        f"the run used up its {seconds:g} seconds of active time",
+        advice="Raise limits.seconds in the task, or look in the timeline for what was slow.",
+    )
+
+
+def concluded(verdict: VerdictReached, output: Value) -> RunCompleted | RunFailed:
+    """End of a judged run."""
+    if verdict.passed:
+        return RunCompleted(output=encode(output), output_digest=digest(output))
+    return failed(
+        "critic.rejected",
+        f"the critic rejected the output ({verdict.layer}): {'; '.join(verdict.findings)}",
+        advice="Correct the plan, the checks or the output type of the task, and submit it again.",
+    )
+
+
+def failed(kind: str, message: str, *, advice: str, effect: str | None = None) -> RunFailed:
+    """A run's failure, with the way out."""
+    return RunFailed(error=Fault(type=kind, message=message), effect=effect, advice=advice)

@@ -1,0 +1,43 @@
+"""The critic judges an output in layers: its type, then the caller's postconditions. The first that fails decides."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.kernel.values import Value, digest
+from domain.rtfs.types import mismatch
+from domain.rtfs.vm import Finished, Limits, Trapped, load, start
+from domain.runs.events import Decision, VerdictReached
+from domain.runs.task import Task, compile_check
+
+CHECK_FUEL: Final = 1_000_000
+"""Abstract cost that one postcondition may use."""
+
+
+def judge(task: Task, output: Value) -> VerdictReached:
+    """Verdict on an output."""
+    wrong = mismatch(output, task.output_type)
+    if wrong is not None:
+        return _verdict(task, output, "output-type", (wrong,))
+    findings = tuple(finding for check in task.checks if (finding := _failing(task, check, output)) is not None)
+    return _verdict(task, output, "postconditions" if task.checks else "output-type", findings)
+
+
+def _failing(task: Task, check: str, output: Value) -> str | None:
+    module = load(compile_check(check, task.input_type, task.output_type))
+    step = start(module, {"inputs": task.input_values, "output": output}, Limits(fuel=CHECK_FUEL))
+    if isinstance(step, Finished) and step.value is True:
+        return None
+    if isinstance(step, Trapped):
+        return f"{check} stopped: {step.error.message}"
+    return f"{check} is not true"
+
+
+def _verdict(task: Task, output: Value, layer: str, findings: tuple[str, ...]) -> VerdictReached:
+    passed = not findings
+    reason = "; ".join(findings) if findings else f"type and {len(task.checks)} postconditions hold"
+    saw = digest(output)
+    choice = Decision(
+        role="critic", chosen="accept" if passed else "reject", options=("accept", "reject"), reason=reason, saw=saw
+    )
+    return VerdictReached(passed=passed, layer=layer, findings=findings, decision=choice)  # type: ignore[arg-type]

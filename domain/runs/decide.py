@@ -1,0 +1,178 @@
+"""What people may do to runs: ``decide`` turns a command into events, or raises the rule it breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from domain.kernel.errors import NotFound, PrecedentError
+from domain.kernel.values import digest_json, encode, format_time, parse_time
+from domain.rtfs.types import Type, coerce
+from domain.runs.commands import (
+    CancelRun,
+    GrantApproval,
+    PauseRun,
+    RefuseApproval,
+    ResolveOutcome,
+    ResumeRun,
+    RunCommand,
+    SubmitRun,
+)
+from domain.runs.events import (
+    ApprovalGranted,
+    ApprovalRefused,
+    Decision,
+    OutcomeResolved,
+    RunCancelled,
+    RunEvent,
+    RunPaused,
+    RunResumed,
+    RunSubmitted,
+)
+from domain.runs.state import Phase, Run, Settlement
+from domain.runs.task import accept
+
+
+class RunHasEnded(PrecedentError):
+    """Nothing can change a run that has ended; submit the task again."""
+
+    code = "run.ended"
+
+
+class RunNotPaused(PrecedentError):
+    """Only a paused run can be resumed; ``precedent show`` tells where it is."""
+
+    code = "run.not-paused"
+
+
+class RunAlreadyPaused(PrecedentError):
+    """Resume it, or leave it paused."""
+
+    code = "run.already-paused"
+
+
+class EffectNotWaiting(PrecedentError):
+    """Name an effect that waits: ``precedent show`` lists them."""
+
+    code = "run.effect-not-waiting"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What a rule needs beside the run: the time, and what is known of tools."""
+
+    now: datetime
+    known_tools: Collection[str]
+    result_types: Mapping[str, Type]
+    """Declared result type by tool."""
+
+
+def decide(run: Run, command: RunCommand, given: Circumstances) -> list[RunEvent]:
+    """Events that a command causes now. Raises a ``PrecedentError`` when a rule forbids it."""
+    if not isinstance(command, SubmitRun):
+        _require_open(run, command.run)
+    return _RULES[type(command)](run, command, given)
+
+
+def _require_open(run: Run, name: str) -> None:
+    if run.phase is Phase.NEW:
+        raise NotFound(f"there is no run {name}; `precedent runs` lists them")
+    if run.ended:
+        raise RunHasEnded(f"run {name} has ended ({run.phase}); submit the task again")
+
+
+def _submit(run: Run, command: SubmitRun, given: Circumstances) -> list[RunEvent]:
+    if run.phase is not Phase.NEW:
+        raise RunHasEnded("a run with this id exists; use a new command id")
+    task = accept(command.task, given.known_tools)
+    return [RunSubmitted(task=task, deadline=_after(given.now, task.limits.seconds))]
+
+
+def _pause(run: Run, command: PauseRun, given: Circumstances) -> list[RunEvent]:
+    if run.paused:
+        raise RunAlreadyPaused(f"run {command.run} is paused already; resume it with `precedent resume {command.run}`")
+    choice = operator("pause", ("pause", "go on"), command.reason or "asked for", run)
+    return [RunPaused(reason=command.reason, remaining=remaining(run, given.now), decision=choice)]
+
+
+def _resume(run: Run, command: ResumeRun, given: Circumstances) -> list[RunEvent]:
+    if not run.paused:
+        raise RunNotPaused(f"run {command.run} is not paused")
+    choice = operator("resume", ("resume", "stay paused", "cancel"), "asked for", run)
+    return [RunResumed(deadline=_after(given.now, remaining(run, given.now)), decision=choice)]
+
+
+def _cancel(run: Run, command: CancelRun, given: Circumstances) -> list[RunEvent]:  # noqa: ARG001
+    choice = operator("cancel", ("cancel", "go on"), command.reason or "asked for", run)
+    return [RunCancelled(reason=command.reason, decision=choice)]
+
+
+def _grant(run: Run, command: GrantApproval, given: Circumstances) -> list[RunEvent]:
+    _require_settlement(run, command.effect, Settlement.AWAITING_APPROVAL)
+    choice = operator("approve", ("approve", "refuse"), command.note or "asked for", run)
+    deadline = _after(given.now, remaining(run, given.now))
+    return [ApprovalGranted(effect=command.effect, note=command.note, deadline=deadline, decision=choice)]
+
+
+def _refuse(run: Run, command: RefuseApproval, given: Circumstances) -> list[RunEvent]:
+    _require_settlement(run, command.effect, Settlement.AWAITING_APPROVAL)
+    choice = operator("refuse", ("approve", "refuse"), command.reason or "asked for", run)
+    deadline = _after(given.now, remaining(run, given.now))
+    return [ApprovalRefused(effect=command.effect, reason=command.reason, deadline=deadline, decision=choice)]
+
+
+def _resolve(run: Run, command: ResolveOutcome, given: Circumstances) -> list[RunEvent]:
+    _require_settlement(run, command.effect, Settlement.UNKNOWN)
+    result: Any = None
+    if command.outcome == "happened":
+        result = encode(coerce(command.result, given.result_types[run.journal[command.effect].tool]))
+    choice = operator(command.outcome, ("happened", "repeat", "failed"), command.note or "asked for", run)
+    return [
+        OutcomeResolved(
+            effect=command.effect,
+            outcome=command.outcome,
+            result=result,
+            result_digest=digest_json(result) if command.outcome == "happened" else None,
+            note=command.note,
+            deadline=_after(given.now, remaining(run, given.now)),
+            decision=choice,
+        )
+    ]
+
+
+def _require_settlement(run: Run, effect: str, wanted: Settlement) -> None:
+    entry = run.journal.get(effect)
+    if entry is None or entry.settlement is not wanted:
+        listed = ", ".join(sorted(run.waiting)) or "none"
+        raise EffectNotWaiting(f"effect {effect} is not {wanted}; waiting now: {listed}")
+
+
+def operator(chosen: str, options: tuple[str, ...], reason: str, run: Run) -> Decision:
+    """A person's decision, with a digest of where the run stood."""
+    saw = {"phase": run.phase.value, "paused": run.paused, "waiting": sorted(run.waiting), "effects": len(run.journal)}
+    return Decision(role="operator", chosen=chosen, options=options, reason=reason, saw=digest_json(saw))
+
+
+def remaining(run: Run, now: datetime) -> float:
+    """Seconds of active time left; never negative."""
+    if run.remaining is not None:
+        return run.remaining
+    assert run.deadline is not None, "time either runs or stands still"
+    return max(0.0, (parse_time(run.deadline) - now).total_seconds())
+
+
+def _after(now: datetime, seconds: float) -> str:
+    return format_time(now + timedelta(seconds=seconds))
+
+
+_RULES: Final[Mapping[type, Callable[[Run, Any, Circumstances], list[RunEvent]]]] = {
+    SubmitRun: _submit,
+    PauseRun: _pause,
+    ResumeRun: _resume,
+    CancelRun: _cancel,
+    GrantApproval: _grant,
+    RefuseApproval: _refuse,
+    ResolveOutcome: _resolve,
+}

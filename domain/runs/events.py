@@ -1,0 +1,351 @@
+"""What can happen to a run, one type per way things can go. Shapes here are persisted: they never change, only grow.
+
+``Any`` fields named inputs, arguments, result and output hold encoded values (domain/kernel/values.py).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.kernel.events import DomainEvent
+from domain.runs.task import Task
+
+Role = Literal["router", "planner", "compiler", "guard", "executor", "critic", "operator", "controller"]
+
+
+class Decision(BaseModel):
+    """Who chose what, among which options, why, and the digest of what was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    role: Role
+    chosen: str
+    options: tuple[str, ...]
+    reason: str
+    saw: str
+
+
+class Fault(BaseModel):
+    """What went wrong: a stable type and a message for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    type: str
+    message: str
+
+
+class RunEvent(DomainEvent):
+    """An event of a run. ``ROLE`` decides it."""
+
+    ROLE: ClassVar[Role] = "controller"
+
+
+class RunSubmitted(RunEvent):
+    """A task was accepted."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunSubmitted.v1"
+    ROLE: ClassVar[Role] = "operator"
+    task: Task
+    deadline: str
+    """When the active time is used up, unless the run waits or is paused in between."""
+
+
+class RunClaimed(RunEvent):
+    """A worker drives the run until the deadline. A higher epoch ends every earlier claim."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunClaimed.v1"
+    worker: str
+    epoch: int
+    deadline: str
+
+
+class RunRouted(RunEvent):
+    """How the task will be answered: by a plan it brought, or by asking a model."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunRouted.v1"
+    ROLE: ClassVar[Role] = "router"
+    route: Literal["given-plan", "model"]
+    decision: Decision
+
+
+class PlanDrafted(RunEvent):
+    """A plan exists as source text."""
+
+    TYPE: ClassVar[str] = "precedent.run.PlanDrafted.v1"
+    ROLE: ClassVar[Role] = "planner"
+    attempt: int
+    source: str
+    decision: Decision
+
+
+class PlanRejected(RunEvent):
+    """A draft does not compile, or asks for more than the task allows."""
+
+    TYPE: ClassVar[str] = "precedent.run.PlanRejected.v1"
+    ROLE: ClassVar[Role] = "compiler"
+    attempt: int
+    message: str
+    decision: Decision
+
+
+class PinnedEffect(BaseModel):
+    """One capability of the effect row, at the version that the program was compiled against."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    version: str
+    mode: str
+
+
+class ProgramCompiled(RunEvent):
+    """The plan is a program; its versions are pinned from here on."""
+
+    TYPE: ClassVar[str] = "precedent.run.ProgramCompiled.v1"
+    ROLE: ClassVar[Role] = "compiler"
+    digest: str
+    interface_hash: str
+    effects: tuple[PinnedEffect, ...]
+    module: str
+    """Canonical bytecode, Base64."""
+    source_map: Any
+    decision: Decision
+
+
+class ToolCallRequested(RunEvent):
+    """A write or external call is about to happen: recorded first, so that a crash cannot hide it."""
+
+    TYPE: ClassVar[str] = "precedent.run.ToolCallRequested.v1"
+    ROLE: ClassVar[Role] = "executor"
+    effect: str
+    tool: str
+    version: str
+    arguments: Any
+    request_digest: str
+
+
+class ToolCallCompleted(RunEvent):
+    """A tool answered."""
+
+    TYPE: ClassVar[str] = "precedent.run.ToolCallCompleted.v1"
+    ROLE: ClassVar[Role] = "executor"
+    effect: str
+    tool: str
+    version: str
+    arguments: Any = None
+    """Present where no ``ToolCallRequested`` came before (pure and read effects)."""
+    request_digest: str
+    result: Any
+    result_digest: str
+    source: Literal["executed", "person"] = "executed"
+    duration: float
+    """Seconds."""
+    transcript: str | None = None
+    """Content address of what the tool printed."""
+
+
+class ToolCallFailed(RunEvent):
+    """A tool did not answer; the program is told."""
+
+    TYPE: ClassVar[str] = "precedent.run.ToolCallFailed.v1"
+    ROLE: ClassVar[Role] = "executor"
+    effect: str
+    tool: str
+    version: str
+    arguments: Any = None
+    request_digest: str
+    error: Fault
+    duration: float
+    transcript: str | None = None
+
+
+class ToolCallDenied(RunEvent):
+    """The guard refused an effect; the program is told."""
+
+    TYPE: ClassVar[str] = "precedent.run.ToolCallDenied.v1"
+    ROLE: ClassVar[Role] = "guard"
+    effect: str
+    tool: str
+    arguments: Any = None
+    request_digest: str
+    rule: str
+    decision: Decision
+
+
+class ToolCallOutcomeUnknown(RunEvent):
+    """A worker vanished between request and outcome of an effect that must not be repeated: a person decides."""
+
+    TYPE: ClassVar[str] = "precedent.run.ToolCallOutcomeUnknown.v1"
+    effect: str
+    tool: str
+    remaining: float
+    """Seconds of active time left; the clock stands while a person decides."""
+
+
+class OutcomeResolved(RunEvent):
+    """A person said what to do about an unknown outcome; ``repeat`` does the effect again."""
+
+    TYPE: ClassVar[str] = "precedent.run.OutcomeResolved.v1"
+    ROLE: ClassVar[Role] = "operator"
+    effect: str
+    outcome: Literal["happened", "repeat", "failed"]
+    result: Any = None
+    result_digest: str | None = None
+    note: str
+    deadline: str
+    decision: Decision
+
+
+class ModelCallRequested(RunEvent):
+    """A model is about to be asked."""
+
+    TYPE: ClassVar[str] = "precedent.run.ModelCallRequested.v1"
+    ROLE: ClassVar[Role] = "planner"
+    effect: str
+    model: str
+    request: Any
+    request_digest: str
+
+
+class ModelCallAnswered(RunEvent):
+    """A model answered, at this cost."""
+
+    TYPE: ClassVar[str] = "precedent.run.ModelCallAnswered.v1"
+    ROLE: ClassVar[Role] = "planner"
+    effect: str
+    text: str
+    served_model: str
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float
+    recorded: bool
+    duration: float
+
+
+class ModelCallFailed(RunEvent):
+    """A model could not be asked."""
+
+    TYPE: ClassVar[str] = "precedent.run.ModelCallFailed.v1"
+    ROLE: ClassVar[Role] = "planner"
+    effect: str
+    error: Fault
+    duration: float
+
+
+class ApprovalRequested(RunEvent):
+    """An effect waits for a person."""
+
+    TYPE: ClassVar[str] = "precedent.run.ApprovalRequested.v1"
+    ROLE: ClassVar[Role] = "guard"
+    effect: str
+    tool: str
+    arguments: Any
+    request_digest: str
+    remaining: float
+    decision: Decision
+
+
+class ApprovalGranted(RunEvent):
+    """A person let the effect happen."""
+
+    TYPE: ClassVar[str] = "precedent.run.ApprovalGranted.v1"
+    ROLE: ClassVar[Role] = "operator"
+    effect: str
+    note: str
+    deadline: str
+    decision: Decision
+
+
+class ApprovalRefused(RunEvent):
+    """A person did not let the effect happen."""
+
+    TYPE: ClassVar[str] = "precedent.run.ApprovalRefused.v1"
+    ROLE: ClassVar[Role] = "operator"
+    effect: str
+    reason: str
+    deadline: str
+    decision: Decision
+
+
+class TimerStarted(RunEvent):
+    """The program sleeps until ``due``."""
+
+    TYPE: ClassVar[str] = "precedent.run.TimerStarted.v1"
+    ROLE: ClassVar[Role] = "executor"
+    effect: str
+    due: str
+    request_digest: str
+
+
+class TimerFired(RunEvent):
+    """The program wakes."""
+
+    TYPE: ClassVar[str] = "precedent.run.TimerFired.v1"
+    ROLE: ClassVar[Role] = "executor"
+    effect: str
+
+
+class VerdictReached(RunEvent):
+    """The critic judged the output; ``layer`` decided."""
+
+    TYPE: ClassVar[str] = "precedent.run.VerdictReached.v1"
+    ROLE: ClassVar[Role] = "critic"
+    passed: bool
+    layer: Literal["output-type", "postconditions"]
+    findings: tuple[str, ...]
+    decision: Decision
+
+
+class RunPaused(RunEvent):
+    """A person paused the run."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunPaused.v1"
+    ROLE: ClassVar[Role] = "operator"
+    reason: str
+    remaining: float
+    decision: Decision
+
+
+class RunResumed(RunEvent):
+    """A person resumed the run."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunResumed.v1"
+    ROLE: ClassVar[Role] = "operator"
+    deadline: str
+    decision: Decision
+
+
+class RunCompleted(RunEvent):
+    """The run ended with a result."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunCompleted.v1"
+    output: Any
+    output_digest: str
+
+
+class RunFailed(RunEvent):
+    """The run ended without a result."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunFailed.v1"
+    error: Fault
+    effect: str | None = None
+    """Key of the effect that failed, if one did."""
+    advice: str
+    """What a person can do."""
+
+
+class RunCancelled(RunEvent):
+    """A person ended the run."""
+
+    TYPE: ClassVar[str] = "precedent.run.RunCancelled.v1"
+    ROLE: ClassVar[Role] = "operator"
+    reason: str
+    decision: Decision
+
+
+RUN_EVENTS: Final[tuple[type[RunEvent], ...]] = (
+    RunSubmitted, RunClaimed, RunRouted, PlanDrafted, PlanRejected, ProgramCompiled,
+    ToolCallRequested, ToolCallCompleted, ToolCallFailed, ToolCallDenied, ToolCallOutcomeUnknown, OutcomeResolved,
+    ModelCallRequested, ModelCallAnswered, ModelCallFailed,
+    ApprovalRequested, ApprovalGranted, ApprovalRefused, TimerStarted, TimerFired,
+    VerdictReached, RunPaused, RunResumed, RunCompleted, RunFailed, RunCancelled,
+)  # fmt: skip

@@ -1,0 +1,171 @@
+"""What is wanted: the task file that people write, and the task that a run keeps.
+
+The file has plain YAML or JSON data; the accepted task has typed, encoded inputs and says nothing that is not settled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from domain.kernel.errors import InvalidInput, PrecedentError
+from domain.kernel.values import Value, decode, encode
+from domain.rtfs.compiler import compile_program
+from domain.rtfs.types import Type, coerce, infer, parse_type, print_type
+
+
+class TaskInvalid(InvalidInput):
+    """Correct the field of the task file that the message names."""
+
+    code = "task.invalid"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelChoice(_Part):
+    """Which model plans, and how often it may try."""
+
+    name: str = Field("default", max_length=64)
+    max_attempts: int = Field(3, ge=1, le=20)
+
+
+class Limits(_Part):
+    """What a run may use. The first limit reached ends it."""
+
+    seconds: float = Field(300, gt=0, le=31_536_000)
+    """Active time; waiting for a person and being paused do not count."""
+    tokens: int = Field(100_000, ge=0)
+    usd: float = Field(1.0, ge=0)
+    tool_calls: int = Field(1_000, ge=0, le=1_000_000)
+
+
+CacheLevel = Literal["L1", "L2", "L3", "L4"]
+
+
+class CacheChoice(_Part):
+    """Which levels may answer, within which namespace."""
+
+    levels: tuple[CacheLevel, ...] = ()
+    namespace: str = Field("default", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+
+
+class TaskFile(_Part):
+    """A task as people write it. ``docs/tasks.md`` describes each field with an example."""
+
+    goal: str = Field(min_length=1, max_length=100_000)
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    input: str | None = None
+    """RTFS type of ``inputs``; inferred when absent."""
+    output: str = ":any"
+    """RTFS type of the result."""
+    tools: tuple[str, ...] = ()
+    approvals: tuple[str, ...] = ()
+    """Those of ``tools`` whose every call waits for a person."""
+    plan: str | None = None
+    checks: tuple[str, ...] = ()
+    """Postconditions: RTFS expressions over ``inputs`` and ``output`` that must be true."""
+    model: ModelChoice = ModelChoice()
+    limits: Limits = Limits()
+    cache: CacheChoice = CacheChoice()
+
+    @classmethod
+    def read(cls, document: object) -> Self:
+        """Read parsed YAML or JSON. Raises ``TaskInvalid`` that lists every wrong field."""
+        if not isinstance(document, Mapping):
+            raise TaskInvalid("a task is a map of fields (goal, inputs, output, tools, plan, ...); see docs/tasks.md")
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise TaskInvalid("\n".join(_describe(item) for item in error.errors())) from error
+
+
+def _describe(item: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in item["loc"])
+    if item["type"] == "extra_forbidden":
+        return f"{path}: no such field; allowed here: {', '.join(TaskFile.model_fields)}"
+    return f"{path}: {item['msg']} (found {str(item['input'])[:80]!r})"
+
+
+class Task(_Part):
+    """A task that was accepted: types are canonical, inputs are encoded values of the input type."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    goal: str
+    inputs: Any
+    input: str
+    output: str
+    tools: tuple[str, ...]
+    approvals: tuple[str, ...]
+    plan: str | None
+    checks: tuple[str, ...]
+    model: ModelChoice
+    limits: Limits
+    cache: CacheChoice
+
+    @property
+    def input_type(self) -> Type:
+        """Type of ``inputs``."""
+        return parse_type(self.input)
+
+    @property
+    def output_type(self) -> Type:
+        """Type of the result."""
+        return parse_type(self.output)
+
+    @property
+    def input_values(self) -> Value:
+        """The inputs, decoded."""
+        return decode(self.inputs)
+
+
+MAX_LISTED: Final = 20
+
+
+def accept(file: TaskFile, known_tools: Collection[str]) -> Task:
+    """Settle a task file: types parsed, inputs typed, checks compiled, tools known. Raises ``TaskInvalid``."""
+    input_type = _settle("input", lambda: parse_type(file.input) if file.input else infer(file.inputs))
+    output_type = _settle("output", lambda: parse_type(file.output))
+    inputs = _settle("inputs", lambda: encode(coerce(file.inputs, input_type)))
+    _check_tools(file, known_tools)
+    for number, check in enumerate(file.checks):
+        _settle(f"checks.{number}", lambda check=check: compile_check(check, input_type, output_type))  # type: ignore[misc]
+    return Task(
+        goal=file.goal,
+        inputs=inputs,
+        input=print_type(input_type),
+        output=print_type(output_type),
+        tools=file.tools,
+        approvals=file.approvals,
+        plan=file.plan,
+        checks=file.checks,
+        model=file.model,
+        limits=file.limits,
+        cache=file.cache,
+    )
+
+
+def compile_check(check: str, input_type: Type, output_type: Type) -> bytes:
+    """Module of one postcondition; it has no effects. Raises ``CompileError``."""
+    parameters = {"inputs": input_type, "output": output_type}
+    return compile_program(check, parameters=parameters, output=None, capabilities={}).module
+
+
+def _settle(field: str, settle: Any) -> Any:
+    try:
+        return settle()
+    except PrecedentError as error:
+        raise TaskInvalid(f"{field}: {error}") from error
+
+
+def _check_tools(file: TaskFile, known: Collection[str]) -> None:
+    for name in file.tools:
+        if name not in known:
+            listed = ", ".join(sorted(known)[:MAX_LISTED])
+            raise TaskInvalid(f"tools: {name!r} is no tool here; `precedent tools ls` shows all (some: {listed})")
+    for name in file.approvals:
+        if name not in file.tools:
+            raise TaskInvalid(f"approvals: {name!r} is not among the task's tools")
