@@ -38,6 +38,11 @@ class GorillaFileSystem:
         self.notes[note_name] = Note(content or "")
         return None
 
+    def keep(self, names: List[str]) -> None:
+        '''Keep a list of names, and add to it.'''
+        self.kept = getattr(self, "kept", names)
+        self.kept.extend(names)
+
     def raw(self, names: List[str]):
         '''Notes as they are kept.'''
         return [self.notes[name] for name in names]

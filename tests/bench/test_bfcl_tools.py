@@ -66,6 +66,15 @@ def test_a_result_is_a_copy_that_later_calls_do_not_change(tools: BfclTools, mad
     assert before == {"balance": 99}
 
 
+def test_arguments_stay_as_they_were_given(tools: BfclTools, made_corpus: Corpus) -> None:
+    entry = entries(made_corpus)["multi_turn_base_0"]
+    world = tools.world(Scenario.of_entry(entry, NOW))
+    names = [".c"]
+    world.call("GorillaFileSystem", "keep", (names,))
+    world.call("GorillaFileSystem", "keep", (["d"],))
+    assert names == [".c"]
+
+
 def test_the_time_is_the_scenarios_and_every_look_at_it_is_counted(tools: BfclTools, made_corpus: Corpus) -> None:
     entry = entries(made_corpus)["multi_turn_long_context_1"]
     for year in (2020, 2040):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -80,11 +81,14 @@ class World:
         self.clock_reads += 1
 
     def call(self, class_name: str, method: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = {}) -> Value:
-        """Call a method and give its result as a value. Raises whatever the method raises."""
+        """Call a method and give its result as a value. Raises whatever the method raises.
+
+        The arguments are copied: some methods keep a list that they were given, and later ones append to it.
+        """
         function = getattr(self.instances[class_name], method)
         # `MathAPI.square_root` sets the precision of whoever calls it.
         with decimal.localcontext():
-            return to_value(function(*args, **kwargs))
+            return to_value(function(*copy.deepcopy(args), **copy.deepcopy(kwargs)))
 
 
 def to_value(result: Any) -> Value:
