@@ -1,0 +1,83 @@
+"""nats-py with two short cuts: received messages go straight to a function, and ready-made commands to the socket.
+
+nats-py turns the headers of each message into a dict and passes it through a queue to a task, and builds each command
+from a dict of headers; most of that time is spared here (``benchmarks/append.py`` prints both). Everything else
+(connecting, authentication, reconnecting, subscriptions, parsing the protocol) stays the library's. The overridden and
+used names are private to it, hence the pinned minor version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeAlias
+
+from nats.aio.client import Client
+
+Receive: TypeAlias = Callable[[bytes, bytes, bytes, bytes | None], None]
+"""Takes subject, reply subject, payload, and headers as received (None where there are none). Must not raise."""
+
+
+class DirectClient(Client):
+    """A NATS client whose subscriptions may have a plain function that is called from the parser."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._receivers: dict[int, Receive] = {}
+
+    async def receive(self, subject: str, receive: Receive) -> Callable[[], None]:
+        """Subscribe; the returned function ends it."""
+        subscription = await self.subscribe(subject)
+        sid = subscription._id  # noqa: SLF001
+        self._receivers[sid] = receive
+
+        def stop() -> None:
+            self._receivers.pop(sid, None)
+            self._remove_sub(sid)
+            self.send(b"UNSUB %d\r\n" % sid)
+
+        return stop
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
+        receive = self._receivers.get(sid)
+        if receive is None:
+            await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # it takes None
+        else:
+            receive(subject, reply, data, headers)
+
+    def send(self, command: bytes) -> None:
+        """Queue whole protocol commands for the socket. While disconnected they are dropped, as on a broken wire."""
+        if not self.is_connected or self._flush_queue is None:
+            return
+        self._pending.append(command)
+        self._pending_data_size += len(command)
+        if self._flush_queue.empty():
+            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+
+
+def publication(subject: str, reply: str, headers: str, payload: bytes) -> bytes:
+    """One HPUB command. ``headers`` are lines that end in CRLF each; subjects and headers must be free of blanks."""
+    block = f"NATS/1.0\r\n{headers}\r\n".encode()
+    return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (
+        subject.encode(),
+        reply.encode(),
+        len(block),
+        len(block) + len(payload),
+        block,
+        payload,
+    )
+
+
+def header(headers: bytes, name: bytes) -> bytes:
+    """Value of the last header line of this name, empty where there is none: the server adds its own at the end."""
+    start = headers.rfind(b"\r\n" + name + b": ")
+    if start < 0:
+        return b""
+    start += len(name) + 4
+    return headers[start : headers.index(b"\r\n", start)]
+
+
+def status(headers: bytes | None) -> int:
+    """Status code of a control message, 0 for an ordinary one."""
+    # NATS/1.0 404 No Messages
+    return int(headers[9:12]) if headers is not None and headers[8:9] == b" " else 0

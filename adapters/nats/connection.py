@@ -1,0 +1,202 @@
+"""One connection to the broker: opened, watched, closed; the driver's errors are translated here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Self
+
+import orjson
+from nats import errors as driver
+
+from adapters.nats.client import DirectClient, Receive, status
+from domain.kernel.errors import PrecedentError, ServiceUnreachable
+
+FLOOR: Final = (2, 14, 4)
+"""Oldest server: earlier ones let concurrent head expectations pass or lose atomic batches."""
+
+OPENS_WITHIN: Final = 5.0
+"""Seconds for the first connection."""
+
+ANSWERS_WITHIN: Final = 5.0
+"""Seconds for an answer of the JetStream API."""
+
+NOT_FOUND_MESSAGE: Final = 10037
+"""Error code for a message that a stream does not have."""
+
+RETRY_EVERY: Final = 0.1
+"""Seconds between attempts to connect again."""
+
+
+class ServerTooOld(PrecedentError):
+    """Install the nats-server that the message names, or a newer one."""
+
+    code = "service.too-old"
+
+
+class ServerRefused(PrecedentError):
+    """The broker does not accept these credentials: correct user and password in the configuration."""
+
+    code = "service.refused"
+
+
+class ApiRefused(PrecedentError):
+    """The broker refused a JetStream request; the message has its words. ``number`` is its error code."""
+
+    code = "service.request-refused"
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
+class Connection:
+    """A connection that comes back by itself when the broker does. ``on_lost`` tells when it went."""
+
+    def __init__(self, client: DirectClient, url: str) -> None:
+        self._client = client
+        self._url = url
+        self._up = asyncio.Event()
+        self._lost: set[Callable[[], None]] = set()
+        self._inbox = ""
+        self._waiting: dict[bytes, Receive] = {}
+        self._numbers = 0
+        self._last_error: Exception | None = None
+
+    @classmethod
+    async def open(cls, url: str, *, name: str, user: str | None = None, password: str | None = None) -> Self:
+        """Connect. Raises ``ServiceUnreachable``, ``ServerRefused``, ``ServerTooOld``."""
+        connection = cls(DirectClient(), url)
+        try:
+            async with asyncio.timeout(OPENS_WITHIN):
+                await connection._connect(name, user, password)
+        except (TimeoutError, OSError, driver.Error) as error:
+            await connection._client.close()
+            raise connection._unopened(error) from error
+        try:
+            await connection._prepare()
+        except BaseException:
+            await connection.close()
+            raise
+        return connection
+
+    async def _connect(self, name: str, user: str | None, password: str | None) -> None:
+        await self._client.connect(
+            [self._url],
+            name=name,
+            user=user,
+            password=password,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=RETRY_EVERY,  # type: ignore[arg-type]  # seconds; declared int, passed to sleep
+            ping_interval=10,
+            error_cb=self._on_error,
+            disconnected_cb=self._on_disconnected,
+            reconnected_cb=self._on_reconnected,
+        )
+
+    def _unopened(self, error: Exception) -> PrecedentError:
+        cause = self._last_error if isinstance(error, TimeoutError) and self._last_error else error
+        if isinstance(cause, driver.AuthorizationError) or "authorization" in str(cause).lower():
+            return ServerRefused(f"{self._url} refuses these credentials: {cause}")
+        return ServiceUnreachable(f"{self._url} does not answer within {OPENS_WITHIN:g} s: {cause or 'no answer'}")
+
+    async def _prepare(self) -> None:
+        found = self._client.connected_server_version
+        if (found.major, found.minor, found.patch) < FLOOR:
+            wanted = ".".join(map(str, FLOOR))
+            raise ServerTooOld(f"{self._url} runs nats-server {found}; {wanted} or newer is needed")
+        self._inbox = self._client.new_inbox()
+        await self._client.receive(f"{self._inbox}.*", self._on_reply)
+        self._up.set()
+
+    async def _on_error(self, error: Exception) -> None:
+        self._last_error = error
+
+    async def _on_disconnected(self) -> None:
+        self._up.clear()
+        for lost in tuple(self._lost):
+            lost()
+
+    async def _on_reconnected(self) -> None:
+        self._up.set()
+
+    def on_lost(self, lost: Callable[[], None]) -> Callable[[], None]:
+        """Call this whenever the connection breaks (what was under way may be gone); the result ends it."""
+        self._lost.add(lost)
+        return lambda: self._lost.discard(lost)
+
+    @property
+    def client(self) -> DirectClient:
+        """The client itself, for the adapters of this folder."""
+        return self._client
+
+    @property
+    def unique(self) -> str:
+        """A name that no other connection has."""
+        return self._inbox.rsplit(".", 1)[1]
+
+    @property
+    def is_up(self) -> bool:
+        """Whether commands reach the broker now."""
+        return self._up.is_set()
+
+    async def up(self, within: float) -> None:
+        """Wait until the broker is there. Raises ``ServiceUnreachable`` after so many seconds."""
+        if self._up.is_set():
+            return
+        try:
+            async with asyncio.timeout(max(within, 0.0)):
+                await self._up.wait()
+        except TimeoutError as error:
+            raise ServiceUnreachable(f"{self._url} went away and did not come back: {self._last_error}") from error
+
+    def expect(self, receive: Receive) -> str:
+        """A reply subject of one request, whose answers go to this function until ``forget``."""
+        self._numbers += 1
+        name = f"{self._inbox}.{self._numbers}"
+        self._waiting[name.encode()] = receive
+        return name
+
+    def forget(self, reply: str) -> None:
+        """Ignore what still comes to this reply subject."""
+        self._waiting.pop(reply.encode(), None)
+
+    def _on_reply(self, subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
+        receive = self._waiting.get(subject)
+        if receive is not None:
+            receive(subject, reply, payload, headers)
+
+    async def request(self, subject: str, payload: bytes, within: float = ANSWERS_WITHIN) -> bytes:
+        """One request, one answer. Raises ``ServiceUnreachable``."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+        def receive(_subject: bytes, _reply: bytes, payload: bytes, headers: bytes | None) -> None:
+            if answer.done():
+                return
+            if status(headers) == 503:
+                answer.set_exception(ServiceUnreachable(f"{self._url}: nobody serves {subject}; is JetStream on?"))
+            else:
+                answer.set_result(payload)
+
+        await self.up(within)
+        reply = self.expect(receive)
+        try:
+            async with asyncio.timeout(within):
+                await self._client.publish(subject, payload, reply=reply)
+                return await answer
+        except (TimeoutError, driver.Error) as error:
+            raise ServiceUnreachable(f"{self._url} does not answer {subject} within {within:g} s") from error
+        finally:
+            self.forget(reply)
+
+    async def api(self, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Ask the JetStream API. Raises ``ApiRefused``, ``ServiceUnreachable``."""
+        payload = b"" if body is None else orjson.dumps(body)
+        answer: dict[str, Any] = orjson.loads(await self.request(f"$JS.API.{verb}", payload))
+        if (error := answer.get("error")) is not None:
+            raise ApiRefused(f"{verb}: {error['description']}", error.get("err_code", 0))
+        return answer
+
+    async def close(self) -> None:
+        """Send what is queued, then close. What waits for an answer is told that the connection is lost."""
+        await self._client.close()

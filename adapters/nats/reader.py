@@ -1,0 +1,218 @@
+"""Reads one shard in order through a pull consumer of its own, and goes on where it was when that is lost.
+
+A pull asks for a bounded number of messages and bytes, and the next one goes out before the last has been read, so the
+broker is always busy and this process never holds more than two. A consumer numbers what it delivers; a gap in those
+numbers, silence, or a broken connection all mean the same: make a new consumer after the last event seen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from adapters.nats.client import header, status
+from adapters.nats.connection import ApiRefused, Connection
+from commands.ports import Selection
+from domain.kernel.errors import ServiceUnreachable
+from domain.kernel.events import Recorded
+from domain.kernel.ids import Position
+
+LARGEST_PULL: Final = 8 * 1024 * 1024
+"""Bytes of one pull; the broker cuts what is above 16 MiB, and two may be under way."""
+
+PULL: Final = 2000
+"""Messages of one pull."""
+
+WAITS: Final = 1.0
+"""Seconds that a pull waits for news; then the follower gets an empty batch and pulls again."""
+
+SILENT_FOR: Final = 3.0
+"""Seconds without any word of the broker after which the consumer counts as lost."""
+
+FORGOTTEN_AFTER: Final = 30_000_000_000
+"""Nanoseconds after which the broker removes a consumer that nobody pulls from."""
+
+PATIENCE: Final = 30.0
+"""Seconds for which a reader waits for a broker that went away."""
+
+
+class ConsumerLost(Exception):  # never leaves this folder
+    """Make a new consumer after the last event seen."""
+
+
+class _Consumer:
+    """One pull consumer and what it has delivered so far."""
+
+    def __init__(self, connection: Connection, stream_name: str, name: str, pending: int) -> None:
+        self._connection = connection
+        self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream_name}.{name}"
+        self._inbox = connection.client.new_inbox()
+        self._arrived: deque[tuple[bytes, bytes, bytes]] = deque()
+        self._news = asyncio.Event()
+        self._outstanding = 0
+        self._pulls = 0
+        self._numbered = 0
+        self._is_lost = False
+        self.pending = pending
+        """Messages that the broker still had for it when it sent the last one."""
+        self._stops: list[Callable[[], None]] = []
+
+    async def open(self) -> None:
+        """Listen for what will be pulled."""
+        self._stops = [
+            self._connection.on_lost(self._lose),
+            await self._connection.client.receive(f"{self._inbox}.*", self._receive),
+        ]
+
+    def close(self) -> None:
+        """Stop listening; the broker forgets the consumer by itself."""
+        for stop in self._stops:
+            stop()
+
+    def _lose(self) -> None:
+        self._is_lost = True
+        self._news.set()
+
+    def _receive(self, subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
+        if reply:
+            self._outstanding -= 1
+            self._arrived.append((subject, reply, payload))
+        elif headers is not None:
+            self._end_pull(headers)
+        self._news.set()
+
+    def _end_pull(self, headers: bytes) -> None:
+        # 408 the wait is over, 409 bytes are used up or the consumer is gone, 503 nobody serves it
+        code = status(headers)
+        left = header(headers, b"Nats-Pending-Messages")
+        if code == 408 or (code == 409 and left):
+            self._outstanding -= int(left or 0)
+        elif code != 100:
+            self._is_lost = True
+
+    def _pull(self) -> None:
+        self._pulls += 1
+        self._outstanding += PULL
+        request = {"batch": PULL, "max_bytes": LARGEST_PULL, "expires": int(WAITS * 1e9)}
+        payload = orjson.dumps(request)
+        self._connection.client.send(
+            b"PUB %b %b.%d %d\r\n%b\r\n"
+            % (self._next.encode(), self._inbox.encode(), self._pulls, len(payload), payload)
+        )
+
+    async def take(self, limit: int) -> list[tuple[bytes, bytes, bytes]]:
+        """Subject, reply and payload of what has arrived, at most so many; none after a wait. Raises on loss."""
+        if self._outstanding <= PULL // 2:
+            self._pull()
+        if not self._arrived:
+            await self._hear()
+        count = min(limit, len(self._arrived))
+        messages = [self._arrived.popleft() for _ in range(count)]
+        if not messages and self._is_lost:
+            raise ConsumerLost
+        return messages
+
+    async def _hear(self) -> None:
+        self._news.clear()
+        if self._is_lost:
+            return
+        try:
+            async with asyncio.timeout(SILENT_FOR):
+                await self._news.wait()
+        except TimeoutError:
+            self._is_lost = True
+
+    def number(self, reply: bytes) -> int:
+        """Sequence of a delivered message. Raises ``ConsumerLost`` where one before it is missing."""
+        # $JS.ACK[.<domain>.<account>].<stream>.<consumer>.<deliveries>.<sequence>.<number>.<time>.<pending>[.<token>]
+        tokens = reply.split(b".")
+        first = 5 if len(tokens) == 9 else 7
+        self._numbered += 1
+        if int(tokens[first + 1]) != self._numbered:
+            raise ConsumerLost
+        self.pending = int(tokens[first + 3])
+        return int(tokens[first])
+
+
+class ShardReader:
+    """Batches of one shard's events after a sequence."""
+
+    def __init__(self, connection: Connection, stream_name: str, epoch: int, shard: int) -> None:
+        self._connection = connection
+        self._stream_name = stream_name
+        self._epoch = epoch
+        self._shard = shard
+
+    async def last(self) -> int:
+        """Sequence of the last event, 0 when there is none."""
+        info = await self._connection.api(f"STREAM.INFO.{self._stream_name}")
+        sequence: int = info["state"]["last_seq"]
+        return sequence
+
+    async def read(
+        self, after: int, until: int, selection: Selection, limit: int
+    ) -> AsyncGenerator[Sequence[Recorded], None]:
+        """Batches up to a sequence, none of them empty."""
+        async for batch, reached, pending in self._batches(after, selection, limit):
+            if events := [event for event in batch if event.position.sequence <= until]:
+                yield events
+            if reached >= until or pending == 0:
+                return
+
+    async def follow(self, after: int, selection: Selection, limit: int) -> AsyncGenerator[Sequence[Recorded], None]:
+        """Batches for ever; an empty one when nothing came for a while."""
+        async for batch, _, _ in self._batches(after, selection, limit):
+            yield batch
+
+    async def _batches(
+        self, after: int, selection: Selection, limit: int
+    ) -> AsyncGenerator[tuple[list[Recorded], int, int], None]:
+        """Batch, sequence of the last event seen, and how many the broker had left then."""
+        while True:
+            consumer = await self._consumer(after, selection)
+            try:
+                if consumer.pending == 0:
+                    yield [], after, 0
+                while True:
+                    batch = [self._event(consumer, *message) for message in await consumer.take(limit)]
+                    if batch:
+                        after = batch[-1].position.sequence
+                    yield batch, after, consumer.pending
+            except ConsumerLost:
+                continue
+            finally:
+                consumer.close()
+
+    def _event(self, consumer: _Consumer, subject: bytes, reply: bytes, payload: bytes) -> Recorded:
+        return Recorded(Position(self._epoch, self._shard, consumer.number(reply)), subject.decode(), payload)
+
+    async def _consumer(self, after: int, selection: Selection) -> _Consumer:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + PATIENCE
+        while True:
+            try:
+                return await self._create(after, selection)
+            except (ServiceUnreachable, ApiRefused):
+                if loop.time() >= deadline:
+                    raise
+                await asyncio.sleep(0.1)  # the broker is starting, and says so at once
+                await self._connection.up(deadline - loop.time())
+
+    async def _create(self, after: int, selection: Selection) -> _Consumer:
+        config: dict[str, Any] = {
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": after + 1,
+            "filter_subject": selection.subjects(self._shard),
+            "ack_policy": "none",
+            "mem_storage": True,
+            "inactive_threshold": FORGOTTEN_AFTER,
+        }
+        request = {"stream_name": self._stream_name, "config": config}
+        made = await self._connection.api(f"CONSUMER.CREATE.{self._stream_name}", request)
+        consumer = _Consumer(self._connection, self._stream_name, made["name"], made["num_pending"])
+        await consumer.open()
+        return consumer

@@ -1,0 +1,133 @@
+"""The broker's streams: made where missing, checked where present."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from adapters.nats.connection import ApiRefused, Connection
+from domain.kernel.errors import PrecedentError
+
+NOT_FOUND: Final = 10059
+NAME_TAKEN: Final = 10058
+
+SHORTEST_WINDOW: Final = 100_000_000
+"""Nanoseconds: the broker's shortest duplicate window. Duplicates are recognised by head expectations, not by it."""
+
+ANSWERS_KEPT: Final = 24 * 3600 * 1_000_000_000
+"""Nanoseconds for which a command's answer is repeated to whoever asks again."""
+
+_STORED: Final[Mapping[str, Any]] = {
+    "storage": "file",
+    "compression": "none",
+    "discard": "new",
+    "max_msgs": -1,
+    "max_bytes": -1,
+    "max_age": 0,
+    "max_msgs_per_subject": -1,
+}
+_UNDELETABLE: Final[Mapping[str, Any]] = {
+    "retention": "limits",
+    "deny_delete": True,
+    "deny_purge": True,
+    "allow_direct": True,
+    "duplicate_window": SHORTEST_WINDOW,
+}
+
+
+class StreamDiffers(PrecedentError):
+    """A stream exists with other settings than ours: use a broker account of its own, or migrate that stream."""
+
+    code = "stream.settings-differ"
+
+
+def events_name(epoch: int, shard: int) -> str:
+    """Name of the stream that holds one shard of an epoch."""
+    return f"EVENTS_{epoch}_{shard}"
+
+
+def event_streams(epoch: int, shards: int) -> dict[str, dict[str, Any]]:
+    """Settings of an epoch's event streams by name."""
+    return {
+        events_name(epoch, shard): {
+            **_STORED,
+            **_UNDELETABLE,
+            "subjects": [f"evt.{shard}.>"],
+            "allow_atomic": True,
+        }
+        for shard in range(shards)
+    }
+
+
+BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "COMMANDS": {
+        **_STORED,
+        "subjects": ["cmd.*.*.*.*"],
+        "retention": "workqueue",
+        "duplicate_window": SHORTEST_WINDOW,
+    },
+    "ANSWERS": {
+        **_STORED,
+        "subjects": ["ans.*.*"],
+        "retention": "limits",
+        "discard": "old",
+        "max_msgs_per_subject": 1,
+        "max_age": ANSWERS_KEPT,
+        "allow_direct": True,
+        "duplicate_window": SHORTEST_WINDOW,
+    },
+    "WAKE": {
+        **_STORED,
+        # Timers lie beside the queue's own subjects, where no consumer sees them until they are due.
+        "subjects": ["wake.*.*", "wake.*.*.at.*"],
+        "retention": "workqueue",
+        "discard": "old",  # the broker wants this for schedules; without limits nothing is discarded
+        "allow_msg_schedules": True,
+        "duplicate_window": SHORTEST_WINDOW,
+    },
+    "DEAD": {
+        **_STORED,
+        "subjects": ["dead.>"],
+        "retention": "limits",
+        "allow_direct": True,
+        "duplicate_window": SHORTEST_WINDOW,
+    },
+}
+"""Streams of the command bus, the work queue and what could not be handled."""
+
+
+async def ensure_streams(connection: Connection, *, epoch: int = 0, shards: int = 1) -> None:
+    """Make every stream that is missing. Raises ``StreamDiffers``, ``ServiceUnreachable``."""
+    for name, settings in {**event_streams(epoch, shards), **BUS_STREAMS}.items():
+        await _ensure(connection, name, settings)
+
+
+async def _ensure(connection: Connection, name: str, settings: Mapping[str, Any]) -> None:
+    try:
+        found = await connection.api(f"STREAM.INFO.{name}")
+    except ApiRefused as refusal:
+        if refusal.number != NOT_FOUND:
+            raise
+        found = await _create(connection, name, settings)
+    _check(name, settings, found["config"])
+
+
+async def _create(connection: Connection, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        return await connection.api(f"STREAM.CREATE.{name}", {"name": name, **settings})
+    except ApiRefused as refusal:
+        if refusal.number != NAME_TAKEN:
+            raise
+        # Another process made it in between.
+        return await connection.api(f"STREAM.INFO.{name}")
+
+
+def _check(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    differing = {
+        setting: (found.get(setting), wanted)
+        for setting, wanted in settings.items()
+        if found.get(setting) != wanted and not (wanted is False and setting not in found)
+    }
+    if differing:
+        shown = "; ".join(f"{setting} is {is_!r}, not {ought!r}" for setting, (is_, ought) in differing.items())
+        raise StreamDiffers(f"stream {name} exists with other settings: {shown}")
