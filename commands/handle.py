@@ -87,7 +87,7 @@ class CommandHandler:
     reactions: Mapping[str, Sequence[Reaction]]
 
     async def handle(self, envelope: CommandEnvelope, principal: str) -> Answer:
-        """Answer a command. Raises ``ServiceUnreachable`` only: nothing is known then, and it must be delivered again."""
+        """Answer a command. Raises ``ServiceUnreachable`` only: nothing is known then; have it delivered again."""
         try:
             return await self._handle(envelope, token(principal, "principal"))
         except ServiceUnreachable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import TracebackType
 from typing import Self
 
@@ -25,9 +25,9 @@ class ModelClients:
             name: _model(name, configuration, environment) for name, configuration in configurations.items()
         }
 
-    def knows(self, model: str) -> bool:
-        """Whether a model of this name is configured."""
-        return model in self._models
+    def names(self) -> Collection[str]:
+        """Names of the configured models."""
+        return self._models.keys()
 
     async def ask(self, request: ModelRequest) -> ModelAnswer:
         """Answer of the model named in the request. Raises ``ModelUnavailable``, ``InvalidInput``."""

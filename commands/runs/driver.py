@@ -12,7 +12,7 @@ from commands.runs.planning import compile_draft, draft_plan
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time, parse_time
-from domain.runs.controller import Step, concluded, next_step, overtime, route
+from domain.runs.controller import Step, concluded, failed, next_step, overtime, route
 from domain.runs.critic import judge
 from domain.runs.events import RunClaimed
 
@@ -56,6 +56,15 @@ class Driver:
                     return rest
         finally:
             self._executor.caller.close()
+
+    async def give_up(self, error: Exception) -> None:
+        """Fail the run for a fault of ours that keeps coming back."""
+        await self._log.refresh()
+        if not self._log.run.ended:
+            message = f"the driver failed: {type(error).__name__}: {error}"
+            advice = "This is a fault of Precedent; its logs have the trace. Submit the task again once it is mended."
+            self._log.stage(failed("driver.failed", message, advice=advice))
+            await self._log.commit()
 
     async def _advance(self) -> Rest | None:
         try:

@@ -1,0 +1,135 @@
+"""The only place that builds adapters. Everything else is given what it needs."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from faststream.nats import NatsBroker
+
+from adapters.access.same_tenant import OnlyTenants
+from adapters.content.files import FileContentStore
+from adapters.models.clients import ModelClients
+from adapters.models.configuration import ModelConfiguration
+from adapters.nats.answers import JetStreamAnswers
+from adapters.nats.command_bus import CommandBus
+from adapters.nats.connection import Connection
+from adapters.nats.event_store import JetStreamEventStore
+from adapters.nats.streams import ensure_streams
+from adapters.nats.wakes import JetStreamWakes
+from adapters.postgres.database import PostgresDatabase
+from adapters.postgres.run_index import PostgresRunIndex
+from adapters.system.clock import SystemClock, SystemRandomness
+from adapters.tools.registry import BUILT_IN, RunScopedTools, ToolRegistry, tools_of_modules
+from adapters.tools.runner import LocalToolRunner
+from adapters.tools.settings import ToolSettings
+from commands.catalog import COMMANDS, REACTIONS
+from commands.handle import CommandHandler
+from commands.services import Services
+from infra.settings import ConfigurationError, Settings
+from infra.settings.model import RecordedModel
+from infra.stack.endpoints import Endpoints
+
+FLOORS = ("domain", "commands", "projections", "adapters", "infra")
+
+
+def check_floors() -> None:
+    """Refuse to start on a mixture of two installations: the five packages must lie side by side."""
+    parents = {Path(str(importlib.import_module(name).__file__)).parents[1] for name in FLOORS}
+    if len(parents) > 1:
+        raise ConfigurationError(
+            f"{', '.join(FLOORS)} come from different places ({', '.join(sorted(map(str, parents)))}); "
+            "remove what shadows them from PYTHONPATH or the working directory"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteSide:
+    """Services of the write side, and the connection they share."""
+
+    services: Services
+    connection: Connection
+
+
+@asynccontextmanager
+async def connected(endpoints: Endpoints, name: str) -> AsyncIterator[Connection]:
+    """Connect to the broker and see that its streams are there."""
+    connection = await Connection.open(
+        endpoints.nats_url, name=name, user=endpoints.nats_user, password=endpoints.nats_password
+    )
+    try:
+        await ensure_streams(connection)
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def event_store(connection: Connection, endpoints: Endpoints) -> AsyncIterator[JetStreamEventStore]:
+    """The log."""
+    store = JetStreamEventStore(connection, FileContentStore(endpoints.content_directory))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def write_side(
+    settings: Settings, endpoints: Endpoints, *, run_scoped: tuple[RunScopedTools, ...] = ()
+) -> AsyncIterator[WriteSide]:
+    """Everything that handles commands and drives runs."""
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(connected(endpoints, "precedent-worker"))
+        store = await stack.enter_async_context(event_store(connection, endpoints))
+        database = await stack.enter_async_context(PostgresDatabase.at(endpoints.database_url))
+        models = await stack.enter_async_context(ModelClients(_models(settings)))
+        services = Services(
+            store=store,
+            content=FileContentStore(endpoints.content_directory),
+            wakes=JetStreamWakes(connection),
+            answers=JetStreamAnswers(connection),
+            authorizer=OnlyTenants([settings.tenant]),
+            tools=tool_runner(settings, run_scoped),
+            models=models,
+            runs=PostgresRunIndex(database),
+            clock=SystemClock(),
+            randomness=SystemRandomness(),
+        )
+        yield WriteSide(services=services, connection=connection)
+
+
+def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:
+    """Command intake for this write side."""
+    broker = NatsBroker(**endpoints.nats_options(), logger=None)
+    return CommandBus(broker, side.connection, CommandHandler(side.services, COMMANDS, REACTIONS))
+
+
+def tool_runner(settings: Settings, run_scoped: tuple[RunScopedTools, ...] = ()) -> LocalToolRunner:
+    """The built-in tools and those of the configured modules."""
+    registry = ToolRegistry(tools_of_modules([*BUILT_IN, *settings.tools]), run_scoped)
+    return LocalToolRunner(registry, ToolSettings(root=Path.cwd(), http_hosts=settings.http.allow))
+
+
+def _models(settings: Settings) -> dict[str, ModelConfiguration]:
+    return {
+        name: ModelConfiguration(recorded=model.recorded)
+        if isinstance(model, RecordedModel)
+        else ModelConfiguration(
+            url=model.url,
+            model=model.model,
+            api_key_env=model.api_key_env,
+            price_input=model.price_input,
+            price_output=model.price_output,
+            timeout=model.timeout,
+        )
+        for name, model in settings.models.items()
+    }
+
+
+def database(endpoints: Endpoints) -> PostgresDatabase:
+    """The read side's database."""
+    return PostgresDatabase.at(endpoints.database_url)

@@ -1,0 +1,1 @@
+"""Long-running processes: the worker (commands and runs) and the projector (the read side)."""

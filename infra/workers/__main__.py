@@ -1,0 +1,57 @@
+"""``python -m infra.workers NAME``: one long-running process, ended by SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from domain.kernel.errors import PrecedentError
+from infra.bootstrap import check_floors
+from infra.settings import Settings, load
+from infra.stack.endpoints import Endpoints, endpoints_of
+from infra.workers.projections import project
+from infra.workers.runs import work
+
+WORKERS: Final[Mapping[str, Callable[[Settings, Endpoints], Awaitable[None]]]] = {"worker": work, "projector": project}
+
+
+async def _serve(name: str) -> None:
+    settings = load()
+    endpoints = endpoints_of(settings)
+    if endpoints is None:
+        raise SystemExit(
+            "no broker or database: start them with `precedent up`, or configure nats.url and database.url"
+        )
+    serving = asyncio.ensure_future(WORKERS[name](settings, endpoints))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        logging.getLogger(__name__).info("%s was asked to end", name)
+
+
+def main() -> None:
+    """Run the worker that the command line names."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    if len(sys.argv) != 2 or sys.argv[1] not in WORKERS:
+        raise SystemExit(f"usage: python -m infra.workers {{{','.join(WORKERS)}}}")
+    check_floors()
+    try:
+        import uvloop  # noqa: PLC0415  # absent where it does not exist
+
+        run = uvloop.run
+    except ImportError:
+        run = asyncio.run
+    try:
+        run(_serve(sys.argv[1]))
+    except PrecedentError as error:
+        raise SystemExit(f"{error.code}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The projector: keeps every projection in step with the log."""
+
+from __future__ import annotations
+
+from infra.bootstrap import connected, database, event_store
+from infra.settings import Settings
+from infra.stack.endpoints import Endpoints
+from infra.stack.service import announce_ready
+from projections.catalog import PROJECTIONS
+from projections.runner import Runner
+
+
+async def project(settings: Settings, endpoints: Endpoints) -> None:  # noqa: ARG001  # one shape for all workers
+    """Serve until cancelled."""
+    async with (
+        connected(endpoints, "precedent-projector") as connection,
+        event_store(connection, endpoints) as store,
+        database(endpoints) as sql,
+    ):
+        announce_ready()
+        await Runner(store, sql, tuple(PROJECTIONS.values())).run()
