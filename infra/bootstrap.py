@@ -87,16 +87,17 @@ async def write_side(
         store = await stack.enter_async_context(event_store(connection, endpoints))
         database = await stack.enter_async_context(PostgresDatabase.at(endpoints.database_url))
         models = await stack.enter_async_context(ModelClients(_models(settings)))
+        clock = SystemClock()
         services = Services(
             store=store,
             content=FileContentStore(endpoints.content_directory),
-            wakes=JetStreamWakes(connection),
+            wakes=JetStreamWakes(connection, clock, shards=1),
             answers=JetStreamAnswers(connection),
             authorizer=OnlyTenants([settings.tenant]),
             tools=tool_runner(settings, run_scoped),
             models=models,
             runs=PostgresRunIndex(database),
-            clock=SystemClock(),
+            clock=clock,
             randomness=SystemRandomness(),
         )
         yield WriteSide(services=services, connection=connection)

@@ -23,9 +23,7 @@ async def _serve(name: str) -> None:
     settings = load()
     endpoints = endpoints_of(settings)
     if endpoints is None:
-        raise SystemExit(
-            "no broker or database: start them with `precedent up`, or configure nats.url and database.url"
-        )
+        raise SystemExit("no broker or database: run `precedent up`, or configure nats.url and database.url")
     serving = asyncio.ensure_future(WORKERS[name](settings, endpoints))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
@@ -35,6 +33,14 @@ async def _serve(name: str) -> None:
         logging.getLogger(__name__).info("%s was asked to end", name)
 
 
+def _fast_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415  # not made for every system
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
 def main() -> None:
     """Run the worker that the command line names."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -42,13 +48,8 @@ def main() -> None:
         raise SystemExit(f"usage: python -m infra.workers {{{','.join(WORKERS)}}}")
     check_floors()
     try:
-        import uvloop  # noqa: PLC0415  # absent where it does not exist
-
-        run = uvloop.run
-    except ImportError:
-        run = asyncio.run
-    try:
-        run(_serve(sys.argv[1]))
+        with asyncio.Runner(loop_factory=_fast_loop()) as runner:
+            runner.run(_serve(sys.argv[1]))
     except PrecedentError as error:
         raise SystemExit(f"{error.code}: {error}") from error
 

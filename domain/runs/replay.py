@@ -1,0 +1,142 @@
+"""Verify a recorded run: execute its program again, every effect answered from the journal, and compare.
+
+Steps, in this order:
+
+1. The events fold into a state; an event that this release does not know is refused.
+2. The program's bytes have the recorded digest.
+3. The program is executed. Each request must be in the journal at the same key with the same digest.
+4. Every effect in the journal was asked for again.
+5. The end is the same: the output's bytes, or the error; and the critic's verdict on it.
+
+Pure: no server is needed, only the events. The first difference raises ``ReplayDiverged``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.kernel.values import bytes_of_text, canonical_json, digest_bytes, encode
+from domain.rtfs import vm
+from domain.runs.critic import judge
+from domain.runs.events import ProgramCompiled, RunEvent
+from domain.runs.guard import Asked, request_digest
+from domain.runs.journal import ReplayDiverged, answer_of
+from domain.runs.state import EMPTY, Entry, Phase, Run, evolve
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """What a verification went through without finding a difference."""
+
+    events: int
+    effects: int
+    """Effects asked for again and answered from the journal."""
+    ended: str
+    """Phase in which the run is; an open run is verified as far as it has come."""
+    output_digest: str | None
+    fuel: int
+
+
+def fold(events: Iterable[RunEvent]) -> Run:
+    """State of a run after these events."""
+    run = EMPTY
+    for event in events:
+        run = evolve(run, event)
+    return run
+
+
+def verify(events: Iterable[RunEvent]) -> Replay:
+    """Verify one run. Raises ``ReplayDiverged``."""
+    recorded = list(events)
+    run = fold(recorded)  # 1
+    if run.program is None:
+        return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0)
+    module = _program(run.program)  # 2
+    execution = _Execution(run, run.program)
+    step = execution.run(module)  # 3
+    execution.check_all_asked(step)  # 4
+    output = _check_end(run, step)  # 5
+    fuel = step.fuel if isinstance(step, vm.Finished | vm.Trapped) else 0
+    return Replay(events=len(recorded), effects=len(execution.asked), ended=run.phase, output_digest=output, fuel=fuel)
+
+
+def _program(program: ProgramCompiled) -> vm.Module:
+    module = bytes_of_text(program.module)
+    actual = digest_bytes(module)
+    if actual != program.digest:
+        raise ReplayDiverged("program", program.digest, actual)
+    return vm.load(module)
+
+
+class _Execution:
+    def __init__(self, run: Run, program: ProgramCompiled) -> None:
+        self.asked: set[str] = set()
+        self._run = run
+        self._versions = {effect.name: effect.version for effect in program.effects}
+
+    def run(self, module: vm.Module) -> vm.Step:
+        """Execute as far as the journal answers."""
+        step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, vm.Limits())
+        while isinstance(step, vm.Suspended | vm.Yielded):
+            if isinstance(step, vm.Yielded):
+                step = vm.resume(step.state, {})
+                continue
+            answers = {request.key: self._answer(request) for request in step.requests}
+            if any(answer is None for answer in answers.values()):
+                return step
+            step = vm.resume(step.state, {key: answer for key, answer in answers.items() if answer is not None})
+        return step
+
+    def _answer(self, request: vm.EffectRequest) -> vm.Answer | None:
+        version = self._versions.get(request.capability, "")
+        arguments = {name: encode(value) for name, value in request.arguments.items()}
+        digest = request_digest(request.capability, version, arguments)
+        asked = Asked(request.key, request.capability, arguments, digest)
+        entry = self._run.journal.get(asked.key)
+        if entry is None and self._run.ended and self._run.phase is Phase.COMPLETED:
+            raise ReplayDiverged(asked.key, "no such effect", f"{asked.tool} {asked.digest}")
+        if entry is not None:
+            self.asked.add(asked.key)
+        return answer_of(entry, asked)
+
+    def check_all_asked(self, step: vm.Step) -> None:
+        """Refuse a journal that holds more than the program asks for."""
+        if isinstance(step, vm.Suspended):
+            return  # the run was stopped or is open: what it would ask later cannot be in the journal
+        for key, entry in self._run.journal.items():
+            if key not in self.asked:
+                raise ReplayDiverged(key, _described(entry), "nothing: the program ends without it")
+
+
+def _described(entry: Entry) -> str:
+    return f"{entry.tool} {entry.request_digest} ({entry.settlement})"
+
+
+def _check_end(run: Run, step: vm.Step) -> str | None:
+    if run.phase is Phase.COMPLETED:
+        if not isinstance(step, vm.Finished):
+            raise ReplayDiverged("output", "a completed run", _ended(step))
+        expected, actual = canonical_json(run.output), canonical_json(encode(step.value))
+        if expected != actual:
+            raise ReplayDiverged("output", digest_bytes(expected), digest_bytes(actual))
+        verdict = judge(run.accepted_task, step.value)
+        if run.verdict is None or verdict != run.verdict:
+            raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
+        return digest_bytes(actual)
+    if run.phase is Phase.FAILED and run.error is not None and isinstance(step, vm.Trapped):
+        if run.error.error.type.startswith(("limits.", "driver.")):
+            return None  # ended from outside the program
+        if (run.error.error.type, run.error.effect) != (step.error.type, step.error.effect):
+            raise ReplayDiverged("error", f"{run.error.error.type} at {run.error.effect}", _ended(step))
+    return None
+
+
+def _ended(step: vm.Step) -> str:
+    match step:
+        case vm.Finished():
+            return "the program finishes"
+        case vm.Trapped(error=error):
+            return f"the program stops: {error.type} at {error.effect}: {error.message}"
+        case _:
+            return "the program waits for an effect that is not in the journal"
