@@ -36,7 +36,7 @@ def load(config: Path | None = None, **overrides: Any) -> Settings:
     """
     file = _file_to_read(config)
     layers = {
-        _COMMAND_LINE: {key: value for key, value in overrides.items() if value is not None},
+        _COMMAND_LINE: _given(overrides),
         _ENVIRONMENT: _environment(),
         _FILE: _read(file) if file else {},
     }
@@ -66,6 +66,14 @@ def leaves(tree: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]
 def variable(path: str) -> str:
     """The environment variable of a key path."""
     return PREFIX + path.replace(".", "__").upper()
+
+
+def _given(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _given(value) if isinstance(value, Mapping) else value
+        for key, value in overrides.items()
+        if value is not None
+    }
 
 
 def _file_to_read(config: Path | None) -> Path | None:

@@ -8,6 +8,7 @@ import os
 import pwd
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,6 +90,12 @@ class DataDirectory:
             return inside
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
         return Path(tempfile.gettempdir()) / f"precedent-{os.geteuid()}-{digest}"
+
+    def tidy(self) -> None:
+        """Remove what lies outside the data directory, when the stack has stopped."""
+        if self.sockets.parent != self.root:
+            with suppress(OSError):
+                self.sockets.rmdir()
 
     @classmethod
     def prepare(cls, root: Path) -> DataDirectory:

@@ -112,7 +112,7 @@ class Stack:
             await self._stop("failed")
 
     async def _stop(self, end: Phase) -> None:
-        if self._lock is None or self._phase in ("stopped", "failed"):
+        if self._directory is None or self._lock is None or self._phase in ("stopped", "failed"):
             return
         self._phase = "stopping"
         self._report()
@@ -120,6 +120,7 @@ class Stack:
         servers = [component for component in self._components.values() if component not in services]
         for group in (services, servers):
             await asyncio.gather(*(component.stop() for component in group))
+        self._directory.tidy()
         self._phase = end
         self._report()
         self._lock.release()

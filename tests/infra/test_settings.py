@@ -49,7 +49,7 @@ def test_the_command_line_wins_over_the_environment_over_the_file_over_the_defau
     monkeypatch.setenv("PRECEDENT_TENANT", "environment")
     monkeypatch.setenv("PRECEDENT_WORKERS", "5")
     monkeypatch.setenv("PRECEDENT_NATS__URL", "nats://environment:4222")
-    settings = load(workers=8, tenant=None)
+    settings = load(workers=8, tenant=None, nats={"url": None})
     assert (settings.durability, settings.tenant, settings.workers) == ("flush", "environment", 8)
     assert (settings.nats.url, settings.nats.user) == ("nats://environment:4222", "u")
     origins = {line.key: line.origin for line in effective(settings)}
@@ -86,6 +86,16 @@ def test_models_are_an_address_or_a_transcript():
         url="http://127.0.0.1:8000/v1", model="qwen3", api_key_env="VLLM_KEY", tier="large", timeout=30
     )
     assert models["offline"] == RecordedModel(recorded=Path.cwd() / "demo/transcript.jsonl")
+
+
+def test_a_model_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch):
+    file = write("answers", Path("transcript.jsonl"))
+    monkeypatch.setenv("PRECEDENT_MODELS__DEFAULT", f"recorded:{file}")
+    monkeypatch.setenv("PRECEDENT_MODELS__LOCAL__URL", "http://127.0.0.1:8000/v1")
+    monkeypatch.setenv("PRECEDENT_MODELS__LOCAL__MODEL", "qwen3")
+    models = load().models
+    assert models["default"] == RecordedModel(recorded=file)
+    assert models["local"] == HttpModel(url="http://127.0.0.1:8000/v1", model="qwen3")
 
 
 def test_paths_in_a_file_start_at_the_file():

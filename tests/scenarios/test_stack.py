@@ -337,3 +337,6 @@ async def test_a_data_path_too_long_for_a_socket_still_works(data_directory: Pat
     async with embedded(settings_for(long, "flush")) as endpoints:
         await store(endpoints, b"far away")
         assert await stored_in_database(endpoints) == [(b"far away",)]
+        sockets = Path(endpoints.database_url.partition("host=")[2])
+        assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    assert not sockets.exists()

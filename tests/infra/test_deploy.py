@@ -1,0 +1,163 @@
+"""docker-compose.yml as the real tool renders it, and its parts on the real servers, as far as that goes without an engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+import yaml
+
+from infra.settings import load
+from infra.stack.broker import free_port, nats_server
+from infra.stack.endpoints import endpoints_of
+from tests.conftest import temporary_data_directory
+
+ROOT = Path(__file__).parents[2]
+#: Read as a number where the broker's configuration does not quote it.
+SECRETS = {"NATS_PASSWORD": "12e4", "POSTGRES_PASSWORD": "0x5ecret"}
+ONE_SHOT = {"nats-volume", "cli"}
+
+
+def render(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("docker-compose is not installed: apt-get install docker-compose")
+    return subprocess.run(
+        [compose, "--file", "docker-compose.yml", "--env-file", "infra/deploy/env.example", "config"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    rendered = render(SECRETS)
+    assert rendered.returncode == 0, rendered.stderr
+    return yaml.safe_load(rendered.stdout)["services"]
+
+
+def final_stage_of_the_image() -> str:
+    return (ROOT / "infra/deploy/Dockerfile").read_text().rpartition("\nFROM ")[2]
+
+
+@pytest.mark.parametrize("missing", SECRETS)
+def test_a_missing_secret_stops_the_start_and_is_named(missing: str):
+    rendered = render({name: value for name, value in SECRETS.items() if name != missing})
+    assert rendered.returncode != 0
+    assert f"set {missing} in .env" in rendered.stderr
+
+
+def test_the_example_environment_names_every_secret_and_holds_none():
+    lines = (ROOT / "infra/deploy/env.example").read_text().splitlines()
+    assert {line for line in lines if not line.startswith("#")} == {f"{name}=" for name in SECRETS}
+
+
+def test_every_container_is_confined(services: dict[str, Any]):
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert set(service) & {"privileged", "pid", "devices", "userns_mode"} == set(), name
+    assert [name for name, service in services.items() if "cap_add" in service] == ["nats-volume"]
+    assert services["nats-volume"]["network_mode"] == "none"
+
+
+def test_nothing_that_stays_up_runs_as_root(services: dict[str, Any]):
+    user_of_the_image = re.findall(r"^USER (\d+):\d+$", final_stage_of_the_image(), re.MULTILINE)[-1]
+    for name in services.keys() - ONE_SHOT:
+        assert int(services[name].get("user", user_of_the_image).partition(":")[0]) > 0, name
+
+
+def test_ports_are_open_to_this_machine_only(services: dict[str, Any]):
+    ports = {name: service.get("ports", []) for name, service in services.items()}
+    assert all(port.startswith("127.0.0.1:") for each in ports.values() for port in each)
+    assert {name for name, each in ports.items() if each} == {"nats", "postgres"}
+
+
+def test_everything_that_stays_up_is_health_checked_and_waited_for(services: dict[str, Any]):
+    for name in services.keys() - ONE_SHOT:
+        assert services[name]["healthcheck"]["test"][0] == "CMD", name
+        assert services[name]["restart"] == "unless-stopped", name
+    for name in ("worker", "projector"):
+        assert services[name]["depends_on"] == {
+            server: {"condition": "service_healthy"} for server in ("nats", "postgres")
+        }
+
+
+def test_the_services_understand_their_environment(
+    services: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.chdir(tmp_path)
+    for name, value in services["worker"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    found = endpoints_of(load())
+    assert found is not None
+    assert found.nats_options() == {"servers": ["nats://nats:4222"], "user": "precedent", "password": "12e4"}
+    assert found.database_url == "postgresql://precedent:0x5ecret@postgres:5432/precedent"
+    assert str(found.content_directory) == services["worker"]["volumes"][0].split(":")[1]
+
+
+def test_what_the_image_is_built_from_exists():
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "infra/deploy/Dockerfile").read_text(), re.MULTILINE)
+    sources = {source for line in copied for source in line.split()}
+    allowed = set(re.findall(r"^!(\S+)$", (ROOT / "infra/deploy/Dockerfile.dockerignore").read_text(), re.MULTILINE))
+    assert sources == allowed
+    assert {source for source in sources if not (ROOT / source).exists()} == set()
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with temporary_data_directory() as data:
+        data.mkdir()
+        yield data
+
+
+async def test_the_brokers_configuration_runs_and_takes_only_the_given_password(
+    services: dict[str, Any], directory: Path
+):
+    client_port, monitor_port = free_port(), free_port()
+    text = (ROOT / "infra/deploy/nats.conf").read_text()
+    for here, there in (
+        ("0.0.0.0:4222", f"127.0.0.1:{client_port}"),
+        ("127.0.0.1:8222", f"127.0.0.1:{monitor_port}"),
+        ('"/data"', f'"{directory}"'),
+    ):
+        assert text.count(here) == 1
+        text = text.replace(here, there)
+    (directory / "nats.conf").write_text(text)
+    server = await asyncio.create_subprocess_exec(
+        nats_server(),
+        "-c",
+        directory / "nats.conf",
+        env=services["nats"]["environment"],
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        client = await nats.connect(
+            f"nats://127.0.0.1:{client_port}",
+            user="precedent",
+            password="12e4",
+            max_reconnect_attempts=50,
+            reconnect_time_wait=0.1,
+        )
+        await client.jetstream().account_info()
+        await client.close()
+        reader, writer = await asyncio.open_connection("127.0.0.1", monitor_port)
+        writer.write(b"GET /healthz HTTP/1.0\r\n\r\n")
+        assert b'{"status":"ok"}' in await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        server.terminate()
+        await server.wait()
