@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from functools import partial
+from typing import Final, TypeVar
 
 from adapters.memory.faults import Fate, Faults, NoFaults
-from commands.appends import LARGEST_ATOMIC, Written, one_shard, resolved, stored_already, write
+from commands.appends import Written, one_shard, resolved, stored_already, write
 from commands.ports import EVERYTHING, Append, ContentStore, Head, Selection, StreamSlice
 from domain.kernel.errors import ServiceUnreachable, VersionConflict
 from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import Position, Positions, StreamId
+
+T = TypeVar("T")
 
 ACKNOWLEDGED_WITHIN: Final = 2.0
 """Seconds until a message without acknowledgement counts as lost."""
@@ -37,38 +40,51 @@ class MemoryEventStore:
 
     async def append(self, stream: StreamId, drafts: Sequence[Draft], expected: Head) -> tuple[Recorded, ...]:
         """As the port says."""
-        (events,) = await self.append_atomically((Append(stream, drafts[:LARGEST_ATOMIC], expected),))
-        if len(drafts) <= LARGEST_ATOMIC:
-            return events
-        head = Head(events[-1].version, events[-1].position.sequence)
-        return events + await self.append(stream, drafts[LARGEST_ATOMIC:], head)
+        if not drafts:
+            return ()
+        append = Append(stream, tuple(drafts), expected)
+        written = await write(append, self._shards, self._content)
+        stored = await self._deliver([stream], partial(self._accept, append, written))
+        return tuple([await resolved(event, self._content) for event in stored])
 
     async def append_atomically(self, appends: Sequence[Append]) -> tuple[tuple[Recorded, ...], ...]:
         """As the port says."""
-        appends = tuple(appends)
         if not any(append.drafts for append in appends):
             return tuple(() for _ in appends)
         one_shard(appends, self._shards)
         written = [await write(append, self._shards, self._content) for append in appends]
-        streams = [append.stream for append in appends]
+        stored = await self._deliver([a.stream for a in appends], partial(self._accept_all, tuple(appends), written))
+        return tuple([tuple([await resolved(event, self._content) for event in events]) for events in stored])
+
+    async def _deliver(self, streams: Sequence[StreamId], accept: Callable[[Fate], T]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             delivery = self._faults.append(streams, attempt)
             await asyncio.sleep(delivery.there)
-            if delivery.fate is Fate.LOST:
-                await asyncio.sleep(ACKNOWLEDGED_WITHIN)
-                continue
-            stored = self._accept(appends, written)
-            if delivery.fate is Fate.DOUBLED:
-                stored = self._accept(appends, written)
-            if delivery.fate is Fate.UNACKNOWLEDGED:
-                await asyncio.sleep(ACKNOWLEDGED_WITHIN)
-                continue
-            await asyncio.sleep(delivery.back)
-            return tuple([tuple([await resolved(event, self._content) for event in events]) for events in stored])
+            if delivery.fate is not Fate.LOST:
+                stored = accept(delivery.fate)
+                if delivery.fate is Fate.DOUBLED:
+                    stored = accept(delivery.fate)
+                if delivery.fate in {Fate.DELIVERED, Fate.DOUBLED}:
+                    await asyncio.sleep(delivery.back)
+                    return stored
+            await asyncio.sleep(ACKNOWLEDGED_WITHIN)
         raise ServiceUnreachable(f"no acknowledgement for {streams[0]} after {ATTEMPTS} attempts; try again later")
 
-    def _accept(self, appends: Sequence[Append], written: Sequence[list[Written]]) -> list[list[Recorded]]:
-        # All heads are checked before anything is stored, and nothing awaits in between: that is the atomicity.
+    def _accept(self, append: Append, written: Sequence[Written], fate: Fate) -> list[Recorded]:
+        # Nothing awaits between looking and storing: that is what makes an expectation hold.
+        tail = self._streams.get(append.stream, [])[append.expected.version :][: len(written)]
+        if not stored_already(written[: len(tail)], tail):
+            tail = []
+        if not tail:
+            self._check_head(append)
+        rest = written[len(tail) :]
+        return tail + self._store(append.stream, rest[:1] if fate is Fate.TORN else rest)
+
+    def _accept_all(
+        self, appends: Sequence[Append], written: Sequence[Sequence[Written]], fate: Fate
+    ) -> list[list[Recorded]]:
+        if fate is Fate.TORN:
+            return []
         tails = [self._streams.get(append.stream, [])[append.expected.version :] for append in appends]
         if all(stored_already(ours, tail) for ours, tail in zip(written, tails, strict=True)):
             return [tail[: len(ours)] for ours, tail in zip(written, tails, strict=True)]

@@ -25,6 +25,8 @@ class Fate(Enum):
     """Arrives, and its acknowledgement is lost."""
     DOUBLED = "doubled"
     """Arrives twice."""
+    TORN = "torn"
+    """Of several events of one stream only the first arrives; what is atomic never tears and is lost instead."""
 
 
 @dataclass(frozen=True, slots=True)
