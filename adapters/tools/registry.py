@@ -2,7 +2,7 @@
 
 import importlib
 from collections.abc import Iterable, Mapping
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Protocol
 
 from adapters.tools.declare import Tool, declared_tool
@@ -47,18 +47,15 @@ class ToolRegistry:
         self._tools: dict[str, Tool] = {}
         self._run_scoped = tuple(run_scoped)
         self._of_runs: dict[str, dict[str, Tool]] = {}
-        self._declarations: dict[str, ToolDeclaration] = {}
+        declarations: dict[str, ToolDeclaration] = {}
         for tool in tools:
-            self._add(tool.declaration)
+            _add(declarations, tool.declaration)
             self._tools[tool.declaration.name] = tool
         for scoped in self._run_scoped:
             for declaration in scoped.declarations():
-                self._add(declaration)
-
-    @property
-    def declarations(self) -> Mapping[str, ToolDeclaration]:
+                _add(declarations, declaration)
+        self.declarations: Mapping[str, ToolDeclaration] = MappingProxyType(dict(sorted(declarations.items())))
         """Every tool by name, in order of names."""
-        return dict(sorted(self._declarations.items()))
 
     def open_run(self, run: str, inputs: Mapping[str, Value]) -> None:
         """Give a run its stateful tools, in their initial state even if they were open before."""
@@ -74,14 +71,11 @@ class ToolRegistry:
         """Give the tool that this run means by a name; None where there is none, or the run is not open for it."""
         return self._tools.get(name) or self._of_runs.get(run, {}).get(name)
 
-    def knows(self, name: str) -> bool:
-        """Whether a tool of this name was declared."""
-        return name in self._declarations
 
-    def _add(self, declaration: ToolDeclaration) -> None:
-        if declaration.name in self._declarations:
-            raise ToolNotDeclarable(f"two tools are named {declaration.name}; rename one or list only one module")
-        self._declarations[declaration.name] = declaration
+def _add(declarations: dict[str, ToolDeclaration], declaration: ToolDeclaration) -> None:
+    if declaration.name in declarations:
+        raise ToolNotDeclarable(f"two tools are named {declaration.name}; rename one or list only one module")
+    declarations[declaration.name] = declaration
 
 
 def tools_of_modules(names: Iterable[str]) -> list[Tool]:

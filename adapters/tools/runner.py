@@ -66,6 +66,11 @@ class LocalToolRunner:
             prepared = tool.arguments(arguments)
             result, resources = await self._invoke(tool, context, prepared)
             value = self._checked(tool, result)
+        except asyncio.CancelledError as error:
+            if (task := asyncio.current_task()) is not None and task.cancelling():
+                raise
+            # Nobody cancelled this call: the exception came out of the tool.
+            return _failure(tool.declaration, error, context, time.perf_counter() - started)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # however a tool fails, it is an outcome
             return _failure(tool.declaration, error, context, time.perf_counter() - started)
         return ToolSucceeded(
@@ -76,7 +81,7 @@ class LocalToolRunner:
         )
 
     def _not_found(self, name: str, run: str) -> ToolFailed:
-        if self._registry.knows(name):
+        if name in self._registry.declarations:
             return ToolFailed(
                 type="tool.not-open", message=f"{name} keeps state, and run {run} is not open on this worker"
             )
@@ -129,11 +134,6 @@ async def _bounded(call: Awaitable[Any], seconds: float) -> Any:
         if limit.expired():
             raise _OutOfTime(f"no answer within {seconds:g} s") from None
         raise
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise RuntimeError("the tool cancelled itself") from error
 
 
 def _failure(declaration: ToolDeclaration, error: BaseException, context: ToolContext, duration: float) -> ToolFailed:

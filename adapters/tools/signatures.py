@@ -103,9 +103,8 @@ class _Reader:
         self._where = where
 
     def read(self, annotation: Any, inside: tuple[Any, ...]) -> Shape:
-        for known in (_PRIMITIVES, _BARE):
-            if _hashable(annotation) and annotation in known:
-                return Shape(known[annotation])
+        if (known := _known(annotation)) is not None:
+            return Shape(known)
         if annotation in inside:
             raise self._refused(annotation, "it contains itself, and types here are finite")
         inside = (*inside, annotation)
@@ -167,7 +166,7 @@ class _Reader:
         )
 
     def _members(self, annotation: Any) -> list[_Member]:
-        if typing.is_typeddict(annotation):
+        if _is_typed_dict(annotation):
             hints = typing.get_type_hints(annotation)
             return [_Member(name, hint, name in annotation.__required_keys__) for name, hint in hints.items()]
         if dataclasses.is_dataclass(annotation) and isinstance(annotation, type):
@@ -192,8 +191,16 @@ class _Reader:
         return ToolNotDeclarable(f"{self._where}: {shown} has no RTFS type; {reason}")
 
 
-def _hashable(annotation: Any) -> bool:
-    return getattr(annotation, "__hash__", None) is not None
+def _is_typed_dict(annotation: Any) -> bool:
+    # typing's own test does not know those of typing_extensions, which pydantic asks for.
+    return isinstance(annotation, type) and issubclass(annotation, dict) and hasattr(annotation, "__required_keys__")
+
+
+def _known(annotation: Any) -> Type | None:
+    try:
+        return _PRIMITIVES.get(annotation) or _BARE.get(annotation)
+    except TypeError:  # an annotation need not be hashable
+        return None
 
 
 def _without_default(field: "dataclasses.Field[Any]") -> bool:
@@ -254,4 +261,4 @@ def _record_dumper(kind: Any, shapes: Mapping[str, Shape]) -> Convert:
     def dump_mapping(item: Any) -> Any:
         return dump_items(item) if isinstance(item, dict) else item
 
-    return dump_mapping if typing.is_typeddict(kind) else dump_object
+    return dump_mapping if _is_typed_dict(kind) else dump_object

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator
 from typing import BinaryIO
 
 from adapters.tools.sandbox.availability import SandboxUnavailable, unavailable_reason
-from adapters.tools.sandbox.confinement import bubblewrap_arguments, confine, refuse_root_owned
+from adapters.tools.sandbox.confinement import GO, bubblewrap_arguments, confine, refuse_root_owned
 from adapters.tools.sandbox.limits import SandboxedCommand, SandboxLimits, SandboxResult
 from adapters.tools.sandbox.syscalls import compiled_filter
 
@@ -110,7 +110,7 @@ async def _running(command: SandboxedCommand, limits: SandboxLimits) -> AsyncIte
             if first is None:
                 raise SandboxUnavailable(f"bubblewrap did not start: {await _complaint(process)}")
             confine(first, command, limits)
-            go_end.write(b"1")
+            go_end.write(GO)
             yield process
         finally:
             await _end(process)
@@ -159,8 +159,8 @@ async def _feed(process: Process, data: bytes) -> None:
     # A command that does not read what it is given is not at fault.
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         process.stdin.write(data)
-        await process.stdin.drain()
-    process.stdin.close()
+        process.stdin.close()
+        await process.stdin.wait_closed()
 
 
 async def _end(process: Process) -> None:

@@ -18,6 +18,8 @@ WORKSPACE = "/workspace"
 """Working directory inside the sandbox: the given root, or a private folder."""
 PYTHON = Path("/python")
 """Where this process's Python installation is found inside, unless it lies under /usr anyway."""
+GO = b"12"
+"""What bubblewrap waits for: a byte when its user is mapped, and one more at its second look (see below)."""
 
 _SYSTEM = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "localtime")
@@ -31,7 +33,9 @@ def bubblewrap_arguments(
     return [
         *("--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
-        *("--info-fd", str(info), "--userns-block-fd", str(mapped), "--seccomp", str(seccomp)),
+        # Waiting for the same descriptor once more makes bubblewrap close it before the command starts.
+        *("--info-fd", str(info), "--userns-block-fd", str(mapped), "--block-fd", str(mapped)),
+        *("--seccomp", str(seccomp)),
         *_mounts(command, limits, files),
         *_environment(command),
         *(("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP") if _is_root() else ()),
