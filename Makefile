@@ -1,4 +1,56 @@
+# Every target does all its own set-up: it makes .venv, installs what it needs at pinned versions, and runs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
+
+.PHONY: demo test lint bench up clean
+
+demo: $(VENV)/.base
+	@$(BIN)/precedent demo
+
+up: $(VENV)/.base
+	@$(BIN)/precedent up
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	@$(BIN)/precedent bench all
+
+clean:
+	rm -rf $(VENV) .precedent build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/.venv:
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.base: $(VENV)/.venv pyproject.toml constraints.txt
+	@echo "Installing Precedent into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.base
+	@echo "Installing what the tests need ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	@echo "Installing the linters ..."
+	@$(PIP) --editable '.[test,lint]'
+	@touch $@
+
+# bfcl-eval declares dozens of heavy dependencies that its data and tools do not need.
+$(VENV)/.bench: $(VENV)/.base
+	@echo "Installing what the benchmarks need ..."
+	@$(PIP) --editable '.[bench]'
+	@$(PIP) --no-deps bfcl-eval
+	@touch $@

@@ -10,7 +10,7 @@ from projections.catalog import PROJECTIONS
 from projections.runner import Runner
 
 
-async def project(settings: Settings, endpoints: Endpoints) -> None:  # noqa: ARG001  # one shape for all workers
+async def project(settings: Settings, endpoints: Endpoints, name: str | None) -> None:  # noqa: ARG001
     """Serve until cancelled."""
     async with (
         connected(endpoints, "precedent-projector") as connection,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 
 from commands.runs.pool import DriverPool
@@ -12,10 +11,9 @@ from infra.stack.endpoints import Endpoints
 from infra.stack.service import announce_ready
 
 
-async def work(settings: Settings, endpoints: Endpoints) -> None:
-    """Serve until cancelled."""
-    # A supervised worker keeps its name over restarts, so that it takes its runs up again at once.
-    name = os.environ.get("PRECEDENT_WORKER_NAME") or f"worker-{secrets.token_hex(4)}"
+async def work(settings: Settings, endpoints: Endpoints, name: str | None) -> None:
+    """Serve until cancelled. A worker that keeps its ``name`` over restarts takes its runs up again at once."""
+    name = name or f"worker-{secrets.token_hex(4)}"
     async with write_side(settings, endpoints) as side:
         bus = command_bus(side, endpoints)
         await bus.start()
