@@ -133,8 +133,7 @@ class Appender:
     async def send_atomically(self, entries: Sequence[Entry]) -> list[list[int]]:
         """All or nothing, now. Raises as ``send``."""
         self._send_group(entries, divisible=False)
-        await asyncio.wait([entry.done for entry in entries])
-        return [entry.done.result() for entry in entries]
+        return await asyncio.gather(*(entry.done for entry in entries))
 
     def _pump(self) -> None:
         self._pumping = False

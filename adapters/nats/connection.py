@@ -88,7 +88,7 @@ class Connection:
             password=password,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RETRY_EVERY,  # type: ignore[arg-type]  # seconds; declared int, passed to sleep
-            ping_interval=10,
+            ping_interval=5,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,

@@ -24,7 +24,7 @@ from domain.kernel.ids import Position, Positions, StreamId
 T = TypeVar("T")
 
 PATIENCE: Final = 30.0
-"""Seconds for which one call waits for a broker that went away."""
+"""Seconds for which one call waits for a broker that went away, unless told otherwise."""
 
 PAUSE: Final = 0.1
 """Seconds between attempts; also longer than the broker's duplicate window."""
@@ -40,13 +40,25 @@ class JetStreamEventStore:
     """The port on streams ``EVENTS_<epoch>_<shard>``; ``ensure_streams`` makes them."""
 
     def __init__(
-        self, connection: Connection, content: ContentStore, *, shards: int = 1, epoch: int = 0, grouped: bool = True
+        self,
+        connection: Connection,
+        content: ContentStore,
+        *,
+        shards: int = 1,
+        epoch: int = 0,
+        grouped: bool = True,
+        patience: float = PATIENCE,
     ) -> None:
-        """``grouped``: whether the broker syncs each write, so that many appends are better sent as one batch."""
+        """Set up; nothing is sent yet.
+
+        ``grouped`` tells that the broker syncs each write, so that many appends are better sent as one batch.
+        ``patience`` is for how many seconds one call waits for a broker that went away.
+        """
         self._connection = connection
         self._content = content
         self._shards = shards
         self._epoch = epoch
+        self._patience = patience
         names = [events_name(epoch, shard) for shard in range(shards)]
         self._appenders = [Appender(connection, grouped=grouped) for _ in names]
         self._loaders = [Loader(connection, name, epoch, shard) for shard, name in enumerate(names)]
@@ -86,7 +98,7 @@ class JetStreamEventStore:
     async def _until_certain(self, attempt: Callable[[], Awaitable[T | None]]) -> T:
         """Repeat until it is known what the log holds. Raises ``ServiceUnreachable`` when that takes too long."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
+        deadline = loop.time() + self._patience
         while True:
             try:
                 await self._connection.up(deadline - loop.time())
@@ -96,7 +108,7 @@ class JetStreamEventStore:
                 if loop.time() >= deadline:
                     raise
             if loop.time() >= deadline:
-                raise ServiceUnreachable(f"the broker gave no certain answer within {PATIENCE:g} s; try again")
+                raise ServiceUnreachable(f"the broker gave no certain answer within {self._patience:g} s; try again")
             await asyncio.sleep(PAUSE)
 
     async def _append(
