@@ -1,0 +1,45 @@
+"""Which event goes to which projection. Everything that readers see follows from this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from projections.ledger import LEDGER
+from projections.projection import Projection
+from projections.runs import RUNS
+from projections.timeline import TIMELINE
+
+CATALOG: Final[Mapping[str, tuple[Projection, ...]]] = {
+    "precedent.run.RunSubmitted.v1": (RUNS, TIMELINE),
+    "precedent.run.RunClaimed.v1": (RUNS, TIMELINE),
+    "precedent.run.RunRouted.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.PlanDrafted.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.PlanRejected.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ProgramCompiled.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ToolCallRequested.v1": (RUNS, TIMELINE),
+    "precedent.run.ToolCallCompleted.v1": (RUNS, TIMELINE),
+    "precedent.run.ToolCallFailed.v1": (RUNS, TIMELINE),
+    "precedent.run.ToolCallDenied.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ToolCallOutcomeUnknown.v1": (RUNS, TIMELINE),
+    "precedent.run.OutcomeResolved.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ModelCallRequested.v1": (RUNS, TIMELINE),
+    "precedent.run.ModelCallAnswered.v1": (RUNS, TIMELINE),
+    "precedent.run.ModelCallFailed.v1": (RUNS, TIMELINE),
+    "precedent.run.ApprovalRequested.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ApprovalGranted.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ApprovalRefused.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.TimerStarted.v1": (RUNS, TIMELINE),
+    "precedent.run.TimerFired.v1": (RUNS, TIMELINE),
+    "precedent.run.VerdictReached.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.RunPaused.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.RunResumed.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.RunCompleted.v1": (RUNS, TIMELINE),
+    "precedent.run.RunFailed.v1": (RUNS, TIMELINE),
+    "precedent.run.RunCancelled.v1": (RUNS, LEDGER, TIMELINE),
+}
+
+PROJECTIONS: Final[Mapping[str, Projection]] = {
+    projection.name: projection for row in CATALOG.values() for projection in row
+}
+"""Every projection by its name."""

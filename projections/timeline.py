@@ -1,0 +1,149 @@
+"""The timeline: what happened in a run, one line an event, in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from sqlalchemy import BigInteger, Column, DateTime, Double, MetaData, Table, Text, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from projections.cells import number, one_line, optional_text, text
+from projections.facts import Fact
+from projections.projection import BuildRow, RowPerEvent
+
+Data: TypeAlias = Mapping[str, Any]
+Words: TypeAlias = tuple[str, str]
+"""Title and summary."""
+
+
+class Line(NamedTuple):
+    """One event of a run."""
+
+    tenant: str
+    run: str
+    version: int
+    """Place within the run, from 1."""
+    at: datetime
+    actor: str
+    event: str
+    """Short name."""
+    title: str
+    summary: str
+    """What the event is about, on one line; may be empty."""
+    effect: str | None
+    """Effect key, where the event belongs to one."""
+    duration: float | None
+    """Seconds that the call took, where it was one."""
+    event_id: str
+    position: str
+
+
+TABLE: Final = Table(
+    "timeline",
+    MetaData(),
+    Column("tenant", Text, primary_key=True),
+    Column("run", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("effect", Text),
+    Column("duration", Double),
+    Column("event_id", Text, nullable=False),
+    Column("position", Text, nullable=False),
+)
+
+
+def _program(data: Data) -> Words:
+    names = ", ".join(text(effect["name"]) for effect in data["effects"])
+    return "Program compiled", f"{data['digest']} may use: {names or 'nothing'}"
+
+
+def _answer(data: Data) -> Words:
+    tokens = f"{data['prompt_tokens']} + {data['completion_tokens']} tokens"
+    source = "recorded, " if data["recorded"] else ""
+    return f"{data['served_model']} answered", f"{source}{tokens}, {number(data['usd']):.4f} USD"
+
+
+def _verdict(data: Data) -> Words:
+    if data["passed"]:
+        return "Critic accepts the output", data["decision"]["reason"]
+    return f"Critic rejects the output ({data['layer']})", "; ".join(text(finding) for finding in data["findings"])
+
+
+_WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
+    "precedent.run.RunSubmitted.v1": lambda d: ("Task submitted", d["task"]["goal"]),
+    "precedent.run.RunClaimed.v1": lambda d: (f"{d['worker']} drives the run", f"claim {d['epoch']}"),
+    "precedent.run.RunRouted.v1": lambda d: (f"Route: {d['route']}", d["decision"]["reason"]),
+    "precedent.run.PlanDrafted.v1": lambda d: (f"Plan {d['attempt']} drafted", d["source"]),
+    "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
+    "precedent.run.ProgramCompiled.v1": _program,
+    "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", d["arguments"]),
+    "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered", d["result"]),
+    "precedent.run.ToolCallFailed.v1": lambda d: (f"{d['tool']} failed", d["error"]["message"]),
+    "precedent.run.ToolCallDenied.v1": lambda d: (f"{d['tool']} denied", d["rule"]),
+    "precedent.run.ToolCallOutcomeUnknown.v1": lambda d: (f"{d['tool']}: did it happen?", "waits for a person"),
+    "precedent.run.OutcomeResolved.v1": lambda d: (f"A person says: {d['outcome']}", d["note"]),
+    "precedent.run.ModelCallRequested.v1": lambda d: (f"Model {d['model']} is asked", ""),
+    "precedent.run.ModelCallAnswered.v1": _answer,
+    "precedent.run.ModelCallFailed.v1": lambda d: ("Model call failed", d["error"]["message"]),
+    "precedent.run.ApprovalRequested.v1": lambda d: (f"{d['tool']} waits for approval", d["arguments"]),
+    "precedent.run.ApprovalGranted.v1": lambda d: ("Approved", d["note"]),
+    "precedent.run.ApprovalRefused.v1": lambda d: ("Refused", d["reason"]),
+    "precedent.run.TimerStarted.v1": lambda d: ("Sleeps", f"until {d['due']}"),
+    "precedent.run.TimerFired.v1": lambda d: ("Wakes", ""),  # noqa: ARG005  # one shape for all
+    "precedent.run.VerdictReached.v1": _verdict,
+    "precedent.run.RunPaused.v1": lambda d: ("Paused", d["reason"]),
+    "precedent.run.RunResumed.v1": lambda d: ("Resumed", ""),  # noqa: ARG005
+    "precedent.run.RunCompleted.v1": lambda d: ("Run completed", d["output"]),
+    "precedent.run.RunFailed.v1": lambda d: ("Run failed", d["error"]["message"]),
+    "precedent.run.RunCancelled.v1": lambda d: ("Run cancelled", d["reason"]),
+}
+
+
+def _line(words: Callable[[Data], tuple[Any, Any]]) -> BuildRow:
+    def row(fact: Fact) -> Line:
+        data = fact.data
+        title, summary = words(data)
+        duration = data.get("duration")
+        return Line(
+            fact.tenant,
+            fact.stream,
+            fact.version,
+            fact.at,
+            text(fact.actor),
+            fact.event,
+            one_line(title),
+            one_line(summary),
+            optional_text(data.get("effect")),
+            None if duration is None else number(duration),
+            fact.id,
+            str(fact.position),
+        )
+
+    return row
+
+
+TIMELINE: Final = RowPerEvent(
+    name="timeline",
+    version=1,
+    table=TABLE,
+    appliers={kind: _line(words) for kind, words in _WORDS.items()},
+)
+
+
+async def timeline_of_run(
+    connection: AsyncConnection, tenant: str, run: str, *, after: int = 0, limit: int = 1000
+) -> Sequence[Line]:
+    """Lines of a run in order, from just after a version of it; page by the last line's version."""
+    found = await connection.execute(
+        select(TABLE)
+        .where(TABLE.c.tenant == tenant, TABLE.c.run == run, TABLE.c.version > after)
+        .order_by(TABLE.c.version)
+        .limit(limit)
+    )
+    return [Line(*row) for row in found]
