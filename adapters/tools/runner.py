@@ -13,7 +13,7 @@ from adapters.tools.declare import ArgumentsRefused, Tool
 from adapters.tools.registry import ToolRegistry
 from adapters.tools.sandbox.availability import SandboxUnavailable, unavailable_reason
 from adapters.tools.settings import ToolSettings
-from adapters.tools.threads import in_daemon_thread
+from adapters.tools.threads import DaemonThreads
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value, ValueNotEncodable, encode
 from domain.rtfs.types import TypeMismatch, coerce, mismatch
@@ -38,6 +38,7 @@ class LocalToolRunner:
         self._registry = registry
         self._settings = settings
         self._sandboxes = asyncio.Semaphore(settings.sandboxes)
+        self._threads = DaemonThreads(settings.threads)
 
     def declarations(self) -> Mapping[str, ToolDeclaration]:
         """Every tool by name."""
@@ -98,7 +99,7 @@ class LocalToolRunner:
             async with self._sandboxes:
                 return await _bounded(call(), timeout), {}
         if isolation == "thread":
-            timed = await _bounded(in_daemon_thread(call, f"tool {tool.declaration.name}"), timeout)
+            timed = await _bounded(self._threads.run(call, f"tool {tool.declaration.name}"), timeout)
             return timed.result, {"cpu-seconds": timed.cpu_seconds}
         result = call()
         return (await _bounded(result, timeout) if isinstance(result, Awaitable) else result), {}

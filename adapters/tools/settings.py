@@ -19,8 +19,12 @@ class ToolSettings(BaseModel):
     """Hosts that `http.get` may ask: `example.org`, `*.example.org`, `localhost:8080`. None by default."""
     databases: dict[str, str] = Field(default_factory=dict)
     """PostgreSQL databases that `sql.query` may read, by name; give a role that may only read."""
+    query_seconds: Annotated[float, Field(gt=0, le=25)] = 20.0
+    """Seconds that a statement of `sql.query` may run."""
     result_bytes: Annotated[int, Field(ge=1024)] = 16 * 1024 * 1024
     """Largest result of a tool, as JSON."""
     sandboxes: Annotated[int, Field(ge=1)] = 4
     """Sandboxed commands at once; further ones wait."""
+    threads: Annotated[int, Field(ge=1)] = 64
+    """Blocking tools at once, those included that went on after their timeout; further ones wait."""
     sandbox: SandboxLimits = SandboxLimits()

@@ -1,4 +1,4 @@
-"""Runs a blocking function in a daemon thread of its own, so that one that never ends holds up nothing else."""
+"""Runs blocking functions in daemon threads, so that one that never ends holds up nothing but its own call."""
 
 import asyncio
 import contextlib
@@ -18,36 +18,45 @@ class Timed:
     cpu_seconds: float
 
 
-async def in_daemon_thread(call: Callable[[], Any], name: str) -> Timed:
-    """Await a blocking call. When the waiting is cancelled the thread goes on, its result unseen.
+class DaemonThreads:
+    """A bounded number of threads, one for each call.
 
     The thread pool of asyncio is not used: a call that never returns would take one of its few threads for ever and
     keep the interpreter from exiting.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Timed] = loop.create_future()
-    context = contextvars.copy_context()
 
-    def settle(result: Timed | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        elif result is not None:
-            done.set_result(result)
+    def __init__(self, most: int) -> None:
+        """Run at most so many calls at once; further ones wait, also for those that nobody waits for any more."""
+        self._free = asyncio.Semaphore(most)
 
-    def work() -> None:
-        result, problem = None, None
-        try:
-            result = Timed(context.run(call), time.thread_time())
-        except BaseException as error:  # noqa: BLE001  # SystemExit too: it is the tool's failure, not the worker's end
-            problem = _settable(error)
-        # A loop that closed in the meantime waits for nothing.
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, result, problem)
+    async def run(self, call: Callable[[], Any], name: str) -> Timed:
+        """Await a blocking call. When the waiting is cancelled the thread goes on, its result unseen."""
+        loop = asyncio.get_running_loop()
+        await self._free.acquire()
+        done: asyncio.Future[Timed] = loop.create_future()
+        context = contextvars.copy_context()
 
-    threading.Thread(target=work, name=name, daemon=True).start()
-    return await done
+        def settle(result: Timed | None, error: BaseException | None) -> None:
+            self._free.release()
+            if done.done():
+                return
+            if error is not None:
+                done.set_exception(error)
+            elif result is not None:
+                done.set_result(result)
+
+        def work() -> None:
+            result, problem = None, None
+            try:
+                result = Timed(context.run(call), time.thread_time())
+            except BaseException as error:  # noqa: BLE001  # SystemExit too is the tool's failure, not our end
+                problem = _settable(error)
+            # A loop that closed in the meantime waits for nothing.
+            with contextlib.suppress(RuntimeError):
+                loop.call_soon_threadsafe(settle, result, problem)
+
+        threading.Thread(target=work, name=name, daemon=True).start()
+        return await done
 
 
 def _settable(error: BaseException) -> BaseException:

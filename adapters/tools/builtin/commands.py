@@ -9,6 +9,8 @@ from adapters.tools.sandbox.bubblewrap import run_sandboxed
 from adapters.tools.sandbox.confinement import interpreter
 from adapters.tools.sandbox.limits import SandboxedCommand
 
+_LONGEST_COMMAND = 100 * 1024
+"""The system takes no single argument above 128 KiB; long data goes in through the input."""
 _LONGEST_CODE = 256 * 1024
 _MOST_SECONDS = 120.0
 # The sandbox keeps the time; the declared timeout only catches a sandbox that cannot be killed.
@@ -69,8 +71,14 @@ async def run_python(context: ToolContext, code: str, stdin: str = "", seconds: 
 
 
 async def _execute(context: ToolContext, request: SandboxedCommand, seconds: float, family: str) -> Execution:
-    if not 0 < seconds <= _MOST_SECONDS or any("\0" in argument for argument in request.argv):
-        raise ToolFault(f"{family}.refused", f"give up to {_MOST_SECONDS:g} seconds and text without null characters")
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise ToolFault(f"{family}.refused", f"seconds are above 0 and up to {_MOST_SECONDS:g}")
+    if any("\0" in argument or len(argument.encode()) > _LONGEST_COMMAND for argument in request.argv):
+        raise ToolFault(
+            f"{family}.refused", f"a command is text of at most {_LONGEST_COMMAND} bytes without null characters"
+        )
+    if request.root is not None and not request.root.is_dir():
+        raise ToolFault("fs.root", f"the root {request.root} (tools.root) is no folder")
     result = await run_sandboxed(request, replace(context.settings.sandbox, seconds=seconds))
     context.transcript = result.transcript()
     may_have_written = request.root_writable

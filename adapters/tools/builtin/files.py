@@ -220,7 +220,7 @@ def _whole_characters(data: bytes, wanted: int, offset: int) -> bytes:
     start, end = 0, min(wanted, len(data))
     while offset and start < end and _continues(data[start]):
         start += 1
-    while end < len(data) and _continues(data[end]):
+    while start < end < len(data) and _continues(data[end]):
         end += 1
     return data[start:end]
 

@@ -4,7 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from email.message import Message
-from email.parser import BytesHeaderParser
+from email.parser import HeaderParser
 from typing import TypedDict
 
 from adapters.tools.builtin.licences import licence_of
@@ -100,7 +100,7 @@ def _headers(context: ToolContext, folder: str) -> Message | None:
         if place.status is None:
             return None
         with opened_file(place) as file:
-            headers = BytesHeaderParser().parsebytes(file.read(_LARGEST_METADATA))
+            headers = HeaderParser().parsestr(file.read(_LARGEST_METADATA).decode(errors="replace"))
     return headers if headers["Name"] and headers["Version"] else None
 
 

@@ -27,7 +27,7 @@ def read(
                 rows = cursor.fetchmany(limit + 1)
                 return [column.name for column in cursor.description or ()], list(rows)
     except psycopg.errors.QueryCanceled as error:
-        raise ToolFault("sql.timeout", f"the statement ran longer than {seconds:g} s") from error
+        raise ToolFault("sql.timeout", "the statement ran longer than tools.query_seconds allow") from error
     except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.SyntaxError) as error:
         raise ToolFault("sql.refused", f"only one reading statement is allowed: {_said(error)}") from error
     except psycopg.OperationalError as error:

@@ -14,7 +14,6 @@ from adapters.tools.builtin.rooted import located, opened_file
 from adapters.tools.context import ToolContext, ToolFault
 from adapters.tools.declare import tool
 
-_SECONDS = 20.0
 _MOST_ROWS = 10_000
 _LARGEST_VALUE = 4 * 1024 * 1024
 _OPERATIONS_A_CHECK = 10_000
@@ -53,7 +52,7 @@ def query(
     if url := context.settings.databases.get(database):
         from adapters.tools.builtin.postgres import read  # noqa: PLC0415  # the driver is loaded where it is used
 
-        return _rows(*read(url, statement, parameters, limit, _SECONDS), limit)
+        return _rows(*read(url, statement, parameters, limit, context.settings.query_seconds), limit)
     return _rows(*_read_sqlite(context, database, statement, parameters, limit), limit)
 
 
@@ -71,7 +70,7 @@ def _read_sqlite(
     except sqlite3.Error as error:
         raise ToolFault("sql.not-a-database", f"{database!r} cannot be opened: {error}") from error
     try:
-        _restrict(connection)
+        _restrict(connection, context.settings.query_seconds)
         cursor = connection.execute(statement, tuple(parameters))
         if cursor.description is None:
             raise ToolFault("sql.refused", "only statements that give rows are run; begin with SELECT or WITH")
@@ -82,13 +81,13 @@ def _read_sqlite(
         connection.close()
 
 
-def _restrict(connection: sqlite3.Connection) -> None:
+def _restrict(connection: sqlite3.Connection, seconds: float) -> None:
     connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_VALUE)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.set_authorizer(_authorize)
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + seconds
     connection.set_progress_handler(lambda: time.monotonic() > deadline, _OPERATIONS_A_CHECK)
 
 
@@ -101,7 +100,7 @@ def _authorize(action: int, _first: str | None, second: str | None, _schema: str
 def _translated(error: Exception) -> ToolFault:
     text = str(error)
     if text == "interrupted":
-        return ToolFault("sql.timeout", f"the statement ran longer than {_SECONDS:g} s")
+        return ToolFault("sql.timeout", "the statement ran longer than tools.query_seconds allow")
     if "not authorized" in text or "prohibited" in text or "readonly" in text:
         return ToolFault("sql.refused", f"only reading is allowed here ({text})")
     return ToolFault("sql.failed", f"the database says: {text}", retryable="locked" in text)

@@ -26,9 +26,7 @@ class BuiltIn:
     """The built-in tools over one root."""
 
     def __init__(self, root: Path, **settings: Any) -> None:
-        self._runner = LocalToolRunner(
-            ToolRegistry(tools_of_modules(BUILT_IN)), ToolSettings(root=root, **settings)
-        )
+        self._runner = LocalToolRunner(ToolRegistry(tools_of_modules(BUILT_IN)), ToolSettings(root=root, **settings))
 
     async def outcome(self, name: str, **arguments: Any) -> ToolSucceeded | ToolFailed:
         given = {key.replace("_", "-"): value for key, value in arguments.items()}

@@ -1,12 +1,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Dict, List, Literal, Optional, Union  # noqa: UP035
+from typing import Any, Dict, List, Literal, NotRequired, Optional, Union  # noqa: UP035
 from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from adapters.tools.context import ToolContext
 from adapters.tools.declare import declare, declared_tool, tool
@@ -102,7 +102,7 @@ def test_a_default_is_optional_in_an_argument_and_present_in_a_result() -> None:
         (dict[float, int], "keys of a map"),
         (Chain, "contains itself"),
         (Clash, "same name: a, a"),
-        (Literal[None], "literals are"),
+        (Literal["a", b"b"], "literals are"),
         (Point | Person, "joined with None only"),
         (tuple[Point, int], "plain values only"),
     ],

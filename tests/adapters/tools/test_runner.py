@@ -286,6 +286,23 @@ class TestThreads:
         assert outcome.resources["cpu-seconds"] >= 0.02
         assert outcome.duration >= 0.02
 
+    async def test_threads_that_never_end_are_bounded_and_usable_again_when_they_do(self) -> None:
+        release = threading.Event()
+
+        def wait() -> None:
+            """Doc."""
+            release.wait()
+
+        runner = runner_of(declare(wait, "t.t", effects="read", timeout=0.1), threads=2)
+        before = threading.active_count()
+        try:
+            stuck = await asyncio.gather(*(runner.run("t.t", {}, CALL) for _ in range(10)))
+            assert threading.active_count() <= before + 2
+        finally:
+            release.set()
+        assert {outcome.type for outcome in stuck} == {"tool.timeout"}
+        assert isinstance(await runner.run("t.t", {}, CALL), ToolSucceeded)
+
 
 class Counting:
     """Tools that count within a run."""

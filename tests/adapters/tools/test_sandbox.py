@@ -45,8 +45,13 @@ def root(tmp_path: Path) -> Path:
     return folder
 
 
-def descendants() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+MARK = f"1000.{os.getpid():07d}"
+"""Seconds to sleep that no other process on this machine sleeps: by them a command's processes are found again."""
+
+
+def marked() -> list[psutil.Process]:
+    """Processes anywhere on the machine that a marked command started and that still live."""
+    return [found for found in psutil.process_iter(["cmdline"]) if MARK in " ".join(found.info["cmdline"] or ())]
 
 
 class TestIdentity:
@@ -64,10 +69,10 @@ class TestIdentity:
         }
 
     async def test_outside_it_is_never_root(self) -> None:
-        task = asyncio.create_task(shell("exec sleep 1000"))
+        task = asyncio.create_task(shell(f"exec sleep {MARK}"))
         try:
             deadline = time.monotonic() + 10
-            while not (found := [child for child in descendants() if child.name() == "sleep"]):
+            while not (found := [process for process in marked() if process.name() == "sleep"]):
                 assert time.monotonic() < deadline, "the command did not start"
                 await asyncio.sleep(0.01)
             expected = HOST_USER if AS_ROOT else os.geteuid()
@@ -75,7 +80,7 @@ class TestIdentity:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        assert descendants() == []
+        assert marked() == []
 
     async def test_nothing_of_the_workers_environment_or_descriptors_is_there(self, monkeypatch) -> None:
         monkeypatch.setenv("API_KEY", "secret")
@@ -219,7 +224,7 @@ print(libc.syscall({clone3}, 0, 0), ctypes.get_errno())
 
 class TestLimits:
     async def test_a_fork_bomb_is_bounded_and_cleared_away(self) -> None:
-        code = """
+        code = f"""# {MARK}
 import os, time
 children = 0
 while True:
@@ -235,13 +240,13 @@ os._exit(0)
 """
         result = await python(code, limits={"seconds": 20, "processes": 20})
         assert 10 <= int(result.stdout) < 20
-        assert descendants() == []
+        assert marked() == []
 
     async def test_a_fork_bomb_that_never_stops_ends_with_the_time(self) -> None:
-        result = await shell("b() { b | b & }; b; sleep 1000", limits={"seconds": 1, "processes": 40})
+        result = await shell(f"b() {{ b | b & }}; b; sleep {MARK}", limits={"seconds": 1, "processes": 40})
         assert result.timed_out
         assert result.exit_code is None
-        assert descendants() == []
+        assert marked() == []
 
     async def test_memory_is_bounded(self) -> None:
         result = await python("x = bytearray(300 * 2**20)", limits={"seconds": 20, "memory_bytes": 200 * MEBIBYTE})
@@ -273,33 +278,33 @@ os._exit(0)
         )
 
     async def test_output_without_end_ends_the_command(self) -> None:
-        result = await shell("yes", limits={"seconds": 20, "flood_bytes": MEBIBYTE, "output_bytes": 1000})
+        result = await shell(f"yes {MARK}", limits={"seconds": 20, "flood_bytes": MEBIBYTE, "output_bytes": 1000})
         assert result.flooded
         assert result.exit_code is None
         assert len(result.stdout) == 1000
-        assert descendants() == []
+        assert marked() == []
 
     async def test_the_time_ends_a_whole_tree_with_what_it_printed_kept(self) -> None:
-        result = await shell("echo begun; setsid sleep 1000 & sleep 1000", limits={"seconds": 0.5})
+        result = await shell(f"echo begun; setsid sleep {MARK} & sleep {MARK}", limits={"seconds": 0.5})
         assert result.timed_out
         assert result.stdout == b"begun\n"
-        assert descendants() == []
+        assert marked() == []
 
     async def test_what_a_command_leaves_in_the_background_ends_with_it(self) -> None:
-        result = await shell("setsid sleep 1000 & echo done")
+        result = await shell(f"setsid sleep {MARK} & echo done")
         assert (result.exit_code, result.stdout) == (0, b"done\n")
-        assert descendants() == []
+        assert marked() == []
 
     async def test_cancelling_ends_the_tree(self) -> None:
-        task = asyncio.create_task(shell("sleep 1000 & sleep 1000"))
+        task = asyncio.create_task(shell(f"sleep {MARK} & sleep {MARK}"))
         deadline = time.monotonic() + 10
-        while "sleep" not in [child.name() for child in descendants()]:
+        while "sleep" not in [process.name() for process in marked()]:
             assert time.monotonic() < deadline, "the command did not start"
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert descendants() == []
+        assert marked() == []
 
     async def test_input_that_nobody_reads_is_no_error(self) -> None:
         assert (await shell("exit 3", stdin=b"x" * MEBIBYTE)).exit_code == 3
