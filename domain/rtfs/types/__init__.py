@@ -1,7 +1,7 @@
 """The types of RTFS: read and print them, check values against them, make values of them out of plain data."""
 
-from domain.rtfs.types.checking import describe, mismatch
-from domain.rtfs.types.conversion import TypeMismatch, coerce, infer, plain
+from domain.rtfs.types.checking import describe, mismatch, type_name
+from domain.rtfs.types.conversion import TypeMismatch, coerce, infer, plain, widen
 from domain.rtfs.types.model import (
     ANY,
     BOOL,
@@ -10,6 +10,7 @@ from domain.rtfs.types.model import (
     KEYWORD,
     NEVER,
     NIL,
+    PRIMITIVES,
     STRING,
     SYMBOL,
     TIMESTAMP,
@@ -38,6 +39,7 @@ __all__ = [
     "KEYWORD",
     "NEVER",
     "NIL",
+    "PRIMITIVES",
     "STRING",
     "SYMBOL",
     "TIMESTAMP",
@@ -63,6 +65,8 @@ __all__ = [
     "parse_type",
     "plain",
     "print_type",
+    "type_name",
     "type_of_node",
     "union",
+    "widen",
 ]

@@ -182,6 +182,35 @@ _CONVERSIONS: Final[dict[type, Callable[[Any, Any, int], Any]]] = {
 }
 
 
+def widen(value: Value, expected: Type) -> Value:
+    """Make floats of integers where the type has ``:float``; everything else is left as it is."""
+    if mismatch(value, expected) is None:
+        return value
+    widened: Value = _widen(value, expected)
+    return widened
+
+
+def _widen(value: Any, expected: Type) -> Any:
+    kind = type(value)
+    if kind is int and expected == FLOAT:
+        return float(value)
+    if kind is list and isinstance(expected, Vector):
+        return [_widen(item, expected.element) for item in value]
+    if kind is list and isinstance(expected, Tuple) and len(value) == len(expected.elements):
+        return [_widen(item, element) for item, element in zip(value, expected.elements, strict=True)]
+    if kind is dict and isinstance(expected, MapOf):
+        return {key: _widen(item, expected.value) for key, item in value.items()}
+    if kind is dict and isinstance(expected, Record):
+        types = {Keyword(field.key): field.type for field in expected.fields}
+        return {key: _widen(item, types.get(key, expected.rest or ANY)) for key, item in value.items()}
+    if isinstance(expected, Refined):
+        return _widen(value, expected.base)
+    if isinstance(expected, Union):
+        fitting = (widened for member in expected.members if mismatch(widened := _widen(value, member), member) is None)
+        return next(fitting, value)
+    return value
+
+
 def infer(data: Any) -> Type:
     """Give the type of plain data: maps are records with keyword keys, vectors have the union of what they hold."""
     return _infer(data, 0)

@@ -1,0 +1,1 @@
+"""Bytecode: what a compiled program is, as canonical bytes and as checked parts."""

@@ -1,0 +1,134 @@
+"""`call`, the one way to the world, and the `step` family around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.kernel.values import Keyword
+from domain.rtfs.bytecode.module import EffectSignature
+from domain.rtfs.capability import Capability
+from domain.rtfs.compiler.analysis import Analyzer
+from domain.rtfs.compiler.binding_forms import make
+from domain.rtfs.compiler.expressions import Constant, Effect, Expression, MakeFunction, MakeVector, Parallel, Step
+from domain.rtfs.compiler.scope import Definition, Group, Scope
+from domain.rtfs.nodes import ListNode, Literal, MapNode, Node
+from domain.rtfs.source import Span
+from domain.rtfs.spelling import nearest
+from domain.rtfs.types import NIL, Tuple, Vector, mismatch, union, widen
+from domain.rtfs.types.relation import conflict
+
+Named = list[tuple[int, Expression]]
+
+
+def call(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+    """``(call :ns.name argument…)``, or ``(call :ns.name {:parameter argument})``."""
+    if len(node.items) < 2:
+        analyzer.fail("`call` takes the name of a capability", node.span, "(call :ns.name argument)")
+    capability = _capability(analyzer, node.items[1])
+    nodes = node.items[2:]
+    arguments = _by_name(analyzer, capability, nodes, scope)
+    if arguments is None:
+        arguments = _by_place(analyzer, capability, nodes, scope, node.span)
+    given = {number for number, _ in arguments}
+    for number, parameter in enumerate(capability.parameters):
+        if parameter.required and number not in given:
+            analyzer.fail(f"`{capability.name}` needs `{parameter.name}`", node.span, f"write {usage(capability)}")
+    for number, argument in arguments:
+        _check(analyzer, capability, number, argument)
+    effect = analyzer.effects.setdefault(
+        capability.name,
+        EffectSignature(
+            capability.name, capability.version, capability.effects, capability.parameters, capability.result
+        ),
+    )
+    return Effect(effect, tuple(arguments), node.span, capability.result)
+
+
+def usage(capability: Capability) -> str:
+    """Show how a capability is called."""
+    parts = [parameter.name if parameter.required else f"{parameter.name}?" for parameter in capability.parameters]
+    return f"(call {' '.join([f':{capability.name}', *parts])})"
+
+
+def _capability(analyzer: Analyzer, node: Node) -> Capability:
+    if not (isinstance(node, Literal) and isinstance(node.value, Keyword | str)):
+        analyzer.fail(
+            "the capability of a `call` is written out",
+            node.span,
+            "(call :ns.name …), so that effects are known before",
+        )
+    name = node.value.name if isinstance(node.value, Keyword) else node.value
+    found = analyzer.capabilities.get(name) or analyzer.capabilities.get(name.replace("/", "."))
+    if found is not None:
+        return found
+    allowed = ", ".join(f":{each}" for each in sorted(analyzer.capabilities)) or "none"
+    near = nearest(name, analyzer.capabilities)
+    hint = f"did you mean :{near}? allowed here: {allowed}" if near else f"allowed here: {allowed}"
+    analyzer.fail(f"the capability :{name} is not allowed here", node.span, hint)
+
+
+def _by_name(analyzer: Analyzer, capability: Capability, nodes: Sequence[Node], scope: Scope) -> Named | None:
+    """Read arguments by name; none when they are not given so."""
+    if len(nodes) != 1 or not isinstance(nodes[0], MapNode):
+        return None
+    numbers = {parameter.name: number for number, parameter in enumerate(capability.parameters)}
+    keys = [
+        key.value.name if isinstance(key, Literal) and isinstance(key.value, Keyword) else None
+        for key, _ in nodes[0].pairs
+    ]
+    if numbers and not any(key in numbers for key in keys):
+        # A map that names no parameter may itself be the one argument; without any keys it is no argument at all.
+        return [] if not keys and not any(each.required for each in capability.parameters) else None
+    arguments: Named = []
+    for name, (key, value) in zip(keys, nodes[0].pairs, strict=True):
+        if name is None or name not in numbers:
+            hint = f"its parameters are {', '.join(f':{each}' for each in numbers) or 'none'}"
+            analyzer.fail(f"`{capability.name}` has no parameter {name or 'of this kind'}", key.span, hint)
+        if any(numbers[name] == number for number, _ in arguments):
+            analyzer.fail(f"the parameter :{name} is given twice", key.span)
+        arguments.append((numbers[name], analyzer.expression(value, scope)))
+    return arguments
+
+
+def _by_place(analyzer: Analyzer, capability: Capability, nodes: Sequence[Node], scope: Scope, span: Span) -> Named:
+    if len(nodes) > len(capability.parameters):
+        message = f"`{capability.name}` takes {len(capability.parameters)} arguments, here are {len(nodes)}"
+        analyzer.fail(message, span, f"write {usage(capability)}")
+    return list(enumerate(analyzer.expressions(nodes, scope)))
+
+
+def _check(analyzer: Analyzer, capability: Capability, number: int, argument: Expression) -> None:
+    parameter = capability.parameters[number]
+    expected = parameter.type if parameter.required else union(parameter.type, NIL)
+    if isinstance(argument, Constant):
+        problem = mismatch(widen(argument.value, expected), expected)
+    else:
+        problem = conflict(argument.type, expected)
+    if problem is not None:
+        analyzer.fail(f"`{capability.name}`, argument `{parameter.name}`: {problem}", argument.span)
+
+
+def step(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+    """``(step "name" body…)``: a named part of the plan."""
+    items = node.items
+    if len(items) < 3 or not (isinstance(items[1], Literal) and isinstance(items[1].value, Keyword | str)):
+        analyzer.fail("`step` takes a name and a body", node.span, '(step "fetch" (call :http.get url))')
+    name = items[1].value.name if isinstance(items[1].value, Keyword) else items[1].value
+    body = analyzer.body(items[2:], scope, node.span)
+    return Step(name, body, node.span, body.type)
+
+
+def step_parallel(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+    """``(step-parallel expression…)``: the values of expressions whose effects go on side by side, as a vector."""
+    lanes = [_lane(analyzer, each, scope) for each in node.items[1:]]
+    if not lanes:
+        return MakeVector((), node.span, Vector(NIL))
+    return Parallel(tuple(lanes), node.span, Tuple(tuple(lane.definition.result for lane in lanes)))
+
+
+def _lane(analyzer: Analyzer, node: Node, scope: Scope) -> MakeFunction:
+    definition = Definition("", scope.definition, Group(scope.definition))
+    with analyzer.target(0):
+        definition.body = analyzer.expression(node, Scope(definition, scope))
+    definition.result = definition.body.type
+    return make(definition, node.span)

@@ -1,0 +1,48 @@
+"""The table of forms: everything that a list may begin with and that is no function."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domain.rtfs.compiler import binding_forms, choice_forms, effect_forms, error_forms, flow_forms
+from domain.rtfs.compiler.analysis import Form
+
+FORMS: Final[dict[str, Form]] = {
+    "let": binding_forms.let,
+    "do": binding_forms.do,
+    "fn": binding_forms.function,
+    "λ": binding_forms.function,
+    "#": binding_forms.shorthand,
+    "def": binding_forms.stray_definition,
+    "defn": binding_forms.stray_definition,
+    "loop": binding_forms.loop,
+    "recur": binding_forms.recur,
+    "if": choice_forms.if_form,
+    "if-not": choice_forms.if_form,
+    "step-if": choice_forms.if_form,
+    "when": choice_forms.when_form,
+    "when-not": choice_forms.when_form,
+    "if-let": choice_forms.if_let,
+    "when-let": choice_forms.if_let,
+    "cond": choice_forms.cond,
+    "case": choice_forms.case,
+    "match": choice_forms.match,
+    "and": choice_forms.and_form,
+    "or": choice_forms.or_form,
+    "call": effect_forms.call,
+    "step": effect_forms.step,
+    "step-parallel": effect_forms.step_parallel,
+    "try": error_forms.try_form,
+    "catch": error_forms.stray_clause,
+    "finally": error_forms.stray_clause,
+    "->": flow_forms.thread,
+    "->>": flow_forms.thread,
+    "for": flow_forms.comprehension,
+    "doseq": flow_forms.comprehension,
+    "dotimes": flow_forms.dotimes,
+    "partial": flow_forms.function_of_functions,
+    "comp": flow_forms.function_of_functions,
+    "complement": flow_forms.function_of_functions,
+    "constantly": flow_forms.function_of_functions,
+}
+"""Names to forms. ``#`` stands for ``#(…)``."""

@@ -1,0 +1,44 @@
+"""The library: one table of every function, from which compiler, machine, documents and planner's card are fed."""
+
+from typing import Final
+
+from domain.rtfs.functions.collections import COLLECTIONS
+from domain.rtfs.functions.entry import Each, Entry, Fold
+from domain.rtfs.functions.json_text import JSON
+from domain.rtfs.functions.numbers import NUMBERS
+from domain.rtfs.functions.predicates import PREDICATES
+from domain.rtfs.functions.sequences import SEQUENCES
+from domain.rtfs.functions.text import TEXT
+
+GROUPS: Final = {
+    "Numbers": NUMBERS,
+    "Comparison, logic, kinds": PREDICATES,
+    "Strings": TEXT,
+    "Collections": COLLECTIONS,
+    "Functions of functions": SEQUENCES,
+    "JSON": JSON,
+}
+"""The table, by topic."""
+
+FUNCTIONS: Final = {entry.name: entry for group in GROUPS.values() for entry in group}
+"""The table, by name."""
+
+ALIASES: Final = {
+    "upper-case": "upper",
+    "lower-case": "lower",
+    "upcase": "upper",
+    "downcase": "lower",
+    "substring": "subs",
+    "string-contains": "includes?",
+    "doall": "vec",
+    "boolean?": "bool?",
+    "type-name": "type-of",
+    "long": "int",
+    "double": "float",
+    "sequential?": "vector?",
+    "ceiling": "ceil",
+    "run!": "for-each",
+}
+"""Other spellings of the specification and of Clojure; the compiler takes them, modules hold the first name."""
+
+__all__ = ["ALIASES", "FUNCTIONS", "GROUPS", "Each", "Entry", "Fold"]

@@ -1,0 +1,91 @@
+"""One row of the library's table: what the compiler checks, the machine runs and the documents say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from domain.rtfs.metering import Meter
+from domain.rtfs.types import Function, Type, parse_type
+
+Finish = Callable[[Meter, Any, list[Any], list[Any]], Any]
+"""Meter, context, the argument lists that were applied, their results: gives the value of the whole."""
+
+Begin = Callable[[Meter, tuple[Any, ...]], tuple[Any, Any, list[Any]]]
+"""Meter and arguments: gives the function to apply, a context, and the argument lists to apply it to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """A function that applies another to argument lists, one after the other, and makes something of the results."""
+
+    begin: Begin
+    finish: Finish
+    stop_on: bool | None = None
+    """Truth of a result after which no more are needed; ``None``: all are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A function that applies another to what it gave before and the next item: ``reduce``."""
+
+    begin: Callable[[Meter, tuple[Any, ...]], tuple[Any, Any, list[Any]]]
+    """Gives the function, the first accumulated value, and the items."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A function of the library."""
+
+    name: str
+    signature: str
+    doc: str
+    implementation: Callable[..., Any] | Each | Fold
+    example: str
+    """An expression and its value, ``source => value``: shown in documents, run as a test."""
+    optional: int | None = None
+    """How many arguments of the rest type may follow; ``None``: any number, when the signature has a rest."""
+    metered: bool = False
+    """Whether the implementation takes the meter first."""
+    binary: Callable[[Any, Any], Any] | None = None
+    """A faster implementation for exactly two arguments, with the same values."""
+
+    @cached_property
+    def type(self) -> Function:
+        """The signature as a type."""
+        parsed = parse_type(self.signature)
+        if not isinstance(parsed, Function):
+            raise TypeError(f"{self.name}: {self.signature} is no function type")
+        return parsed
+
+    @property
+    def least(self) -> int:
+        """The fewest arguments."""
+        return len(self.type.parameters)
+
+    @property
+    def most(self) -> int | None:
+        """The most arguments; ``None``: any number."""
+        if self.type.rest is None:
+            return self.least
+        return None if self.optional is None else self.least + self.optional
+
+    def parameter(self, index: int) -> Type:
+        """Give the type of an argument, counted from 0."""
+        fixed = self.type.parameters
+        if index < len(fixed):
+            return fixed[index]
+        assert self.type.rest is not None
+        return self.type.rest
+
+    def accepts(self, count: int) -> bool:
+        """Tell whether so many arguments may be given."""
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    def arity(self) -> str:
+        """Say how many arguments are taken."""
+        if self.most == self.least:
+            return f"{self.least} argument{'s' if self.least != 1 else ''}"
+        return f"at least {self.least} arguments" if self.most is None else f"{self.least} to {self.most} arguments"

@@ -1,0 +1,214 @@
+"""Comparison, logic and questions about kinds."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import pairwise
+from typing import Any, Final, NoReturn
+from uuid import UUID
+
+from domain.kernel.values import Keyword
+from domain.rtfs.equality import equal
+from domain.rtfs.functions.entry import Entry
+from domain.rtfs.metering import Fault, Meter
+from domain.rtfs.types.checking import type_name
+
+_NUMBERS: Final = frozenset({int, float})
+
+
+def truthy(value: Any) -> bool:
+    """Tell whether a value counts as true: everything but ``false`` and ``nil``."""
+    return value is not None and value is not False
+
+
+def _same(meter: Meter, left: Any, right: Any) -> bool:
+    if type(left) is list or type(left) is dict:
+        meter.walk(left)
+    return equal(left, right)
+
+
+def all_equal(meter: Meter, *values: Any) -> bool:
+    """Tell whether all values are the same."""
+    return all(_same(meter, left, right) for left, right in pairwise(values))
+
+
+def _comparable(left: Any, right: Any) -> None:
+    """Refuse what has no common order; booleans are no numbers."""
+    kind = type(left)
+    if kind in _NUMBERS and type(right) in _NUMBERS:
+        return
+    if kind is type(right) and (kind is str or kind is datetime):
+        return
+    raise Fault("type-mismatch", f"{type_name(left)} and {type_name(right)} cannot be compared")
+
+
+def less(left: Any, right: Any) -> bool:
+    """Tell whether a value comes before another."""
+    if type(left) is not int or type(right) is not int:
+        _comparable(left, right)
+    return bool(left < right)
+
+
+def less_or_equal(left: Any, right: Any) -> bool:
+    """Tell whether a value does not come after another."""
+    if type(left) is not int or type(right) is not int:
+        _comparable(left, right)
+    return bool(left <= right)
+
+
+def greater(left: Any, right: Any) -> bool:
+    """Tell whether a value comes after another."""
+    return less(right, left)
+
+
+def greater_or_equal(left: Any, right: Any) -> bool:
+    """Tell whether a value does not come before another."""
+    return less_or_equal(right, left)
+
+
+def _chain(compare: Any) -> Any:
+    return lambda *values: all(compare(left, right) for left, right in pairwise(values))
+
+
+def type_keyword(value: Any) -> Keyword:
+    """Name the kind of a value."""
+    return Keyword(type_name(value).removeprefix("a ").removeprefix(":"))
+
+
+def throw(*arguments: Any) -> NoReturn:
+    """Raise an error: of a message, of a type and a message, or again one that was caught."""
+    if len(arguments) == 1 and type(arguments[0]) is dict:
+        caught = arguments[0]
+        kind, message = caught.get(Keyword("type"), Keyword("error")), caught.get(Keyword("message"), "")
+        effect = caught.get(Keyword("effect"))
+    else:
+        kind, message = arguments if len(arguments) == 2 else (Keyword("error"), arguments[0])
+        effect = None
+    if type(kind) is not Keyword or type(message) is not str or type(effect) not in (str, type(None)):
+        raise TypeError
+    raise Fault(kind.name, message, effect=effect)
+
+
+def _is(*kinds: type) -> Any:
+    accepted = frozenset(kinds)
+    return lambda value: type(value) in accepted
+
+
+def _question(name: str, doc: str, test: Any, example: str) -> Entry:
+    return Entry(name, "[:fn [:any] :bool]", doc, test, example)
+
+
+_DATA: Final = (type(None), bool, int, float, str, Keyword, list, dict, datetime, UUID)
+
+PREDICATES: Final = (
+    Entry(
+        "=",
+        "[:fn [:any & :any] :bool]",
+        "Are all the same? 1 is not 1.0.",
+        all_equal,
+        "(= [1] [1]) => true",
+        metered=True,
+    ),
+    Entry(
+        "not=",
+        "[:fn [:any & :any] :bool]",
+        "Is any different?",
+        lambda meter, *values: not all_equal(meter, *values),
+        "(not= 1 2) => true",
+        metered=True,
+    ),
+    Entry(
+        "!=",
+        "[:fn [:any & :any] :bool]",
+        "The same as `not=`.",
+        lambda meter, *values: not all_equal(meter, *values),
+        "(!= 1 1) => false",
+        metered=True,
+    ),
+    Entry(
+        "<",
+        "[:fn [:any & :any] :bool]",
+        "Does each come before the next? Numbers, strings or times.",
+        _chain(less),
+        "(< 1 2 3) => true",
+        binary=less,
+    ),
+    Entry(
+        "<=",
+        "[:fn [:any & :any] :bool]",
+        "Does none come after the next?",
+        _chain(less_or_equal),
+        "(<= 1 1 2) => true",
+        binary=less_or_equal,
+    ),
+    Entry(
+        ">",
+        "[:fn [:any & :any] :bool]",
+        "Does each come after the next?",
+        _chain(greater),
+        "(> 2 1) => true",
+        binary=greater,
+    ),
+    Entry(
+        ">=",
+        "[:fn [:any & :any] :bool]",
+        "Does none come before the next?",
+        _chain(greater_or_equal),
+        "(>= 2 2) => true",
+        binary=greater_or_equal,
+    ),
+    Entry(
+        "not",
+        "[:fn [:any] :bool]",
+        "Is it false or nil?",
+        lambda value: value is None or value is False,
+        "(not nil) => true",
+    ),
+    Entry("identity", "[:fn [:any] :any]", "Itself.", lambda value: value, "(identity 1) => 1"),
+    Entry("boolean", "[:fn [:any] :bool]", "Does it count as true?", truthy, "(boolean 0) => true"),
+    Entry(
+        "keyword",
+        "[:fn [[:union :keyword :string]] :keyword]",
+        "Keyword of this name.",
+        lambda value: value if type(value) is Keyword else Keyword(_text(value)),
+        '(keyword "a") => :a',
+    ),
+    Entry("type-of", "[:fn [:any] :keyword]", "Kind of a value.", type_keyword, "(type-of [1]) => :vector"),
+    Entry(
+        "error",
+        "[:fn [:any & :any] :never]",
+        "Raise an error: message; type and message.",
+        throw,
+        '(try (error :late "x") (catch :late e (:message e))) => "x"',
+        optional=1,
+    ),
+    Entry(
+        "throw",
+        "[:fn [:any & :any] :never]",
+        "Raise, or raise a caught error again.",
+        throw,
+        '(try (throw {:type :late :message "x"}) (catch e (:type e))) => :late',
+        optional=1,
+    ),
+    _question("nil?", "Is it nil?", lambda value: value is None, "(nil? nil) => true"),
+    _question("some?", "Is it anything but nil?", lambda value: value is not None, "(some? 0) => true"),
+    _question("true?", "Is it true?", lambda value: value is True, "(true? 1) => false"),
+    _question("false?", "Is it false?", lambda value: value is False, "(false? nil) => false"),
+    _question("bool?", "Is it a boolean?", _is(bool), "(bool? true) => true"),
+    _question("int?", "Is it an integer?", _is(int), "(int? 1.0) => false"),
+    _question("float?", "Is it a float?", _is(float), "(float? 1.0) => true"),
+    _question("number?", "Is it a number?", _is(int, float), "(number? 1) => true"),
+    _question("string?", "Is it a string?", _is(str), '(string? "a") => true'),
+    _question("keyword?", "Is it a keyword?", _is(Keyword), "(keyword? :a) => true"),
+    _question("vector?", "Is it a vector?", _is(list), "(vector? [1]) => true"),
+    _question("list?", "The same as `vector?`.", _is(list), "(list? [1]) => true"),
+    _question("map?", "Is it a map?", _is(dict), "(map? {}) => true"),
+    _question("coll?", "Is it a vector or a map?", _is(list, dict), "(coll? []) => true"),
+    _question("fn?", "Is it a function?", lambda value: type(value) not in _DATA, "(fn? inc) => true"),
+)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or not value:
+        raise TypeError
+    return value

@@ -1,0 +1,96 @@
+"""From source to a program that can be stored, signed and run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from domain.kernel.values import digest_bytes
+from domain.rtfs.bytecode.encoding import encode_module
+from domain.rtfs.bytecode.module import interface_hash
+from domain.rtfs.bytecode.source_map import SourceMap
+from domain.rtfs.capability import Capability, EffectMode
+from domain.rtfs.compiler.analysis import Analyzer
+from domain.rtfs.compiler.assembly import Assembly
+from domain.rtfs.compiler.forms import FORMS
+from domain.rtfs.compiler.scope import Definition, Scope
+from domain.rtfs.nodes import Node
+from domain.rtfs.reader import read
+from domain.rtfs.source import CompileError, ReadError, Source, Span
+from domain.rtfs.types import ANY, Type, print_type
+from domain.rtfs.types.relation import conflict
+
+__all__ = ["CompileError", "Effect", "Program", "ReadError", "compile_program", "interface_hash"]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A capability that a program may call, and what calling it may do."""
+
+    name: str
+    version: str
+    mode: EffectMode
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled program."""
+
+    module: bytes
+    digest: str
+    """``sha256:…`` of the module: its address."""
+    interface_hash: str
+    effects: tuple[Effect, ...]
+    """Sorted by name; nothing else can happen when it runs."""
+    output: Type
+    source_map: SourceMap
+
+
+def compile_program(
+    source: str, *, parameters: Mapping[str, Type], output: Type | None, capabilities: Mapping[str, Capability]
+) -> Program:
+    """Compile a program whose free names are ``parameters``.
+
+    Without ``output`` the program may give any value. Raises ``ReadError`` or ``CompileError``, both of which show
+    the place (``render``).
+    """
+    text = Source(source)
+    nodes = read(source)
+    if not nodes:
+        raise CompileError("the program is empty", text, Span(0, 0), "write one expression whose value is the result")
+    try:
+        return _compile(text, nodes, dict(sorted(parameters.items())), output, capabilities)
+    except RecursionError as problem:
+        whole = Span(nodes[0].span.start, nodes[-1].span.end)
+        raise CompileError("the program is nested too deeply", text, whole, "name inner parts with `let`") from problem
+
+
+def _compile(
+    source: Source,
+    nodes: tuple[Node, ...],
+    parameters: dict[str, Type],
+    output: Type | None,
+    capabilities: Mapping[str, Capability],
+) -> Program:
+    main = Definition("", None, None)
+    scope = Scope(main)
+    for name, type_ in parameters.items():
+        main.parameters.append(scope.bind(name, type_))
+    analyzer = Analyzer(source, capabilities, FORMS)
+    whole = Span(nodes[0].span.start, nodes[-1].span.end)
+    main.body = analyzer.body(nodes, scope, whole)
+    if output is not None:
+        problem = conflict(main.body.type, output)
+        if problem is not None:
+            hint = f"the output type is {print_type(output)}"
+            raise CompileError(f"the result is not of the output type: {problem}", source, nodes[-1].span, hint)
+    parts, source_map = Assembly(source).module(main, tuple(parameters.items()), output or ANY)
+    module = encode_module(parts)
+    return Program(
+        module=module,
+        digest=digest_bytes(module),
+        interface_hash=interface_hash(parameters, output),
+        effects=tuple(Effect(each.name, each.version, each.mode) for each in parts.effects),
+        output=output or ANY,
+        source_map=source_map,
+    )

@@ -1,0 +1,39 @@
+"""The machine: runs modules as pure values, giving every effect to its host and going on with the answer."""
+
+from domain.rtfs.metering import Limits
+from domain.rtfs.vm.execution import ArgumentsInvalid, UnexpectedAnswer, resume, start
+from domain.rtfs.vm.loading import Module, load
+from domain.rtfs.vm.steps import (
+    Answer,
+    EffectRequest,
+    ErrorValue,
+    Finished,
+    Raised,
+    Returned,
+    State,
+    Step,
+    Suspended,
+    Trapped,
+    Yielded,
+)
+
+__all__ = [
+    "Answer",
+    "ArgumentsInvalid",
+    "EffectRequest",
+    "ErrorValue",
+    "Finished",
+    "Limits",
+    "Module",
+    "Raised",
+    "Returned",
+    "State",
+    "Step",
+    "Suspended",
+    "Trapped",
+    "UnexpectedAnswer",
+    "Yielded",
+    "load",
+    "resume",
+    "start",
+]

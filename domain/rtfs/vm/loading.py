@@ -1,0 +1,152 @@
+"""From the bytes of a module to what the machine runs: taken apart, verified, operands resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+from domain.kernel.values import digest_bytes
+from domain.rtfs.bytecode.encoding import decode_module
+from domain.rtfs.bytecode.module import FunctionCode, Handler, Instruction, ModuleParts
+from domain.rtfs.bytecode.operations import Op
+from domain.rtfs.bytecode.verifying import verify
+from domain.rtfs.functions import FUNCTIONS, Each, Entry, Fold
+
+# What the machine dispatches on: the operations, with LIBRARY resolved by how its function is called.
+MOVE: Final = int(Op.MOVE)
+PLAIN_1: Final = 101
+PLAIN_2: Final = 102
+PLAIN_N: Final = 103
+METERED_N: Final = 104
+SEQUENCE: Final = 105
+LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_N})
+
+Gather = Callable[[list[Any]], Any]
+"""Takes values out of registers, in C."""
+
+
+class Code:
+    """A function ready to run."""
+
+    __slots__ = (
+        "capture_end",
+        "capture_start",
+        "cost",
+        "handlers",
+        "instructions",
+        "number",
+        "parameters",
+        "rest",
+        "site",
+        "tail",
+    )
+
+    def __init__(self, number: int, site: int, code: FunctionCode, constants: list[Any]) -> None:
+        self.number = number
+        self.site = site
+        """Site of the first instruction; sites count the instructions of the whole module."""
+        self.parameters = code.parameters
+        self.rest = code.rest
+        self.capture_start = code.parameters + code.rest
+        self.capture_end = code.first_constant
+        self.tail = [*constants, *([None] * code.locals)]
+        """What follows parameters and captured values in the registers on entry."""
+        self.cost = len(code.instructions)
+        """Fuel for one entry: code runs backwards only in loops, which pay for themselves."""
+        self.handlers: tuple[Handler, ...] = code.handlers
+        self.instructions: tuple[tuple[Any, ...], ...] = ()
+
+
+class Closure:
+    """A function value: code and the values it holds."""
+
+    __slots__ = ("captures", "code")
+
+    def __init__(self, code: Code, captures: list[Any]) -> None:
+        self.code = code
+        self.captures = captures
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Module:
+    """A verified module. Make it with ``load``; keep it, since loading costs more than starting."""
+
+    digest: str
+    parts: ModuleParts
+    functions: tuple[Code, ...]
+
+
+def load(module: bytes) -> Module:
+    """Take apart, verify and prepare a module. Raises ``ModuleInvalid``; after that nothing in it can do harm."""
+    parts = decode_module(module)
+    verify(parts)
+    functions: list[Code] = []
+    site = 0
+    library = [FUNCTIONS[name] for name in parts.library]
+    for number, code in enumerate(parts.functions):
+        constants = [(library if each.library else parts.constants)[each.place] for each in code.constants]
+        functions.append(Code(number, site, code, constants))
+        site += len(code.instructions)
+    preparing = _Preparing(parts, functions, library)
+    for runnable, code in zip(functions, parts.functions, strict=True):
+        runnable.instructions = tuple(
+            [preparing.instruction(place, each) for place, each in enumerate(code.instructions)]
+        )
+    return Module(digest_bytes(module), parts, tuple(functions))
+
+
+def _gather(registers: tuple[int, ...]) -> Gather:
+    """Make what takes these registers' values as a sequence."""
+    if len(registers) >= 2:
+        return itemgetter(*registers)
+    start = registers[0] if registers else 0
+    return itemgetter(slice(start, start + len(registers)))
+
+
+class _Preparing:
+    def __init__(self, parts: ModuleParts, functions: list[Code], library: list[Entry]) -> None:
+        self.parts = parts
+        self.functions = functions
+        self.library = library
+
+    def instruction(self, place: int, given: Instruction) -> tuple[Any, ...]:
+        """Resolve numbers to what they stand for; registers and jump targets stay numbers."""
+        operation = Op(given[0])
+        if operation is Op.LIBRARY:
+            return self.call_library(given[1], self.library[given[2]], given[4:])
+        if operation is Op.BACK:
+            return (given[0], given[1], place + 1 - given[1])
+        if operation in (Op.CALL, Op.TAIL_CALL, Op.VECTOR, Op.PARALLEL):
+            counted = {Op.CALL: 3, Op.TAIL_CALL: 2, Op.VECTOR: 2, Op.PARALLEL: 2}[operation]
+            return (*given[:counted], _gather(given[counted + 1 :]), given[counted])
+        if operation in (Op.CALL_SIBLING, Op.CLOSURE):
+            return (given[0], given[1], self.functions[given[2]], _gather(given[4:]), given[3])
+        if operation is Op.TAIL_SIBLING:
+            return (given[0], self.functions[given[1]], _gather(given[3:]))
+        if operation is Op.SIBLING:
+            return (given[0], given[1], self.functions[given[2]])
+        if operation is Op.EFFECT:
+            effect = self.parts.effects[given[2]]
+            named = tuple(
+                (effect.parameters[each], register) for each, register in zip(given[4::2], given[5::2], strict=True)
+            )
+            return (given[0], given[1], effect, named)
+        if operation is Op.MAP:
+            return (given[0], given[1], tuple(zip(given[3::2], given[4::2], strict=True)))
+        if operation is Op.CAST:
+            return (given[0], given[1], given[2], self.parts.types[given[3]])
+        return tuple(given)
+
+    def call_library(self, target: int, entry: Entry, registers: tuple[int, ...]) -> tuple[Any, ...]:
+        run = entry.implementation
+        if isinstance(run, Each | Fold):
+            return (SEQUENCE, target, entry, _gather(registers))
+        if entry.metered:
+            return (METERED_N, target, run, _gather(registers), entry)
+        if len(registers) == 1:
+            return (PLAIN_1, target, run, registers[0], entry)
+        if len(registers) == 2:
+            return (PLAIN_2, target, entry.binary or run, registers[0], registers[1], entry)
+        return (PLAIN_N, target, run, _gather(registers), entry)

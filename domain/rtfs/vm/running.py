@@ -1,0 +1,365 @@
+"""The loop that runs one lane until it waits, ends, or has used its slice of fuel."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from domain.kernel.values import Keyword
+from domain.rtfs.bytecode.module import EffectSignature
+from domain.rtfs.bytecode.operations import Op
+from domain.rtfs.functions import Each, Entry, Fold
+from domain.rtfs.functions.collections import check_key, get
+from domain.rtfs.metering import Fault, Meter, fuel_exhausted
+from domain.rtfs.types import describe, mismatch, widen
+from domain.rtfs.vm.lanes import DELIVER, Lane, Status
+from domain.rtfs.vm.loading import (
+    LIBRARY_CALLS,
+    METERED_N,
+    PLAIN_1,
+    PLAIN_2,
+    PLAIN_N,
+    SEQUENCE,
+    Closure,
+    Code,
+)
+from domain.rtfs.vm.sequences import Arguments, SequenceFrame, begin
+from domain.rtfs.vm.steps import EffectRequest, ErrorValue
+
+_MISUSE: Final = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
+"""What library functions raise in Python when they are given what they do not take."""
+
+# Plain integers compare faster than members of an enumeration.
+_MOVE, _JUMP_UNLESS, _JUMP_IF, _JUMP = int(Op.MOVE), int(Op.JUMP_UNLESS), int(Op.JUMP_IF), int(Op.JUMP)
+_BACK, _RETURN, _CALL, _TAIL_CALL = int(Op.BACK), int(Op.RETURN), int(Op.CALL), int(Op.TAIL_CALL)
+_CALL_SIBLING, _TAIL_SIBLING, _SIBLING = int(Op.CALL_SIBLING), int(Op.TAIL_SIBLING), int(Op.SIBLING)
+_CLOSURE, _EFFECT, _VECTOR, _MAP = int(Op.CLOSURE), int(Op.EFFECT), int(Op.VECTOR), int(Op.MAP)
+_CAST, _PARALLEL = int(Op.CAST), int(Op.PARALLEL)
+
+
+def run(lane: Lane, floor: int) -> None:
+    """Run a ready lane until its status says otherwise, or its fuel is below ``floor`` and it is still ready."""
+    while lane.status is Status.READY:
+        try:
+            if lane.fault is not None:
+                fault, lane.fault = lane.fault, None
+                raise fault  # an answer that is an error goes the way of all errors
+            if _run(lane, floor):
+                return
+        except Fault as fault:
+            _unwind(lane, fault)
+        except RecursionError:
+            _unwind(lane, Fault("nested-too-deeply", "a value is nested too deeply for this function"))
+
+
+def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls between its parts would double its time
+    """Run until the lane waits or ends (false) or its slice is used (true)."""
+    meter, frames = lane.meter, lane.frames
+    depth = meter.limits.depth
+    ceiling = 2 * meter.limits.memory
+    code, pc, registers = lane.code, lane.pc, lane.registers
+    callee, arguments, value = lane.callee, lane.arguments, lane.value
+    instructions = code.instructions if code is not None else ()
+    op: tuple[Any, ...] = ()
+    try:
+        while True:
+            while code is None:
+                if callee is DELIVER:
+                    if not frames:
+                        lane.status = Status.DONE
+                        return False
+                    frame = frames[-1]
+                    if isinstance(frame, tuple):
+                        frames.pop()
+                        code, pc, registers, target = frame
+                        registers[target] = value
+                        instructions = code.instructions
+                        break
+                    frame.take(value)
+                    following = frame.next()
+                    if following is None:
+                        value = _finish(frame, meter)
+                        frames.pop()
+                        continue
+                    callee, arguments = frame.function, following
+                if type(callee) is Closure:
+                    entered = callee.code
+                    if len(arguments) != entered.parameters or entered.rest:
+                        arguments = _fit_arguments(entered, arguments)
+                    if len(frames) > depth:
+                        raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
+                    registers = [*arguments, *callee.captures, *entered.tail]
+                    code, pc, instructions = entered, 0, entered.instructions
+                    if meter.memory > ceiling:
+                        lane.registers = registers
+                        lane.collect()
+                    meter.fuel -= entered.cost
+                    if meter.fuel < floor:
+                        if meter.fuel < 0:
+                            raise fuel_exhausted(meter.limits)
+                        return True
+                elif type(callee) is Entry and isinstance(callee.implementation, Each | Fold):
+                    if len(frames) > depth:
+                        raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
+                    frame = _begin(callee, meter, arguments)
+                    if type(frame.function) is Closure or _is_sequence(frame.function):
+                        following = frame.next()
+                        if following is None:
+                            value, callee = _finish(frame, meter), DELIVER
+                        else:
+                            frames.append(frame)
+                            callee, arguments = frame.function, following
+                    else:
+                        value, callee = _exhaust(frame, meter), DELIVER
+                    if meter.memory > ceiling:
+                        lane.value, lane.arguments = value, arguments
+                        lane.collect()
+                else:
+                    value, callee = _apply(callee, meter, arguments), DELIVER
+
+            op = instructions[pc]
+            pc += 1
+            kind = op[0]
+            if kind == PLAIN_2:
+                registers[op[1]] = op[2](registers[op[3]], registers[op[4]])
+            elif kind == _JUMP_UNLESS:
+                value = registers[op[1]]
+                if value is None or value is False:
+                    pc = op[2]
+            elif kind == PLAIN_1:
+                registers[op[1]] = op[2](registers[op[3]])
+            elif kind == _MOVE:
+                registers[op[1]] = registers[op[2]]
+            elif kind == METERED_N:
+                registers[op[1]] = op[2](meter, *op[3](registers))
+                if meter.memory > ceiling:
+                    lane.registers = registers
+                    lane.collect()
+            elif kind == _RETURN:
+                value, callee, code = registers[op[1]], DELIVER, None
+            elif kind == _BACK:
+                pc = op[1]
+                if meter.memory > ceiling:
+                    lane.registers = registers
+                    lane.collect()
+                meter.fuel -= op[2]
+                if meter.fuel < floor:
+                    if meter.fuel < 0:
+                        raise fuel_exhausted(meter.limits)
+                    return True
+            elif kind == _CALL:
+                frames.append((code, pc, registers, op[1]))
+                callee, arguments, code = registers[op[2]], op[3](registers), None
+            elif kind == SEQUENCE:
+                frames.append((code, pc, registers, op[1]))
+                callee, arguments, code = op[2], op[3](registers), None
+            elif kind == _JUMP:
+                pc = op[1]
+            elif kind == _CALL_SIBLING:
+                frames.append((code, pc, registers, op[1]))
+                callee, arguments = _sibling(op[2], code, registers), op[3](registers)
+                code = None
+            elif kind == _TAIL_CALL:
+                callee, arguments = registers[op[1]], op[2](registers)
+                # What fails at once fails here, while this call can still be pointed at.
+                if type(callee) is Closure:
+                    _fit_arguments(callee.code, arguments)
+                elif not _is_sequence(callee):
+                    value, callee = _apply(callee, meter, arguments), DELIVER
+                code = None
+            elif kind == _TAIL_SIBLING:
+                callee, arguments = _sibling(op[1], code, registers), op[2](registers)
+                code = None
+            elif kind == _VECTOR:
+                registers[op[1]] = list(op[2](registers))
+                meter.memory += 1 + op[3]
+            elif kind == _MAP:
+                registers[op[1]] = _make_map(op[2], registers)
+                meter.memory += 1 + len(op[2])
+            elif kind == PLAIN_N:
+                registers[op[1]] = op[2](*op[3](registers))
+            elif kind == _CLOSURE:
+                registers[op[1]] = Closure(op[2], list(op[3](registers)))
+                meter.memory += 1 + op[4]
+            elif kind == _JUMP_IF:
+                value = registers[op[1]]
+                if value is not None and value is not False:
+                    pc = op[2]
+            elif kind == _EFFECT:
+                lane.request = _request(lane, op[2], op[3], registers, code.site + pc - 1)
+                lane.effect, lane.target, lane.status = op[2], op[1], Status.EFFECT
+                return False
+            elif kind == _CAST:
+                registers[op[1]] = _cast(registers[op[2]], op[3])
+            elif kind == _SIBLING:
+                registers[op[1]] = _sibling(op[2], code, registers)
+            else:
+                arguments, lane.target, lane.status = list(op[2](registers)), op[1], Status.GROUP
+                return False
+    except _MISUSE as problem:
+        if code is None or op[0] not in LIBRARY_CALLS:
+            raise
+        raise _misuse(op[-1], _operands(op, registers)) from problem
+    finally:
+        lane.code, lane.pc, lane.registers = code, pc, registers
+        lane.callee, lane.arguments, lane.value = callee, arguments, value
+
+
+def _sibling(code: Code, current: Code, registers: list[Any]) -> Closure:
+    return Closure(code, registers[current.capture_start : current.capture_end])
+
+
+def _fit_arguments(code: Code, arguments: Arguments) -> Arguments:
+    """Put what is more than the parameters into the rest vector."""
+    fixed = code.parameters
+    if not code.rest or len(arguments) < fixed:
+        if len(arguments) == fixed:
+            return arguments
+        takes = f"at least {fixed}" if code.rest else str(fixed)
+        raise Fault("arity", f"the function takes {takes} arguments and is given {len(arguments)}")
+    return [*arguments[:fixed], list(arguments[fixed:])]
+
+
+def _is_sequence(function: Any) -> bool:
+    return type(function) is Entry and isinstance(function.implementation, Each | Fold)
+
+
+def _begin(entry: Entry, meter: Meter, arguments: Arguments) -> SequenceFrame:
+    if not entry.accepts(len(arguments)):
+        raise Fault("arity", f"`{entry.name}` takes {entry.arity()} and is given {len(arguments)}")
+    try:
+        return begin(entry, meter, arguments)
+    except _MISUSE as problem:
+        raise _misuse(entry, arguments) from problem
+
+
+def _finish(frame: SequenceFrame, meter: Meter) -> Any:
+    try:
+        return frame.finish(meter)
+    except _MISUSE as problem:
+        raise Fault("type-mismatch", f"`{frame.entry.name}` cannot use what the function gave") from problem
+
+
+def _exhaust(frame: SequenceFrame, meter: Meter) -> Any:
+    """Run a sequence whose function makes no frames of its own."""
+    while (arguments := frame.next()) is not None:
+        meter.spend(2)
+        frame.take(_apply(frame.function, meter, arguments))
+    return _finish(frame, meter)
+
+
+def _apply(function: Any, meter: Meter, arguments: Arguments) -> Any:
+    """Apply what makes no frames: functions of the library, keywords and maps."""
+    if type(function) is Entry:
+        if not function.accepts(len(arguments)):
+            raise Fault("arity", f"`{function.name}` takes {function.arity()} and is given {len(arguments)}")
+        implementation = function.implementation
+        assert not isinstance(implementation, Each | Fold)
+        try:
+            return implementation(meter, *arguments) if function.metered else implementation(*arguments)
+        except _MISUSE as problem:
+            raise _misuse(function, arguments) from problem
+    if type(function) not in (Keyword, dict):
+        raise Fault("not-callable", f"{describe(function)} cannot be called")
+    if not 1 <= len(arguments) <= 2:
+        what = "a keyword" if type(function) is Keyword else "a map"
+        raise Fault("arity", f"{what} as a function takes 1 or 2 arguments and is given {len(arguments)}")
+    if type(function) is dict:
+        return get(function, *arguments)
+    try:
+        return get(arguments[0], function, *arguments[1:])
+    except TypeError as problem:
+        raise Fault(
+            "type-mismatch", f"{describe(function)} looks into a map, not into {describe(arguments[0])}"
+        ) from problem
+
+
+def _operands(op: tuple[Any, ...], registers: list[Any]) -> Arguments:
+    if op[0] == PLAIN_1:
+        return (registers[op[3]],)
+    if op[0] == PLAIN_2:
+        return (registers[op[3]], registers[op[4]])
+    arguments: Arguments = op[3](registers)
+    return arguments
+
+
+def _misuse(entry: Entry, arguments: Arguments) -> Fault:
+    """Say which argument of a library function is not what its signature says."""
+    for place, argument in enumerate(arguments):
+        problem = mismatch(argument, entry.parameter(place))
+        if problem is not None:
+            return Fault("type-mismatch", f"`{entry.name}`, argument {place + 1}: {problem}")
+    given = ", ".join(describe(argument) for argument in arguments)
+    return Fault("type-mismatch", f"`{entry.name}` cannot take {given}")
+
+
+def _make_map(pairs: tuple[tuple[int, int], ...], registers: list[Any]) -> dict[Any, Any]:
+    return {check_key(registers[key]): registers[value] for key, value in pairs}
+
+
+def _cast(value: Any, expected: Any) -> Any:
+    value = widen(value, expected)
+    problem = mismatch(value, expected)
+    if problem is not None:
+        raise Fault("type-mismatch", problem)
+    return value
+
+
+def _request(
+    lane: Lane, effect: EffectSignature, named: tuple[Any, ...], registers: list[Any], site: int
+) -> EffectRequest:
+    """Check what an effect is given, and take its key."""
+    arguments: dict[str, Any] = {}
+    cells = 0
+    for parameter, register in named:
+        value = registers[register]
+        if value is None and not parameter.required:
+            # Leaving out is how a program says that it has nothing to give.
+            continue
+        cells += lane.meter.walk(value, leaving=True)
+        value = widen(value, parameter.type)
+        problem = mismatch(value, parameter.type)
+        if problem is not None:
+            raise Fault("type-mismatch", f"`{effect.name}`, argument `{parameter.name}`: {problem}")
+        arguments[parameter.name] = value
+    if cells > lane.meter.limits.output:
+        limit = lane.meter.limits.output
+        raise Fault(
+            "output-too-large", f"the arguments of `{effect.name}` have {cells} cells; {limit} may leave", fatal=True
+        )
+    for parameter in effect.parameters:
+        if parameter.required and parameter.name not in arguments:
+            raise Fault("arity", f"`{effect.name}` needs `{parameter.name}`")
+    return EffectRequest(lane.key(), effect.name, arguments, site)
+
+
+def _unwind(lane: Lane, fault: Fault) -> None:
+    """Go to the innermost handler of an error, or end the lane with it."""
+    site: int | None = None
+    while True:
+        if lane.code is not None:
+            place = lane.pc - 1
+            site = lane.code.site + place if site is None else site
+            if not fault.fatal:
+                for handler in lane.code.handlers:
+                    if handler.start <= place < handler.end:
+                        lane.registers[handler.register] = _caught(fault)
+                        lane.pc = handler.target
+                        return
+        while lane.frames and not isinstance(lane.frames[-1], tuple):
+            lane.frames.pop()
+        if not lane.frames:
+            lane.code, lane.status, lane.fatal = None, Status.FAILED, fault.fatal
+            lane.error = ErrorValue(fault.kind, fault.message, fault.effect, site or 0)
+            return
+        frame = lane.frames.pop()
+        assert isinstance(frame, tuple)
+        lane.code, lane.pc, lane.registers, _ = frame
+
+
+def _caught(fault: Fault) -> dict[Any, Any]:
+    """Give what a handler sees of an error."""
+    return {
+        Keyword("type"): Keyword(fault.kind),
+        Keyword("message"): fault.message,
+        Keyword("effect"): fault.effect,
+    }

@@ -1,0 +1,101 @@
+"""What the machine and its host say to each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from domain.kernel.values import Value
+from domain.rtfs.metering import Limits
+
+if TYPE_CHECKING:
+    from domain.rtfs.vm.lanes import Lane
+    from domain.rtfs.vm.loading import Module
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRequest:
+    """What the program asks of the world."""
+
+    key: str
+    """Where it is asked: the path of its lane and a counter, as ``0`` or ``2/1/0``; unique within an execution."""
+    capability: str
+    arguments: dict[str, Value]
+    """By parameter name; a parameter that was left out is absent."""
+    site: int
+    """Place in the program: the source map gives its line and column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The effect happened and gave this."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The effect failed: an error of this type, which the program may catch."""
+
+    type: str
+    message: str
+
+
+Answer: TypeAlias = Returned | Raised
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorValue:
+    """An error of a program."""
+
+    type: str
+    message: str
+    effect: str | None
+    """Key of the effect that failed, if one did."""
+    site: int
+    """Place in the program: the source map gives its line and column."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An execution between two steps. It is not changed by going on from it: going on twice gives the same twice."""
+
+    module: Module
+    limits: Limits
+    lanes: tuple[Lane, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """The program waits for these effects; go on with ``resume`` and answers to one or more of them."""
+
+    state: State
+    requests: tuple[EffectRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """The slice of fuel is used; go on with ``resume`` and no answers."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The program gave this value, of its output type."""
+
+    value: Value
+    fuel: int
+    """Units used in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trapped:
+    """The program failed with an error that it did not catch."""
+
+    error: ErrorValue
+    fuel: int
+    """Units used in all."""
+
+
+Step: TypeAlias = Suspended | Yielded | Finished | Trapped
