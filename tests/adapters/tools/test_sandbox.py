@@ -313,10 +313,30 @@ os._exit(0)
         assert (await shell("kill -9 $$")).exit_code == 128 + 9
 
 
-def test_without_bubblewrap_the_reason_names_the_command_that_adds_it() -> None:
-    script = "from adapters.tools.sandbox.availability import unavailable_reason as r; print(r())"
+WITHOUT_BUBBLEWRAP = """
+import asyncio
+from adapters.tools.registry import BUILT_IN, ToolRegistry, tools_of_modules
+from adapters.tools.runner import LocalToolRunner
+from adapters.tools.settings import ToolSettings
+from domain.tools import CallContext
+
+runner = LocalToolRunner(ToolRegistry(tools_of_modules(BUILT_IN)), ToolSettings())
+call = CallContext(tenant="acme", run="r1", effect="0")
+for name, argument in ("shell.run", "command"), ("code.python", "code"):
+    failed = asyncio.run(runner.run(name, {argument: "true"}, call))
+    print(failed.type, failed.message, sep=": ")
+"""
+
+
+def test_without_bubblewrap_sandboxed_tools_are_refused_with_the_command_that_adds_it() -> None:
     found = subprocess.run(
-        [sys.executable, "-c", script], env={"PATH": "/nonexistent"}, cwd=CHECKOUT, capture_output=True, check=True
+        [sys.executable, "-c", WITHOUT_BUBBLEWRAP],
+        env={"PATH": "/nonexistent"},
+        cwd=CHECKOUT,
+        capture_output=True,
+        check=True,
+        text=True,
     )
-    assert found.stdout.startswith(b"bubblewrap is not installed; run: sudo ")
-    assert found.stdout.strip().endswith(b"bubblewrap")
+    for name, line in zip(("shell.run", "code.python"), found.stdout.splitlines(), strict=True):
+        assert line.startswith(f"tool.sandbox-unavailable: {name}: bubblewrap is not installed; run: sudo ")
+        assert line.endswith(" bubblewrap")
