@@ -76,7 +76,7 @@ class Analyzer:
                 f"expressions are nested deeper than {MAX_DEPTH} levels", node.span, "name inner parts with `let`"
             )
         try:
-            return self.dispatch(node, scope)
+            return self._dispatch(node, scope)
         finally:
             self.depth -= 1
 
@@ -84,21 +84,21 @@ class Analyzer:
         """Analyse several nodes."""
         return tuple([self.expression(node, scope) for node in nodes])
 
-    def dispatch(self, node: Node, scope: Scope) -> Expression:
+    def _dispatch(self, node: Node, scope: Scope) -> Expression:
         if isinstance(node, Literal):
             return Constant(node.value, node.span, literal_type(node.value))
         if isinstance(node, Symbol):
-            return self.symbol(node, scope)
+            return self._symbol(node, scope)
         if isinstance(node, ListNode):
-            return self.list(node, scope)
+            return self._list(node, scope)
         if isinstance(node, VectorNode):
-            return self.vector(node, scope)
+            return self._vector(node, scope)
         if isinstance(node, MapNode):
-            return self.map(node, scope)
+            return self._map(node, scope)
         assert isinstance(node, ShorthandFn)
         return self.forms["#"](self, ListNode((node,), node.span), scope)
 
-    def symbol(self, node: Symbol, scope: Scope) -> Expression:
+    def _symbol(self, node: Symbol, scope: Scope) -> Expression:
         binding = scope.find(node.name)
         if binding is not None:
             return scope.definition.resolve(binding, node.span)
@@ -107,7 +107,7 @@ class Analyzer:
             return LibraryFunction(FUNCTIONS[name], node.span, FUNCTIONS[name].type)
         if name in self.forms:
             self.fail(f"`{name}` is a form, not a value", node.span, f"write ({name} …)")
-        self.unknown(node, scope)
+        return self.unknown(node, scope)
 
     def unknown(self, node: Symbol, scope: Scope) -> NoReturn:
         """Refuse a name that stands for nothing, with the nearest that does."""
@@ -121,7 +121,7 @@ class Analyzer:
         hint = f"did you mean `{near}`?" if near else f"names here are {', '.join(sorted(_visible(scope))) or 'none'}"
         self.fail(f"`{name}` is not defined", node.span, hint)
 
-    def list(self, node: ListNode, scope: Scope) -> Expression:
+    def _list(self, node: ListNode, scope: Scope) -> Expression:
         if not node.items:
             self.fail("() is no call", node.span, "an empty collection is []")
         head = node.items[0]
@@ -132,9 +132,9 @@ class Analyzer:
             name = library_name(head.name)
             if name in FUNCTIONS:
                 return self.library_call(FUNCTIONS[name], self.expressions(node.items[1:], scope), node.span)
-            self.unknown(head, scope)
+            return self.unknown(head, scope)
         if isinstance(head, Literal):
-            return self.literal_call(head, node, scope)
+            return self._literal_call(head, node, scope)
         function = self.expression(head, scope)
         arguments = self.expressions(node.items[1:], scope)
         return self.call(function, arguments, node.span)
@@ -144,7 +144,7 @@ class Analyzer:
         if isinstance(function, LibraryFunction):
             return self.library_call(function.entry, arguments, span)
         if isinstance(function.type, Function):
-            self.check_arity(function.type, len(arguments), span)
+            self._check_arity(function.type, len(arguments), span)
         elif conflict(function.type, _CALLABLE) is not None:
             found = f"functions, keywords and maps can be called; this is {print_type(function.type)}"
             self.fail("this cannot be called", function.span, found)
@@ -153,14 +153,14 @@ class Analyzer:
         result = function.type.result if isinstance(function.type, Function) else ANY
         return Call(function, arguments, span, result)
 
-    def check_arity(self, function: Function, count: int, span: Span) -> None:
+    def _check_arity(self, function: Function, count: int, span: Span) -> None:
         takes = len(function.parameters)
         if count == takes or (function.rest is not None and count > takes):
             return
         least = "at least " if function.rest is not None else ""
         self.fail(f"the function takes {least}{takes} arguments, here are {count}", span)
 
-    def literal_call(self, head: Literal, node: ListNode, scope: Scope) -> Expression:
+    def _literal_call(self, head: Literal, node: ListNode, scope: Scope) -> Expression:
         if not isinstance(head.value, Keyword):
             self.fail(f"{describe(head.value)} cannot be called", head.span, "data is written in [ ] or { }")
         arguments = self.expressions(node.items[1:], scope)
@@ -185,15 +185,15 @@ class Analyzer:
                 self.fail(f"`{entry.name}`, argument {place + 1}: {problem}", argument.span)
         return LibraryCall(entry, arguments, span, result_type(entry, arguments))
 
-    def vector(self, node: VectorNode, scope: Scope) -> Expression:
+    def _vector(self, node: VectorNode, scope: Scope) -> Expression:
         items = self.expressions(node.items, scope)
         if all(isinstance(item, Constant) for item in items):
             value = [item.value for item in items if isinstance(item, Constant)]
             return Constant(value, node.span, vector_type(items))
         return MakeVector(items, node.span, vector_type(items))
 
-    def map(self, node: MapNode, scope: Scope) -> Expression:
-        pairs = tuple((self.key(key, scope), self.expression(value, scope)) for key, value in node.pairs)
+    def _map(self, node: MapNode, scope: Scope) -> Expression:
+        pairs = tuple((self._key(key, scope), self.expression(value, scope)) for key, value in node.pairs)
         constants = [key.value for key, _ in pairs if isinstance(key, Constant)]
         for place, key in enumerate(constants):
             if key in constants[:place]:
@@ -207,7 +207,7 @@ class Analyzer:
             return Constant(folded, node.span, map_type(pairs))
         return MakeMap(pairs, node.span, map_type(pairs))
 
-    def key(self, node: Node, scope: Scope) -> Expression:
+    def _key(self, node: Node, scope: Scope) -> Expression:
         key = self.expression(node, scope)
         if isinstance(key, Constant) and type(key.value) not in (Keyword, str, int):
             self.fail(f"a map key is a keyword, string or integer, not {describe(key.value)}", node.span)

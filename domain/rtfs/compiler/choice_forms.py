@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.binding_forms import Steps, bind, check_name, hold
+from domain.rtfs.compiler.destructuring import Steps, bind, check_name, hold
 from domain.rtfs.compiler.expressions import (
     AllOf,
     AnyOf,

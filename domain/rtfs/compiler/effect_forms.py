@@ -8,8 +8,8 @@ from domain.kernel.values import Keyword
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.capability import Capability
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.binding_forms import make
 from domain.rtfs.compiler.expressions import Constant, Effect, Expression, MakeFunction, MakeVector, Parallel, Step
+from domain.rtfs.compiler.function_forms import make
 from domain.rtfs.compiler.scope import Definition, Group, Scope
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node
 from domain.rtfs.source import Span
@@ -64,7 +64,7 @@ def _capability(analyzer: Analyzer, node: Node) -> Capability:
     allowed = ", ".join(f":{each}" for each in sorted(analyzer.capabilities)) or "none"
     near = nearest(name, analyzer.capabilities)
     hint = f"did you mean :{near}? allowed here: {allowed}" if near else f"allowed here: {allowed}"
-    analyzer.fail(f"the capability :{name} is not allowed here", node.span, hint)
+    return analyzer.fail(f"the capability :{name} is not allowed here", node.span, hint)
 
 
 def _by_name(analyzer: Analyzer, capability: Capability, nodes: Sequence[Node], scope: Scope) -> Named | None:

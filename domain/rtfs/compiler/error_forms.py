@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.binding_forms import check_name
 from domain.rtfs.compiler.choice_forms import choose, constant, library, negate
+from domain.rtfs.compiler.destructuring import check_name
 from domain.rtfs.compiler.expressions import Bind, Choose, Clause, Expression, Read, Sequence, Test, Try
 from domain.rtfs.compiler.scope import Scope, Variable
 from domain.rtfs.functions import FUNCTIONS
@@ -87,7 +87,7 @@ def _type_test(analyzer: Analyzer, node: Node, caught: Read) -> Expression | Non
     from_host = library("some?", effect, span=span)
     if name in ("HostError", "RuntimeError"):
         return from_host if name == "HostError" else negate(from_host)
-    analyzer.fail("this is no error type", span, _HINT)
+    return analyzer.fail("this is no error type", span, _HINT)
 
 
 def _finally(analyzer: Analyzer, body: Expression, node: ListNode, scope: Scope) -> Expression:

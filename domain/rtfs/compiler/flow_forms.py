@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.analysis import LIBRARY, Analyzer
-from domain.rtfs.compiler.binding_forms import Steps, bind, make
 from domain.rtfs.compiler.choice_forms import choose
+from domain.rtfs.compiler.destructuring import Steps, bind
 from domain.rtfs.compiler.expressions import Bind, Choose, Clause, Constant, Expression, MakeVector, Read, Test
+from domain.rtfs.compiler.function_forms import make
 from domain.rtfs.compiler.scope import Definition, Group, Scope, Variable
 from domain.rtfs.functions import FUNCTIONS
 from domain.rtfs.nodes import ListNode, Literal, Node, Symbol, VectorNode
@@ -107,7 +108,7 @@ def _qualify(
             bind(analyzer, pattern, analyzer.expression(value, inner), inner, steps)
         values = _comprehend(analyzer, others, body, inner, node)
         return Choose((Clause(tuple(steps), values),), None, node.span, values.type)
-    analyzer.fail("this is no binding", key.span, "a name, :when condition or :let [name value]")
+    return analyzer.fail("this is no binding", key.span, "a name, :when condition or :let [name value]")
 
 
 def dotimes(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.rtfs.compiler import binding_forms, choice_forms, effect_forms, error_forms, flow_forms
+from domain.rtfs.compiler import binding_forms, choice_forms, effect_forms, error_forms, flow_forms, function_forms
 from domain.rtfs.compiler.analysis import Form
 
 FORMS: Final[dict[str, Form]] = {
     "let": binding_forms.let,
     "do": binding_forms.do,
-    "fn": binding_forms.function,
-    "λ": binding_forms.function,
-    "#": binding_forms.shorthand,
+    "fn": function_forms.function,
+    "λ": function_forms.function,
+    "#": function_forms.shorthand,
     "def": binding_forms.stray_definition,
     "defn": binding_forms.stray_definition,
     "loop": binding_forms.loop,

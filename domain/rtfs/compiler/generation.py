@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from domain.rtfs.bytecode.module import Constant as ConstantPlace
 from domain.rtfs.bytecode.module import FunctionCode, Handler
@@ -164,7 +164,7 @@ class Generator:
         ``tail``: nothing of the innermost loop comes after, so that `recur` may go on from here.
         """
         mark = self.next
-        _EMITTERS[type(expression)](self, expression, target, tail)
+        self._EMITTERS[type(expression)](self, expression, target, tail)
         self.next = mark
 
     def give(self, span: Span, target: Target, operation: Op, *operands: int) -> None:
@@ -174,19 +174,19 @@ class Generator:
         if target is RETURN:
             self.put(span, Op.RETURN, register)
 
-    def simple(self, expression: Expression, target: Target, _tail: bool) -> None:
+    def _simple(self, expression: Expression, target: Target, _tail: bool) -> None:
         register = self.value(expression)
         if target is RETURN:
             self.put(expression.span, Op.RETURN, register)
         elif register != target:
             self.put(expression.span, Op.MOVE, target, register)
 
-    def library_call(self, expression: LibraryCall, target: Target, _tail: bool) -> None:
+    def _library_call(self, expression: LibraryCall, target: Target, _tail: bool) -> None:
         arguments = self.values(expression.arguments)
         library = self.assembly.library(expression.entry.name)
         self.give(expression.span, target, Op.LIBRARY, library, len(arguments), *arguments)
 
-    def call(self, expression: Call, target: Target, _tail: bool) -> None:
+    def _call(self, expression: Call, target: Target, _tail: bool) -> None:
         function = self.value(expression.function)
         arguments = self.values(expression.arguments)
         if target is RETURN:
@@ -194,7 +194,7 @@ class Generator:
         else:
             self.put(expression.span, Op.CALL, target, function, len(arguments), *arguments)
 
-    def sibling_call(self, expression: SiblingCall, target: Target, _tail: bool) -> None:
+    def _sibling_call(self, expression: SiblingCall, target: Target, _tail: bool) -> None:
         number = self.assembly.number(expression.definition, self.step)
         arguments = self.values(expression.arguments)
         if target is RETURN:
@@ -202,50 +202,50 @@ class Generator:
         else:
             self.put(expression.span, Op.CALL_SIBLING, target, number, len(arguments), *arguments)
 
-    def sibling(self, expression: Sibling, target: Target, _tail: bool) -> None:
+    def _sibling(self, expression: Sibling, target: Target, _tail: bool) -> None:
         self.give(expression.span, target, Op.SIBLING, self.assembly.number(expression.definition, self.step))
 
-    def function(self, expression: MakeFunction, target: Target, _tail: bool) -> None:
+    def _function(self, expression: MakeFunction, target: Target, _tail: bool) -> None:
         number = self.assembly.number(expression.definition, self.step)
         group = expression.definition.group
         assert group is not None
         captured = self.values(group.sources)
         self.give(expression.span, target, Op.CLOSURE, number, len(captured), *captured)
 
-    def effect(self, expression: Effect, target: Target, _tail: bool) -> None:
+    def _effect(self, expression: Effect, target: Target, _tail: bool) -> None:
         named = [part for number, value in expression.arguments for part in (number, self.value(value))]
         number = self.assembly.effect(expression.effect)
         self.give(expression.span, target, Op.EFFECT, number, len(expression.arguments), *named)
 
-    def vector(self, expression: MakeVector, target: Target, _tail: bool) -> None:
+    def _vector(self, expression: MakeVector, target: Target, _tail: bool) -> None:
         items = self.values(expression.items)
         self.give(expression.span, target, Op.VECTOR, len(items), *items)
 
-    def map(self, expression: MakeMap, target: Target, _tail: bool) -> None:
+    def _map(self, expression: MakeMap, target: Target, _tail: bool) -> None:
         parts = self.values([part for pair in expression.pairs for part in pair])
         self.give(expression.span, target, Op.MAP, len(expression.pairs), *parts)
 
-    def cast(self, expression: Cast, target: Target, _tail: bool) -> None:
+    def _cast(self, expression: Cast, target: Target, _tail: bool) -> None:
         register = self.value(expression.value)
         self.give(expression.span, target, Op.CAST, register, self.assembly.type(expression.type))
 
-    def parallel(self, expression: Parallel, target: Target, _tail: bool) -> None:
+    def _parallel(self, expression: Parallel, target: Target, _tail: bool) -> None:
         lanes = self.values(expression.lanes)
         self.give(expression.span, target, Op.PARALLEL, len(lanes), *lanes)
 
-    def sequence(self, expression: SequenceExpression, target: Target, tail: bool) -> None:
+    def _sequence(self, expression: SequenceExpression, target: Target, tail: bool) -> None:
         for each in expression.items[:-1]:
             mark = self.next
             self.value(each)
             self.next = mark
         self.emit(expression.items[-1], target, tail=tail)
 
-    def named_step(self, expression: Step, target: Target, tail: bool) -> None:
+    def _named_step(self, expression: Step, target: Target, tail: bool) -> None:
         outer, self.step = self.step, expression.name
         self.emit(expression.body, target, tail=tail)
         self.step = outer
 
-    def choose(self, expression: Choose, target: Target, tail: bool) -> None:
+    def _choose(self, expression: Choose, target: Target, tail: bool) -> None:
         ends: list[int] = []
         bodies = len(expression.clauses) + (expression.otherwise is not None)
         for number, clause in enumerate(expression.clauses):
@@ -287,7 +287,7 @@ class Generator:
             fails.append(self.put(condition.span, Op.JUMP_UNLESS, self.value(condition), 0))
         self.next = mark
 
-    def any_or_all(self, expression: AllOf | AnyOf, target: Target, tail: bool) -> None:
+    def _any_or_all(self, expression: AllOf | AnyOf, target: Target, tail: bool) -> None:
         register = self.fresh() if target is RETURN else target
         operation = Op.JUMP_UNLESS if isinstance(expression, AllOf) else Op.JUMP_IF
         ends: list[int] = []
@@ -299,7 +299,7 @@ class Generator:
         if target is RETURN:
             self.put(expression.span, Op.RETURN, register)
 
-    def loop(self, expression: Loop, target: Target, _tail: bool) -> None:
+    def _loop(self, expression: Loop, target: Target, _tail: bool) -> None:
         registers: list[int] = []
         for variable, first in zip(expression.variables, expression.first, strict=True):
             register = self.fresh()
@@ -310,7 +310,7 @@ class Generator:
         self.emit(expression.body, target, tail=True)
         self.loops.pop()
 
-    def recur(self, expression: Recur, _target: Target, tail: bool) -> None:
+    def _recur(self, expression: Recur, _target: Target, tail: bool) -> None:
         if not tail:
             hint = "nothing may be done with the value of `recur`"
             raise CompileError("`recur` is not the last thing that its loop does", self.source, expression.span, hint)
@@ -330,7 +330,7 @@ class Generator:
             self.put(expression.span, Op.MOVE, register, kept)
         self.put(expression.span, Op.BACK, start)
 
-    def attempt(self, expression: Try, target: Target, tail: bool) -> None:
+    def _attempt(self, expression: Try, target: Target, tail: bool) -> None:
         start = len(self.instructions)
         register = self.fresh() if target is RETURN else target
         error = self.fresh()
@@ -347,27 +347,26 @@ class Generator:
         self.emit(expression.handler, target, tail=tail)
         self.here(jumps)
 
-
-_EMITTERS: Final[dict[type, Callable[[Generator, Any, Target, bool], None]]] = {
-    Constant: Generator.simple,
-    Read: Generator.simple,
-    LibraryFunction: Generator.simple,
-    Sibling: Generator.sibling,
-    Call: Generator.call,
-    SiblingCall: Generator.sibling_call,
-    LibraryCall: Generator.library_call,
-    Effect: Generator.effect,
-    MakeVector: Generator.vector,
-    MakeMap: Generator.map,
-    Choose: Generator.choose,
-    AllOf: Generator.any_or_all,
-    AnyOf: Generator.any_or_all,
-    SequenceExpression: Generator.sequence,
-    MakeFunction: Generator.function,
-    Loop: Generator.loop,
-    Recur: Generator.recur,
-    Try: Generator.attempt,
-    Cast: Generator.cast,
-    Parallel: Generator.parallel,
-    Step: Generator.named_step,
-}
+    _EMITTERS: ClassVar[dict[type, Callable[[Generator, Any, Target, bool], None]]] = {
+        Constant: _simple,
+        Read: _simple,
+        LibraryFunction: _simple,
+        Sibling: _sibling,
+        Call: _call,
+        SiblingCall: _sibling_call,
+        LibraryCall: _library_call,
+        Effect: _effect,
+        MakeVector: _vector,
+        MakeMap: _map,
+        Choose: _choose,
+        AllOf: _any_or_all,
+        AnyOf: _any_or_all,
+        SequenceExpression: _sequence,
+        MakeFunction: _function,
+        Loop: _loop,
+        Recur: _recur,
+        Try: _attempt,
+        Cast: _cast,
+        Parallel: _parallel,
+        Step: _named_step,
+    }

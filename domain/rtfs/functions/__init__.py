@@ -2,19 +2,25 @@
 
 from typing import Final
 
-from domain.rtfs.functions.collections import COLLECTIONS
+from domain.rtfs.functions.arranging import ARRANGING
 from domain.rtfs.functions.entry import Each, Entry, Fold
+from domain.rtfs.functions.items import ITEMS
 from domain.rtfs.functions.json_text import JSON
+from domain.rtfs.functions.maps import MAPS
 from domain.rtfs.functions.numbers import NUMBERS
 from domain.rtfs.functions.predicates import PREDICATES
 from domain.rtfs.functions.sequences import SEQUENCES
 from domain.rtfs.functions.text import TEXT
+from domain.rtfs.functions.vectors import VECTORS
 
 GROUPS: Final = {
     "Numbers": NUMBERS,
     "Comparison, logic, kinds": PREDICATES,
     "Strings": TEXT,
-    "Collections": COLLECTIONS,
+    "Collections": ITEMS,
+    "Maps": MAPS,
+    "Vectors": VECTORS,
+    "Order": ARRANGING,
     "Functions of functions": SEQUENCES,
     "JSON": JSON,
 }

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from domain.rtfs.functions.collections import assoc, assoc_in, check_key, descends, get, get_in, items_of
+from domain.rtfs.functions.arranging import descends
 from domain.rtfs.functions.entry import Each, Entry, Fold
+from domain.rtfs.functions.items import check_key, get, get_in, items_of
+from domain.rtfs.functions.maps import assoc, assoc_in
 from domain.rtfs.functions.predicates import truthy
 from domain.rtfs.metering import Meter
 from domain.rtfs.ordering import identity, sort_key

@@ -8,7 +8,7 @@ from domain.kernel.values import Keyword
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.bytecode.operations import Op
 from domain.rtfs.functions import Each, Entry, Fold
-from domain.rtfs.functions.collections import check_key, get
+from domain.rtfs.functions.items import check_key, get
 from domain.rtfs.metering import Fault, Meter, fuel_exhausted
 from domain.rtfs.types import describe, mismatch, widen
 from domain.rtfs.vm.lanes import DELIVER, Lane, Status
