@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from nats.aio.client import Client
 
@@ -37,6 +37,18 @@ class DirectClient(Client):
             self.send(b"UNSUB %d\r\n" % sid)
 
         return stop
+
+    async def _connect_to_server(self, s: Any) -> None:
+        if self._transport is not None:
+            # Else the socket of a failed attempt is left to the garbage collector.
+            self._transport.close()  # type: ignore[no-untyped-call]
+        await super()._connect_to_server(s)
+
+    async def close(self) -> None:
+        """Close, also where connecting was interrupted."""
+        await super().close()
+        if self._transport is not None:
+            self._transport.close()  # type: ignore[no-untyped-call]
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes | None) -> None:
         receive = self._receivers.get(sid)

@@ -62,17 +62,19 @@ class Connection:
         self._waiting: dict[bytes, Receive] = {}
         self._numbers = 0
         self._last_error: Exception | None = None
+        self._opening: asyncio.Timeout | None = None
 
     @classmethod
     async def open(cls, url: str, *, name: str, user: str | None = None, password: str | None = None) -> Self:
         """Connect. Raises ``ServiceUnreachable``, ``ServerRefused``, ``ServerTooOld``."""
         connection = cls(DirectClient(), url)
         try:
-            async with asyncio.timeout(OPENS_WITHIN):
+            async with asyncio.timeout(OPENS_WITHIN) as connection._opening:
                 await connection._connect(name, user, password)
         except (TimeoutError, OSError, driver.Error) as error:
             await connection._client.close()
             raise connection._unopened(error) from error
+        connection._opening = None
         try:
             await connection._prepare()
         except BaseException:
@@ -96,7 +98,7 @@ class Connection:
 
     def _unopened(self, error: Exception) -> PrecedentError:
         cause = self._last_error if isinstance(error, TimeoutError) and self._last_error else error
-        if isinstance(cause, driver.AuthorizationError) or "authorization" in str(cause).lower():
+        if _is_refusal(cause):
             return ServerRefused(f"{self._url} refuses these credentials: {cause}")
         return ServiceUnreachable(f"{self._url} does not answer within {OPENS_WITHIN:g} s: {cause or 'no answer'}")
 
@@ -111,6 +113,9 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
+        if self._opening is not None and _is_refusal(error):
+            # The driver would try the same credentials again.
+            self._opening.reschedule(asyncio.get_running_loop().time())
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
@@ -144,6 +149,8 @@ class Connection:
         """Wait until the broker is there. Raises ``ServiceUnreachable`` after so many seconds."""
         if self._up.is_set():
             return
+        if self._client.is_closed:
+            raise ServiceUnreachable(f"the connection to {self._url} is closed")
         try:
             async with asyncio.timeout(max(within, 0.0)):
                 await self._up.wait()
@@ -200,3 +207,7 @@ class Connection:
     async def close(self) -> None:
         """Send what is queued, then close. What waits for an answer is told that the connection is lost."""
         await self._client.close()
+
+
+def _is_refusal(error: Exception) -> bool:
+    return isinstance(error, driver.AuthorizationError) or "authorization" in str(error).lower()

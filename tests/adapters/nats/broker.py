@@ -59,7 +59,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
-        self.dropped: list[bytes] = []
+        self.swallowed = asyncio.Event()
         self._drop = False
         self._double = False
         self._deaf = False
@@ -120,7 +120,7 @@ class Wire:
             while chunk := await reader.read(65536):
                 if self._deaf or (self._drop and chunk.startswith(b"MSG ")):
                     self._drop = False
-                    self.dropped.append(chunk)
+                    self.swallowed.set()
                     continue
                 if self._double and chunk.startswith(b"MSG "):
                     self._double = False

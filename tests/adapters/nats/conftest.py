@@ -11,9 +11,7 @@ from tests.contracts.event_store import SHARDS
 
 @pytest.fixture(scope="session")
 async def connection(stack: Endpoints) -> AsyncIterator[Connection]:
-    connection = await Connection.open(
-        stack.nats_url, name="tests", user=stack.nats_user, password=stack.nats_password
-    )
+    connection = await Connection.open(stack.nats_url, name="tests", user=stack.nats_user, password=stack.nats_password)
     await ensure_streams(connection, shards=SHARDS)
     yield connection
     await connection.close()
