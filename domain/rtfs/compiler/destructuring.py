@@ -139,7 +139,7 @@ def _bind_map(analyzer: Analyzer, pattern: MapNode, value: Expression, scope: Sc
             bind(analyzer, target, held, scope, steps)
         elif isinstance(key, Literal) and key.value is Keyword("or"):
             continue
-        elif isinstance(key, Symbol) and isinstance(target, Literal):
+        elif isinstance(target, Literal) and not isinstance(key, Literal):
             _bind_key(analyzer, key, target, held, (defaults, scope, steps))
         elif isinstance(key, Literal):
             _bind_key(analyzer, target, key, held, (defaults, scope, steps))

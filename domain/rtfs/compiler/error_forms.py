@@ -50,8 +50,8 @@ def _catching(analyzer: Analyzer, body: Expression, catches: list[ListNode], sco
     error = Variable(" error", scope.definition, _ERROR)
     caught = Read(error, span, _ERROR)
     clauses = [_clause(analyzer, each, caught, scope) for each in catches]
-    again = library("throw", caught, span=span)
-    handler = choose(clauses, again, span)
+    takes_all = not any(isinstance(step, Test) for step in clauses[-1].steps)
+    handler = choose(clauses, None if takes_all else library("throw", caught, span=span), span)
     return Try(body, error, handler, span, union(body.type, handler.type))
 
 

@@ -1,0 +1,179 @@
+"""Every form, as expressions and their values; `!type` is an uncaught error."""
+
+from __future__ import annotations
+
+import pytest
+
+LET = [
+    ("(let [x 1 y (+ x 1)] [x y])", "[1 2]"),
+    ("(let [x 1 x (+ x 1)] x)", "2"),
+    ("(let [x 1] (let [x 2] x) x)", "1"),
+    ("(let [[a b & c] [1 2 3 4]] [a b c])", "[1 2 [3 4]]"),
+    ("(let [[a b c d] [1 2]] [a b c d])", "[1 2 nil nil]"),
+    ("(let [[[x & xs] y & ys :as all] [[1 2 3] 4 5]] [x xs y ys all])", "[1 [2 3] 4 [5] [[1 2 3] 4 5]]"),
+    ("(let [[_ b _] [1 2 3]] b)", "2"),
+    ("(let [[a b] nil] [a b])", "[nil nil]"),
+    ("(let [{:keys [a b]} {:a 1}] [a b])", "[1 nil]"),
+    ('(let [{:keys [a] "id" i :role r :as m} {:a 1 "id" 2 :role :x}] [a i r m])', '[1 2 :x {:a 1 :role :x "id" 2}]'),
+    ("(let [{a :a [b c] :b} {:a 1 :b [2 3]}] [a b c])", "[1 2 3]"),
+    ("(let [{:keys [a b] :or {b 9}} {:a 1}] [a b])", "[1 9]"),
+    ('(let [{:strs [a]} {"a" 1}] a)', "1"),
+    ("(let [x :int 5 y :string? nil] [x y])", "[5 nil]"),
+    ("(let [x :int y 5] [x y])", "[:int 5]"),
+    ("(let [x :float (first [1])] x)", "1.0"),
+    ('(let [x :string (get (parse-json "[1]") 0)] x)', "!type-mismatch"),
+    ('(let [[a] (parse-json "3")] a)', "!type-mismatch"),
+    ("(let [x 1])", None),
+]
+
+CHOICE = [
+    ("(if 0 :yes :no)", ":yes"),
+    ("(if nil :yes)", "nil"),
+    ("(if-not false 1 2)", "1"),
+    ("(when true 1 2)", "2"),
+    ("(when-not true 1)", "nil"),
+    ("(cond false 1 nil 2)", "nil"),
+    ("(cond (= 1 2) :a (= 1 1) :b :else :c)", ":b"),
+    ("[(and) (and 1 nil 2) (and 1 2) (or) (or nil false) (or nil 3 4)]", "[true nil 2 nil false 3]"),
+    ("(let [f (fn [x] (and x (or false x)))] [(f 1) (f nil)])", "[1 nil]"),
+    ("(if-let [x (:a {:a 1})] x :none)", "1"),
+    ("(when-let [[a b] nil] a)", "nil"),
+    ('(map (fn [x] (case x 1 :one (2 3) :few "s" :text :other)) [1 2 3 "s" 9])', "[:one :few :few :text :other]"),
+    ("(case 1 2 3)", "!no-match"),
+]
+
+MATCH = [
+    ("(match 3 0 :zero n when (> n 2) [:big n] _ :small)", "[:big 3]"),
+    (
+        '(map (fn [v] (match v (:int n) [:int n] (:string s) [:text s] ([:vector :int] xs) :ints :k :key _ :other)) [1 "a" [1] [1.5] :k :int])',
+        '[[:int 1] [:text "a"] :ints :other :key :other]',
+    ),
+    ("(match [1 [2 3]] [a [b & c]] [a b c])", "[1 2 [3]]"),
+    ("(match [1 2] [a] a [a b & c] [a b c])", "[1 2 []]"),
+    ('(match {:name "x" :age 3} {:name n :size s} 1 {:name n :age 4} 2 {:name n :age a} [n a])', '["x" 3]'),
+    ("(match {:a nil} {:a x} [:there x] _ :not)", "[:there nil]"),
+    ("(match [1 2] (:as whole [a b]) [whole a])", "[[1 2] 1]"),
+    ("(match 1.0 1 :int 1.0 :float)", ":float"),
+    ("(match nil nil :nil _ :other)", ":nil"),
+    ("(match 5 1 :one)", "!no-match"),
+    ("(match {:type :b} {:type :a} 1 {:type :b} 2)", "2"),
+]
+
+FUNCTIONS = [
+    ("((fn [x & more] [x more]) 1 2 3)", "[1 [2 3]]"),
+    ("((fn [x & more] more) 1)", "[]"),
+    ("((fn [[a b] {:keys [c]}] (+ a b c)) [1 2] {:c 3})", "6"),
+    ("((fn [x :int y :int] :int (+ x y)) 1 2)", "3"),
+    ('(map (fn [x :int] x) ["a"])', "!type-mismatch"),
+    ("(#(+ %1 %2) 1 2)", "3"),
+    ("(#(count %&) 1 2 3)", "3"),
+    ('(map #(str % "!") ["a"])', '["a!"]'),
+    ("(λ [x] x)", "!function-in-data"),
+    ("(defn f [x] (* 2 x)) (f 4)", "8"),
+    ("(def a 3) (def b :int (+ a 1)) b", "4"),
+    (
+        "(defn even [n] (if (= n 0) true (odd (- n 1)))) (defn odd [n] (if (= n 0) false (even (- n 1)))) [(even 10) (odd 7) (even 3)]",
+        "[true true false]",
+    ),
+    ("(defn fact [n] (if (< n 2) 1 (* n (fact (dec n))))) (fact 20)", "2432902008176640000"),
+    ("(let [k 10] (defn add [x] (+ x k)) (defn twice [x] (add (add x))) (map twice [1 2]))", "[21 22]"),
+    ("(let [k 3] (defn f [n] (if (= n 0) [] (conj (map (fn [x] (+ x k)) (f (dec n))) n))) (f 3))", "[7 5 3]"),
+    ("(let [f (fn self [n] (if (= n 0) 0 (+ n (self (dec n)))))] (f 4))", "10"),
+    ("(let [make (fn [n] (fn [x] (+ x n)))] ((make 3) 4))", "7"),
+    ("(let [fs (map (fn [i] (fn [] i)) [1 2 3])] (map (fn [f] (f)) fs))", "[1 2 3]"),
+    ("(loop [i 0 f nil] (if (= i 2) (f) (recur (inc i) (fn [] i))))", "1"),
+    ("[(:a {:a 1}) (:b {:a 1} 2) (:a nil) ({:a 1} :a) ({:a 1} :b 3)]", "[1 2 nil 1 3]"),
+    ("((if true + -) 5 3)", "8"),
+    ("(apply (fn [a & b] [a b]) 1 [2 3])", "[1 [2 3]]"),
+    ("[((partial + 1 2) 3) ((comp inc count) [1]) ((complement nil?) 1) ((constantly 4) 1 2)]", "[6 2 true 4]"),
+    ("(let [apply 1 not 2] ((partial + apply) not))", "3"),
+    ("((fn [a] a) 1 2)", None),
+    ("(let [f (first [(fn [a] a)])] (f 1 2))", "!arity"),
+    ("((first [1]) 2)", None),
+    ('((get (parse-json "[1]") 0) 2)', "!not-callable"),
+    ("(map (fn [a b] a) [1])", "!arity"),
+]
+
+LOOPS = [
+    ("(loop [i 0 acc []] (if (< i 3) (recur (inc i) (conj acc i)) acc))", "[0 1 2]"),
+    ("(loop [a 1 b 2 n 0] (if (= n 3) [a b] (recur b a (inc n))))", "[2 1]"),
+    ("(+ 1 (loop [i 0] (if (< i 5) (recur (inc i)) i)))", "6"),
+    ("(loop [i 0] (cond (> i 3) i :else (recur (inc i))))", "4"),
+    ("(loop [i 0] (let [j (inc i)] (match j 5 j _ (recur j))))", "5"),
+    (
+        "(loop [i 0 s 0] (if (= i 3) s (recur (inc i) (+ s (loop [j 0 t 0] (if (= j i) t (recur (inc j) (+ t j))))))))",
+        "1",
+    ),
+    ("((fn [n acc] (if (= n 0) acc (recur (dec n) (+ acc n)))) 100 0)", "5050"),
+    ("((fn [x & xs] (if (empty? xs) x (recur (+ x (first xs)) (rest xs)))) 1 2 3)", "6"),
+    ("(for [x [1 2 3] y [:a :b] :when (odd? x) :let [z (* x 10)]] [z y])", "[[10 :a] [10 :b] [30 :a] [30 :b]]"),
+    ("(for [[k v] {:b 2 :a 1}] [v k])", "[[1 :a] [2 :b]]"),
+    ("(for [x [1 2]] x x)", "[1 2]"),
+    ("(doseq [x [1 2]] x)", "nil"),
+    ("(dotimes [i 3] i)", "nil"),
+    ("(let [range 1] (dotimes [i 3] range))", "nil"),
+]
+
+THREADING = [
+    ("(-> 5 inc (- 2) str)", '"4"'),
+    ("(->> [1 2 3] (map inc) (filter odd?) (reduce + 0))", "3"),
+    ("(-> {:a {:b {:c 1}}} :a :b :c)", "1"),
+    ("(-> 1)", "1"),
+    ("(-> x)", None),
+]
+
+ERRORS = [
+    ("(try (/ 1 0) (catch :division-by-zero e [(:type e) (:effect e)]))", "[:division-by-zero nil]"),
+    ('(try (error :mine "m") (catch :other e 1) (catch :mine e (:message e)))', '"m"'),
+    ('(try (error :mine "m") (catch :other e 1))', "!mine"),
+    ('(try (error "m") (catch e (:type e)))', ":error"),
+    ('(try (error "m") (catch _ e 1) (finally 2))', "1"),
+    ('(try (error "m") (catch RuntimeError e 1))', "1"),
+    ('(try (error "m") (catch HostError e 1) (catch Exception e 2))', "2"),
+    ('(try 1 (finally (error :late "x")))', "!late"),
+    ('(try (try (error :a "x") (finally 1)) (catch :a e 2))', "2"),
+    ('(try (error :a "x") (catch e (throw e)))', "!a"),
+    ('(try (try (error :a "x") (catch e (error :b "y"))) (catch :b e (:message e)))', '"y"'),
+    ("(try (map (fn [x] (/ 1 x)) [1 0]) (catch e 7))", "7"),
+    ('(defn f [n] (if (= n 0) (error :deep "x") (+ 1 (f (dec n))))) (try (f 50) (catch :deep e :caught))', ":caught"),
+    ('(let [f (fn [] (try (error :a "x") (catch e 5)))] (+ 1 (f)))', "6"),
+    (
+        '(loop [n 0] (let [r (try (if (< n 3) (error :again "x") n) (catch :again e :retry))] (if (= r :retry) (recur (inc n)) r)))',
+        "3",
+    ),
+    ("(try 1 2 (catch e 3))", "2"),
+]
+
+STEPS = [
+    ('(step "a" 1 2)', "2"),
+    ("(step-if (> 2 1) :a :b)", ":a"),
+    ("(step-parallel (+ 1 1) (let [x 2] (* x 2)) nil)", "[2 4 nil]"),
+    ("(step-parallel)", "[]"),
+    ("(let [x 5 [a b] (step-parallel x (+ x 1))] (+ a b))", "11"),
+    ('(try (step-parallel 1 (error :b "second") (error :c "third")) (catch e (:message e)))', '"second"'),
+]
+
+
+@pytest.mark.parametrize(("source", "value"), [*LET, *CHOICE, *MATCH, *FUNCTIONS, *LOOPS, *THREADING, *ERRORS, *STEPS])
+def test_forms(run, compiling, source, value):
+    if value is None:
+        with pytest.raises(Exception, match="line 1"):
+            compiling(source)
+    else:
+        assert run(source).text == value
+
+
+def test_tail_calls_do_not_grow_the_stack(run):
+    source = (
+        "(defn even [n] (if (= n 0) true (odd (dec n)))) (defn odd [n] (if (= n 0) false (even (dec n)))) (even 20000)"
+    )
+    assert run(source).value is True
+    assert run("(let [f (fn g [h n] (if (= n 0) :end (h h (dec n))))] (f f 20000))").text == ":end"
+
+
+def test_forms_nest_as_deep_as_the_reader_allows_in_bounded_stack(compiling, run):
+    assert run("(+ 1 " * 60 + "0" + ")" * 60).value == 60
+    with pytest.raises(Exception, match="nested deeper"):
+        compiling("(+ 1 " * 90 + "0" + ")" * 90)
+    assert run(f"(-> 0 {'inc ' * 500})").value == 500
+    assert run(f"(cond {'false 1 ' * 500} :else 2)").value == 2

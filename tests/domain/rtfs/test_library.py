@@ -1,0 +1,144 @@
+"""The library: every example of the table holds, and what is refused is refused with a clear error."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.rtfs.card import FORMS_BY_EXAMPLE, language_card
+from domain.rtfs.functions import ALIASES, FUNCTIONS, Each, Fold
+
+
+def cut(example: str) -> tuple[str, str]:
+    source, _, value = example.rpartition(" => ")
+    return source, value
+
+
+@pytest.mark.parametrize("example", [entry.example for entry in FUNCTIONS.values()] + list(FORMS_BY_EXAMPLE))
+def test_examples_hold(run, example):
+    source, value = cut(example)
+    assert run(source).text == run(value).text
+
+
+@pytest.mark.parametrize("entry", FUNCTIONS.values(), ids=lambda entry: entry.name)
+def test_every_function_is_documented_and_typed(entry):
+    assert entry.doc.endswith((".", "?", "nil"))
+    assert entry.name in entry.example
+    assert entry.least >= 0
+    assert isinstance(entry.implementation, Each | Fold) or callable(entry.implementation)
+
+
+def test_aliases_name_functions_and_hide_none():
+    assert set(ALIASES.values()) <= set(FUNCTIONS)
+    assert not set(ALIASES) & set(FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("[(+) (*) (- 3) (/ 2) (+ 1.5 1) (- 5 2 1)]", "[0 1 -3 0.5 2.5 2]"),
+        ("[(quot 7 -2) (rem 7 -2) (mod 7 -2) (mod -7 2)]", "[-3 1 -1 1]"),
+        ("[(round 2.5) (round 3.5) (round -2.5)]", "[2 4 -2]"),
+        (
+            "[(= 1 1.0) (= 1 true) (= nil false) (= [1 {:a 1}] [1 {:a 1}]) (= ##NaN ##NaN) (= 0.0 -0.0)]",
+            "[false false false true true false]",
+        ),
+        ('[(< 1 2.5) (< "a" "b") (<= 1 1 2) (> 3 2 2) (not= 1 2)]', "[true true true false true]"),
+        ('(str nil true 1.0 :k [1 "a"] {:b 1 :a nil})', '"true1.0:k[1 \\"a\\"]{:a nil :b 1}"'),
+        ('(str 0.1 " " 1e21 " " (/ 1 3))', '"0.1 1e+21 0.3333333333333333"'),
+        (
+            '[(subs "abc" 1) (split "abc" "") (split "a,,b" ",") (join [1 2]) (split-lines "a\\r\\n\\nb")]',
+            '["bc" ["a" "b" "c"] ["a" "" "b"] "12" ["a" "" "b"]]',
+        ),
+        (
+            '[(parse-int " -12 ") (parse-int "1.5") (parse-int "99999999999999999999") (parse-float "2") (parse-float "x")]',
+            "[-12 nil nil 2.0 nil]",
+        ),
+        (
+            '[(first nil) (rest nil) (count nil) (last []) (first "ab") (first {:b 1 :a 2})]',
+            '[nil [] 0 nil "a" [:a 2]]',
+        ),
+        ('(map (fn [[k v]] [v k]) {:b 2 :a 1 "c" 3 5 0})', '[[0 5] [1 :a] [2 :b] [3 "c"]]'),
+        (
+            "[(get [1 2] 5) (get [1 2] 1) (get nil :a 3) (get-in {:a [1 {:b 2}]} [:a 1 :b]) (get-in {} [:a :b] 0)]",
+            "[nil 2 3 2 0]",
+        ),
+        (
+            "[(assoc nil :a 1) (assoc [1 2] 0 9) (assoc [1] 1 2) (assoc-in {:a {:b 1}} [:a :c] 2)]",
+            "[{:a 1} [9 2] [1 2] {:a {:b 1 :c 2}}]",
+        ),
+        (
+            "[(conj nil 1) (conj {} [:a 1] {:b 2}) (into [1] {:a 2}) (merge nil {:a 1} nil {:b 2})]",
+            "[[1] {:a 1 :b 2} [1 [:a 2]] {:a 1 :b 2}]",
+        ),
+        (
+            "[(range 3) (range 5 1 -2) (range 0) (take 9 [1]) (drop 9 [1]) (take -1 [1]) (take-last 0 [1])]",
+            "[[0 1 2] [5 3] [] [1] [] [] []]",
+        ),
+        ('(sort ["b" :a nil 2 1.5 true [1] "a"])', '[nil true 1.5 2 :a "a" "b" [1]]'),
+        ("(sort-by :n [{:n 2 :i 0} {:n 1 :i 1} {:n 2 :i 2}])", "[{:i 1 :n 1} {:i 0 :n 2} {:i 2 :n 2}]"),
+        ("(distinct [1 1.0 true [1] [1] {:a 1} {:a 1} nil nil])", "[1 1.0 true [1] {:a 1} nil]"),
+        ("(reduce + [])", "nil"),
+        ("(reduce + [5])", "5"),
+        ("(reduce (fn [m x] (update m x (fn [n] (inc (or n 0))))) {} [:a :b :a])", "{:a 2 :b 1}"),
+        ("(map + [1 2 3] [10 20])", "[11 22]"),
+        ("(map map [inc dec] [[1] [2]])", "[[2] [1]]"),
+        ("(apply map vector [[1 2] [3 4]])", "[[1 3] [2 4]]"),
+        ("(some #{1} [1])", None),
+        ("(some {:a 1} [:b :a])", "1"),
+        ("(partition 2 1 [1 2 3])", "[[1 2] [2 3]]"),
+        ("(filter :on [{:on true :n 1} {:n 2}])", "[{:n 1 :on true}]"),
+        ('(to-json {:b 1.5 :a ["x" :k nil]})', '"{\\"a\\":[\\"x\\",\\"k\\",null],\\"b\\":1.5}"'),
+        ('(parse-json "{\\"a\\": 1.0, \\"b\\": [true]}")', '{"a" 1.0 "b" [true]}'),
+        ("[(type-of 1) (type-of []) (type-of inc) (type-of nil)]", "[:int :vector :function :nil]"),
+        ('[(substring "abc" 1 2) (upper-case "a") (boolean? true)]', '["b" "A" true]'),
+    ],
+)
+def test_library(run, compiling, source, value):
+    if value is None:
+        with pytest.raises(Exception, match="line 1"):
+            compiling(source)
+    else:
+        assert run(source).text == value
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("(+ 9223372036854775807 1)", "integer-overflow", "64 bits"),
+        ("(* 3037000500 3037000500)", "integer-overflow", "64 bits"),
+        ("(- -9223372036854775808)", "integer-overflow", "64 bits"),
+        ("(quot -9223372036854775808 -1)", "integer-overflow", "64 bits"),
+        ("(abs -9223372036854775808)", "integer-overflow", "64 bits"),
+        ("(int 1e30)", "integer-overflow", "64 bits"),
+        ('(parse-json "18446744073709551615")', "integer-overflow", "64 bits"),
+        ("(/ 1.0 0)", "division-by-zero", "1.0 is divided by zero"),
+        ("(mod 1 0)", "division-by-zero", "divided by zero"),
+        ("(nth [1] 1)", "index-out-of-bounds", "1 is no place in a collection of 1"),
+        ('(subs "abc" 2 9)', "index-out-of-bounds", "2 to 9"),
+        ('(upper (get (parse-json "[1]") 0))', "type-mismatch", "`upper`, argument 1: expected :string, found :int 1"),
+        ('(+ 1 (get (parse-json "[true]") 0))', "type-mismatch", "argument 2"),
+        ('(map inc (get (parse-json "[1]") 0))', "type-mismatch", "`map` cannot take"),
+        ('(< 1 (get (parse-json "[\\"a\\"]") 0))', "type-mismatch", ":int and :string cannot be compared"),
+        ("(frequencies [true])", "type-mismatch", "a map key is a keyword, string or integer; found :bool true"),
+        ("(sort [{:a 1}])", "type-mismatch", "sort-by"),
+        ("(sort (fn [a b] true) [1 2])", "invalid-argument", "sort-by"),
+        ('(parse-json "{")', "invalid-json", "line 1"),
+        ("(range 0 5 0)", "invalid-argument", "never ends"),
+        ("(sqrt -1)", "invalid-argument", "no square root"),
+        ("(mapcat identity [1])", "type-mismatch", "`mapcat`"),
+        ("(apply inc [1 2])", "arity", "`inc` takes 1 argument"),
+        ('(:a (get (parse-json "[5]") 0))', "type-mismatch", "cannot take"),
+    ],
+)
+def test_refusals(run, source, error, message):
+    found = run(source).error
+    assert found.type == error
+    assert message in found.message
+
+
+def test_card_shows_the_language_and_the_tools(capabilities):
+    card = language_card(capabilities)
+    assert "(call :py.meta {:site :string :package :string :full :bool (optional)}) gives" in card
+    assert all(entry.example in card for entry in FUNCTIONS.values())
+    assert "none; the program can only compute" in language_card({})
+    assert len(card) < 8000
