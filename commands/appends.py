@@ -50,17 +50,22 @@ class Written:
 
 async def write(append: Append, shards: int, content: ContentStore) -> list[Written]:
     """Bodies and addresses of an append's events. Raises ``HostileName`` and ``EventTooLarge``."""
-    first = append.expected.version + 1
-    return [await _write(draft, append.stream, first + n, shards, content) for n, draft in enumerate(append.drafts)]
+    written = []
+    for version, draft in enumerate(append.drafts, start=append.expected.version + 1):
+        token(draft.id, "event id")
+        parts = draft.type.split(".")
+        place = address(
+            append.stream, shards, version, token(parts[-2] if len(parts) > 1 else draft.type, "event type")
+        )
+        body = draft.body(append.stream, version)
+        if len(body) <= LARGEST_INLINE:
+            written.append(Written(draft.id, place, body, None))
+        else:
+            written.append(await _write_big(draft, append.stream, version, place, content))
+    return written
 
 
-async def _write(draft: Draft, stream: StreamId, version: int, shards: int, content: ContentStore) -> Written:
-    token(draft.id, "event id")
-    parts = draft.type.split(".")
-    place = address(stream, shards, version, token(parts[-2] if len(parts) > 1 else draft.type, "event type"))
-    body = draft.body(stream, version)
-    if len(body) <= LARGEST_INLINE:
-        return Written(draft.id, place, body, None)
+async def _write_big(draft: Draft, stream: StreamId, version: int, place: str, content: ContentStore) -> Written:
     small = await externalize(draft, stream.tenant, content)
     body = small.body(stream, version)
     if len(body) > LARGEST_EVENT:
@@ -93,6 +98,8 @@ def one_shard(appends: Sequence[Append], shards: int) -> int:
     """The shard that all these streams live in. Raises ``ShardsDiffer``, ``TooManyEvents``, ``InvalidInput``."""
     if sum(len(append.drafts) for append in appends) > LARGEST_ATOMIC:
         raise TooManyEvents(f"at most {LARGEST_ATOMIC} events can be appended all or nothing")
+    if not all(append.drafts for append in appends):
+        raise InvalidInput("an append without events has no effect, and its expectation no meaning; leave it out")
     streams = [append.stream for append in appends]
     if len(set(streams)) < len(streams):
         raise InvalidInput("a stream is named twice in one atomic append; put all its drafts into one")

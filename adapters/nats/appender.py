@@ -124,8 +124,10 @@ class Appender:
         """Sequences of the events as acknowledged. Raises ``Refused`` and ``Unacknowledged``."""
         self._waiting.append(entry)
         self._waiting_events += len(entry.written)
-        if not self._pumping:
-            # Not at once: others that run in this turn of the loop join the same group.
+        if not self._under_way:
+            self._pump()  # an idle broker starts on the first at once
+        elif not self._pumping:
+            # Others that run in this turn of the loop join the same group.
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
         return await entry.done

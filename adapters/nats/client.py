@@ -24,6 +24,7 @@ class DirectClient(Client):
     def __init__(self) -> None:
         super().__init__()
         self._receivers: dict[int, Receive] = {}
+        self._is_flushing = False
 
     async def receive(self, subject: str, receive: Receive) -> Callable[[], None]:
         """Subscribe; the returned function ends it."""
@@ -58,13 +59,21 @@ class DirectClient(Client):
             receive(subject, reply, data, headers)
 
     def send(self, command: bytes) -> None:
-        """Queue whole protocol commands for the socket. While disconnected they are dropped, as on a broken wire."""
-        if not self.is_connected or self._flush_queue is None:
+        """Send whole protocol commands. While disconnected they are dropped, as on a broken wire."""
+        if not self.is_connected:
             return
         self._pending.append(command)
         self._pending_data_size += len(command)
-        if self._flush_queue.empty():
-            self._flush_queue.put_nowait(asyncio.get_running_loop().create_future())
+        if not self._is_flushing:
+            # All commands of this turn of the event loop go out in one system call.
+            self._is_flushing = True
+            asyncio.get_running_loop().call_soon(self._flush_commands)
+
+    def _flush_commands(self) -> None:
+        self._is_flushing = False
+        if self.is_connected and self._transport is not None and self._pending:
+            commands, self._pending, self._pending_data_size = self._pending, [], 0
+            self._transport.writelines(commands)
 
 
 def publication(subject: str, reply: str, headers: str, payload: bytes) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import Final, TypeVar
-from weakref import WeakValueDictionary
 
 from adapters.nats.appender import PASSING, WRONG_SEQUENCE, Appender, Entry, Refused, Unacknowledged
 from adapters.nats.connection import Connection
@@ -15,6 +14,7 @@ from adapters.nats.loader import Loader
 from adapters.nats.merging import merged
 from adapters.nats.reader import ShardReader
 from adapters.nats.streams import events_name
+from adapters.nats.turns import Turns
 from commands.appends import LARGEST_ATOMIC, Written, has_references, one_shard, resolved, stored_already, write
 from commands.ports import EVERYTHING, Append, ContentStore, Head, Selection, StreamSlice
 from domain.kernel.errors import PrecedentError, ServiceUnreachable, VersionConflict
@@ -63,7 +63,7 @@ class JetStreamEventStore:
         self._appenders = [Appender(connection, grouped=grouped) for _ in names]
         self._loaders = [Loader(connection, name, epoch, shard) for shard, name in enumerate(names)]
         self._readers = [ShardReader(connection, name, epoch, shard) for shard, name in enumerate(names)]
-        self._turns: WeakValueDictionary[StreamId, asyncio.Lock] = WeakValueDictionary()
+        self._turns = Turns()
 
     def close(self) -> None:
         """Give up what is under way. The connection is its owner's to close."""
@@ -75,25 +75,33 @@ class JetStreamEventStore:
         stored: tuple[Recorded, ...] = ()
         for first in range(0, len(drafts), LARGEST_ATOMIC):
             part = Append(stream, drafts[first : first + LARGEST_ATOMIC], expected)
-            written = await write(part, self._shards, self._content)
-            async with self._turn(stream):
-                stored += await self._until_certain(partial(self._append, stream, written, expected))
+            stored += await self._append(stream, await write(part, self._shards, self._content), expected)
             expected = Head(stored[-1].version, stored[-1].position.sequence)
         return stored
 
     async def append_atomically(self, appends: Sequence[Append]) -> tuple[tuple[Recorded, ...], ...]:
         """As the port says."""
-        if not any(append.drafts for append in appends):
-            return tuple(() for _ in appends)
+        if not appends:
+            return ()
         one_shard(appends, self._shards)
         written = [await write(append, self._shards, self._content) for append in appends]
         async with AsyncExitStack() as turns:
-            for stream in sorted((append.stream for append in appends), key=str):  # one order: no deadlock
-                await turns.enter_async_context(self._turn(stream))
-            return await self._until_certain(partial(self._append_all, appends, written))
+            for name in sorted(append.stream.subjects(self._shards) for append in appends):  # one order: no deadlock
+                await self._turns.take(name)
+                turns.callback(self._turns.leave, name)
+            if (stored := await self._send_all(appends, written)) is not None:
+                return stored
+            return await self._until_certain(partial(self._look_and_send_all, appends, written))
 
-    def _turn(self, stream: StreamId) -> asyncio.Lock:
-        return self._turns.setdefault(stream, asyncio.Lock())
+    async def _append(self, stream: StreamId, written: Sequence[Written], expected: Head) -> tuple[Recorded, ...]:
+        name = stream.subjects(self._shards)
+        await self._turns.take(name)
+        try:
+            if (stored := await self._send(stream, written, expected)) is not None:
+                return stored
+            return await self._until_certain(partial(self._look_and_send, stream, written, expected))
+        finally:
+            self._turns.leave(name)
 
     async def _until_certain(self, attempt: Callable[[], Awaitable[T | None]]) -> T:
         """Repeat until it is known what the log holds. Raises ``ServiceUnreachable`` when that takes too long."""
@@ -111,31 +119,33 @@ class JetStreamEventStore:
                 raise ServiceUnreachable(f"the broker gave no certain answer within {self._patience:g} s; try again")
             await asyncio.sleep(PAUSE)
 
-    async def _append(
-        self, stream: StreamId, written: Sequence[Written], expected: Head
-    ) -> tuple[Recorded, ...] | None:
-        """One attempt. None: nothing is stored, and the stream still ends where it did."""
+    async def _send(self, stream: StreamId, written: Sequence[Written], expected: Head) -> tuple[Recorded, ...] | None:
+        """One attempt. None: look into the log."""
         shard = stream.shard(self._shards)
         entry = Entry(written, stream.subjects(self._shards), expected.sequence)
         try:
-            sequences = await self._appenders[shard].send(entry)
+            return self._recorded(shard, written, await self._appenders[shard].send(entry))
         except (Refused, Unacknowledged) as failure:
             _check_may_succeed(failure)
-        else:
-            return self._recorded(shard, written, sequences)
-        events, head = await self._loaders[shard].events(stream, expected.version)
+            return None
+
+    async def _look_and_send(
+        self, stream: StreamId, written: Sequence[Written], expected: Head
+    ) -> tuple[Recorded, ...] | None:
+        """See what the log holds, and send again what it lacks. None as above."""
+        events, head = await self._loaders[stream.shard(self._shards)].events(stream, expected.version)
         if stored_already(written, events):
             return tuple(await self._whole(events[: len(written)]))
         if events and stored_already(written[: len(events)], events):
-            rest = partial(self._append, stream, written[len(events) :], head)
-            return (*await self._whole(events), *await self._until_certain(rest))
+            rest = await self._until_certain(partial(self._look_and_send, stream, written[len(events) :], head))
+            return (*await self._whole(events), *rest)
         _check_head(stream, head, expected)
-        return None
+        return await self._send(stream, written, expected)
 
-    async def _append_all(
+    async def _send_all(
         self, appends: Sequence[Append], written: Sequence[Sequence[Written]]
     ) -> tuple[tuple[Recorded, ...], ...] | None:
-        """One attempt. None as above."""
+        """As ``_send``."""
         shard = appends[0].stream.shard(self._shards)
         entries = [
             Entry(events, append.stream.subjects(self._shards), append.expected.sequence)
@@ -145,16 +155,22 @@ class JetStreamEventStore:
             sequences = await self._appenders[shard].send_atomically(entries)
         except (Refused, Unacknowledged) as failure:
             _check_may_succeed(failure)
-        else:
-            return tuple(self._recorded(shard, w, s) for w, s in zip(written, sequences, strict=True))
-        tails = [await self._loaders[shard].events(append.stream, append.expected.version) for append in appends]
+            return None
+        return tuple(self._recorded(shard, w, s) for w, s in zip(written, sequences, strict=True))
+
+    async def _look_and_send_all(
+        self, appends: Sequence[Append], written: Sequence[Sequence[Written]]
+    ) -> tuple[tuple[Recorded, ...], ...] | None:
+        """As ``_look_and_send``; nothing is ever stored in part."""
+        loader = self._loaders[appends[0].stream.shard(self._shards)]
+        tails = [await loader.events(append.stream, append.expected.version) for append in appends]
         if all(stored_already(ours, events) for ours, (events, _) in zip(written, tails, strict=True)):
             return tuple(
                 [tuple(await self._whole(events[: len(w)])) for w, (events, _) in zip(written, tails, strict=True)]
             )
         for append, (_, head) in zip(appends, tails, strict=True):
             _check_head(append.stream, head, append.expected)
-        return None
+        return await self._send_all(appends, written)
 
     def _recorded(self, shard: int, written: Sequence[Written], sequences: Sequence[int]) -> tuple[Recorded, ...]:
         return tuple(

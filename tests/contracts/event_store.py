@@ -297,8 +297,11 @@ class EventStoreContract:
             await store.append_atomically([Append(s, drafts(s.id, 1), NEW_STREAM) for s in streams])
         with pytest.raises(InvalidInput, match="twice"):
             await store.append_atomically([Append(streams[0], drafts("c", 1), NEW_STREAM)] * 2)
+        with pytest.raises(InvalidInput, match="without events"):
+            await store.append_atomically([Append(streams[0], [], NEW_STREAM)])
         with pytest.raises(TooManyEvents):
             await store.append_atomically([Append(streams[0], drafts("c", 1001), NEW_STREAM)])
+        assert await store.append_atomically([]) == ()
         assert await everything(store.read(START, Selection(tenant=tenant))) == []
 
     # Reading
