@@ -30,8 +30,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable, DropTable
+from sqlalchemy.sql.elements import quoted_name
 
-from domain.kernel.errors import PrecedentError
+from domain.kernel.errors import PrecedentError, StoredDataInvalid
 from domain.kernel.ids import START, Positions
 from projections.ports import Database, DatabaseBusy
 from projections.projection import Projection
@@ -53,7 +54,6 @@ BUILDS: Final = Table(
 Index("projection_builds_one_of_a_state", BUILDS.c.projection, BUILDS.c.state, unique=True)
 
 _SETUP: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('precedent projections', 0))")
-_NAMES: Final = {"ix": "%(table_name)s_%(column_0_N_name)s"}
 
 
 class AnotherRunnerIsAhead(PrecedentError):
@@ -178,16 +178,24 @@ async def stop(connection: AsyncConnection, build: Build, at: str, because: str)
     await _note(connection, build.projection, build.number, at, because)
 
 
-async def serve(connection: AsyncConnection, build: Build) -> bool:
-    """Put a finished build in the serving one's place, if it has come at least as far; say whether it has.
+async def hold(connection: AsyncConnection, projection: Projection) -> None:
+    """Keep the serving build's writer waiting until this transaction ends."""
+    await _find(connection, projection, SERVING)
 
-    The serving build's writer waits meanwhile, and then finds its build gone. Readers see one or the other. Raises
-    ``DatabaseBusy`` where a long query holds the view: readers must not queue behind this.
+
+async def serve(connection: AsyncConnection, build: Build) -> None:
+    """Put a finished build in the place of the serving one, whose writer is held and then finds its build gone.
+
+    Readers see one or the other. Raises ``DatabaseBusy`` where a long query holds the view: no reader must queue
+    behind this for long.
     """
     await connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
     serving = (await _find(connection, build.projection, SERVING)).one()
     if not build.positions.covers(Positions.parse(serving.positions)):
-        return False
+        raise StoredDataInvalid(
+            f"the log ends at {build.positions}, before position {serving.positions} that projection "
+            f"{build.projection.name} has seen: it is not the log that these rows were made from"
+        )
     await connection.execute(text(f'DROP VIEW "{build.projection.name}"'))
     await _drop(connection, build.projection.name, serving)
     await connection.execute(
@@ -196,7 +204,6 @@ async def serve(connection: AsyncConnection, build: Build) -> bool:
         .values(state=SERVING)
     )
     await _show(connection, build)
-    return True
 
 
 async def _find(connection: AsyncConnection, projection: Projection, state: str) -> CursorResult[Any]:
@@ -251,4 +258,8 @@ def _table_name(name: str, version: int, build: int) -> str:
 
 def _table(projection: Projection, number: int) -> Table:
     name = _table_name(projection.name, projection.version, number)
-    return projection.table.to_metadata(MetaData(naming_convention=_NAMES), name=name)
+    table = projection.table.to_metadata(MetaData(), name=name)
+    for index in table.indexes:
+        # The copy still has the template's, and names of indexes are unique in a database.
+        index.name = quoted_name("_".join([name, *index.columns.keys()]), quote=None)
+    return table

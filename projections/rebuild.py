@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Positions
@@ -13,6 +15,11 @@ from projections.applying import BATCH, TRY_AGAIN, apply_batch, apply_singly, cl
 from projections.builds import AnotherRunnerIsAhead, Build
 from projections.ports import Database, DatabaseBusy, EventLog
 from projections.projection import Projection
+
+logger = logging.getLogger(__name__)
+
+CLOSE: Final = 10_000
+"""Events that a build may be behind when the serving one's writer is held for it: about a third of a second."""
 
 
 class RebuildInProgress(PrecedentError):
@@ -53,8 +60,9 @@ async def rebuild(
             build = await builds.begin(connection, projection)
         served = False
         while not served:
-            await _catch_up(log, database, build, progress, batch)
-            served = await _serve(database, build)
+            while count(await log.end()) - count(build.positions) > CLOSE:
+                await _catch_up(log, database, build, progress, batch)
+            served = await _finish(log, database, build, progress, batch)
 
 
 async def rebuild_outdated(log: EventLog, database: Database, projections: Iterable[Projection], pause: float) -> None:
@@ -85,12 +93,19 @@ async def _catch_up(
             progress(Progress(done, max(done, total)))
 
 
-async def _serve(database: Database, build: Build) -> bool:
+async def _finish(
+    log: EventLog, database: Database, build: Build, progress: Callable[[Progress], None], batch: int
+) -> bool:
+    """Catch up while the serving build's writer is held, then take its place; False where that was not possible now."""
     try:
         async with database.transaction() as connection:
-            return await builds.serve(connection, build)
-    except DatabaseBusy:
+            await builds.hold(connection, build.projection)
+            await _catch_up(log, database, build, progress, batch)
+            await builds.serve(connection, build)
+    except DatabaseBusy as busy:
+        logger.info("the new build of %s waits to be served: %s", build.projection.name, busy)
         return False
+    return True
 
 
 def count(positions: Positions) -> int:

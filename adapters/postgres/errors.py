@@ -36,8 +36,7 @@ def translated_errors() -> Iterator[None]:
 
 def _translated(error: Exception, *, lost: bool) -> PrecedentError:
     state = getattr(error, "sqlstate", None)
-    # Not the whole text: its context quotes the rows, and what an event carries has no place in logs.
-    said = (error.diag.message_primary if isinstance(error, psycopg.Error) else None) or str(error).strip()
+    said = _said(error)
     if state is not None and state.startswith(_BUSY):
         return DatabaseBusy(f"the database is busy ({state}): {said}")
     if lost or (state is None and isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))):
@@ -45,3 +44,13 @@ def _translated(error: Exception, *, lost: bool) -> PrecedentError:
     if state is not None and state.startswith(_GONE):
         return DatabaseUnreachable(f"the database cannot serve now ({state}): {said}")
     return DatabaseRefused(f"the database refused ({state or type(error).__name__}): {said}")
+
+
+def _said(error: Exception) -> str:
+    """What may be logged of it: messages about values quote them, and what an event carries has no place in logs."""
+    if not isinstance(error, psycopg.Error) or error.sqlstate is None:
+        return str(error).strip()
+    if error.sqlstate.startswith("22"):
+        place = (error.diag.context or "").partition(":")[0]  # "COPY runs_v1_1, line 3, column at"
+        return f"{type(error).__name__}, {place}" if place else type(error).__name__
+    return error.diag.message_primary or type(error).__name__
