@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
 
 from adapters.access.same_tenant import OnlyTenants
 from adapters.content.files import FileContentStore
@@ -88,10 +89,12 @@ async def write_side(
         database = await stack.enter_async_context(PostgresDatabase.at(endpoints.database_url))
         models = await stack.enter_async_context(ModelClients(_models(settings)))
         clock = SystemClock()
+        wakes = await JetStreamWakes.open(connection, clock)
+        stack.callback(wakes.close)
         services = Services(
             store=store,
             content=FileContentStore(endpoints.content_directory),
-            wakes=JetStreamWakes(connection, clock, shards=1),
+            wakes=wakes,
             answers=JetStreamAnswers(connection),
             authorizer=OnlyTenants([settings.tenant]),
             tools=tool_runner(settings, run_scoped),
@@ -105,7 +108,9 @@ async def write_side(
 
 def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:
     """Command intake for this write side."""
-    broker = NatsBroker(**endpoints.nats_options(), logger=None)
+    user, password = endpoints.nats_user, endpoints.nats_password
+    security = None if user is None or password is None else SASLPlaintext(username=user, password=password)
+    broker = NatsBroker(endpoints.nats_url, security=security, logger=None)
     return CommandBus(broker, side.connection, CommandHandler(side.services, COMMANDS, REACTIONS))
 
 

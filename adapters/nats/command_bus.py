@@ -70,7 +70,6 @@ class CommandBus:
         subscriber = self._broker.subscriber(
             "cmd.*.*.*.*",
             queue="commands",
-            durable="commands",
             stream=JStream("COMMANDS", declare=False),
             config=ConsumerConfig(
                 ack_policy=ConsumerAck.EXPLICIT,

@@ -14,10 +14,19 @@ from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.values import bytes_of_text, encode, parse_time
 from domain.rtfs import vm
+from domain.rtfs.bytecode.source_map import SourceMap
 from domain.runs.controller import failed, overtime
 from domain.runs.decide import remaining
 from domain.runs.effects import SLEEP, SLEEP_TERMS, SleepRefused, timer
-from domain.runs.events import Fault, RunFailed, TimerFired, ToolCallFailed, ToolCallOutcomeUnknown, ToolCallRequested
+from domain.runs.events import (
+    Fault,
+    ProgramCompiled,
+    RunFailed,
+    TimerFired,
+    ToolCallFailed,
+    ToolCallOutcomeUnknown,
+    ToolCallRequested,
+)
 from domain.runs.guard import Asked, Terms, authorize, request_digest
 from domain.runs.journal import ReplayDiverged, answer_of
 from domain.runs.state import Entry, Run, Settlement
@@ -66,7 +75,7 @@ class Executor:
                 case vm.Finished():
                     return step
                 case vm.Trapped():
-                    self._log.stage(_trapped(step))
+                    self._log.stage(_trapped(program, step.error))
                     return Settled()
                 case vm.Yielded():
                     await self._log.commit()
@@ -195,10 +204,11 @@ class Executor:
         return Resting()
 
 
-def _trapped(step: vm.Trapped) -> RunFailed:
-    error = step.error
+def _trapped(program: ProgramCompiled, error: vm.ErrorValue) -> RunFailed:
+    place = SourceMap.decode(program.source_map.encode()).position(error.site)
+    where = f" (line {place[0]}, column {place[1]} of the plan)" if place else ""
     advice = "`precedent show` gives the effect and the timeline; correct the plan, the task's rights or the tool."
-    return failed(error.type, error.message, effect=error.effect, advice=advice)
+    return failed(error.type, error.message + where, effect=error.effect, advice=advice)
 
 
 def has_versions(services: Services, run: Run) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-from domain.rtfs.card import language_card
-from domain.rtfs.compiler import Program, compile_program
+from typing import Final
 
 from commands.ports import ModelAnswer, ModelRequest
 from commands.runs.log import RunLog
@@ -13,6 +10,8 @@ from commands.services import Services
 from domain.kernel.values import digest_json, text_of_bytes
 from domain.models import ModelUnavailable, PlanNotFound, extract_plan, plan_messages
 from domain.rtfs.capability import Capability
+from domain.rtfs.card import language_card
+from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, rejected
 from domain.runs.effects import CONTROLLER_CAPABILITIES
@@ -144,14 +143,10 @@ def compile_draft(services: Services, log: RunLog) -> None:
                 interface_hash=program.interface_hash,
                 effects=_pinned(program),
                 module=text_of_bytes(program.module),
-                source_map=_source_map(program),
+                source_map=program.source_map.encode().decode(),
             )
         )
 
 
 def _pinned(program: Program) -> tuple[PinnedEffect, ...]:
     return tuple(PinnedEffect(name=e.name, version=e.version, mode=e.mode) for e in program.effects)
-
-
-def _source_map(program: Program) -> Any:
-    return program.source_map.to_json()

@@ -98,7 +98,7 @@ def rejected(run: Run, message: str) -> PlanRejected:
 
 
 def compiled(
-    run: Run, *, digest: str, interface_hash: str, effects: tuple[PinnedEffect, ...], module: str, source_map: object
+    run: Run, *, digest: str, interface_hash: str, effects: tuple[PinnedEffect, ...], module: str, source_map: str
 ) -> ProgramCompiled:
     """The newest draft is a program."""
     reason = f"compiles; {len(effects)} capabilities within the task's rights"

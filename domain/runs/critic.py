@@ -40,4 +40,4 @@ def _verdict(task: Task, output: Value, layer: str, findings: tuple[str, ...]) -
     choice = Decision(
         role="critic", chosen="accept" if passed else "reject", options=("accept", "reject"), reason=reason, saw=saw
     )
-    return VerdictReached(passed=passed, layer=layer, findings=findings, decision=choice)  # type: ignore[arg-type]
+    return VerdictReached(passed=passed, layer=layer, findings=findings, decision=choice)

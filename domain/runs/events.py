@@ -107,7 +107,8 @@ class ProgramCompiled(RunEvent):
     effects: tuple[PinnedEffect, ...]
     module: str
     """Canonical bytecode, Base64."""
-    source_map: Any
+    source_map: str
+    """JSON text that gives lines and columns of the plan; not part of the program's meaning."""
     decision: Decision
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.kernel.errors import InvalidInput, PrecedentError
 from domain.kernel.values import Value, decode, encode
-from domain.rtfs.compiler import compile_program
+from domain.rtfs.program import compile_program
 from domain.rtfs.types import Type, coerce, infer, parse_type, print_type
 
 
@@ -132,7 +132,7 @@ def accept(file: TaskFile, known_tools: Collection[str]) -> Task:
     inputs = _settle("inputs", lambda: encode(coerce(file.inputs, input_type)))
     _check_tools(file, known_tools)
     for number, check in enumerate(file.checks):
-        _settle(f"checks.{number}", lambda check=check: compile_check(check, input_type, output_type))  # type: ignore[misc]
+        _settle(f"checks.{number}", lambda check=check: compile_check(check, input_type, output_type))
     return Task(
         goal=file.goal,
         inputs=inputs,

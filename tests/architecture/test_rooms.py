@@ -20,8 +20,8 @@ ROOMS = ("domain", "commands", "projections", "adapters", "infra")
 ALLOWED_IN_DOMAIN = {"pydantic", "orjson", "rfc8785", "domain"}
 
 
-def modules(room: str) -> Iterator[Path]:
-    yield from sorted((ROOT / room).rglob("*.py"))
+def modules(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -73,4 +73,4 @@ def test_every_event_reaches_a_projection() -> None:
 def test_every_event_is_listed_once_with_a_versioned_name() -> None:
     assert set(RUN_EVENTS) == set(RunEvent.__subclasses__())
     for kind in RUN_EVENTS:
-        assert kind.TYPE == f"precedent.run.{kind.__name__}.v1"
+        assert f"precedent.run.{kind.__name__}.v1" == kind.TYPE
