@@ -19,7 +19,7 @@ Tools are called with `call` and nothing else touches the world; a tool's error 
 Write the name of a tool out: (call :ns.name {:parameter value}). Results have the types given below.
 Maps made by tools have keyword keys: (:name m) or (get m :name). Comments start with ;
 Types: :int :float :string :bool :nil :keyword :any, T? for T or nil, [:vector T], [:map [:key T] [:other T ?]],
-[:map-of K V], [:tuple A B], [:union A B], [:enum "a" "b"]. [:map …] has keyword keys; [:map-of :string V] string keys."""
+[:map-of K V], [:tuple A B], [:union A B], [:enum "a" "b"]. [:map …] has keyword keys, [:map-of :string V] strings."""
 
 FORMS_BY_EXAMPLE: Final = (
     "(let [x 2 y (* x 3)] (+ x y)) => 8",

@@ -60,10 +60,10 @@ class Meter:
 
     def allocate(self, cells: int) -> None:
         """Count memory before it is taken; raises the fatal ``memory-exhausted`` when it can never fit."""
-        self.memory += cells
-        self.spend(cells >> 3)
         if cells > self.limits.memory:
             raise memory_exhausted(self.limits)
+        self.memory += cells
+        self.spend(cells >> 3)
 
     def walk(self, value: Any, *, leaving: bool = False) -> int:
         """Pay for looking at a whole value, and give its size in cells.

@@ -88,13 +88,13 @@ class LocatedError(PrecedentError):
         return render(self.source, self.span, self.message, self.hint)
 
 
-class ReadError(LocatedError):
-    """The text is no RTFS: correct the place that the message points at."""
-
-    code: ClassVar[str] = "rtfs.read"
-
-
 class CompileError(LocatedError):
     """The program means nothing that can run: correct the place that the message points at, following the hint."""
 
     code: ClassVar[str] = "rtfs.compile"
+
+
+class ReadError(CompileError):
+    """The text is no RTFS: correct the place that the message points at."""
+
+    code: ClassVar[str] = "rtfs.read"

@@ -26,7 +26,7 @@ from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, ShorthandFn, Symbol, VectorNode
 from domain.rtfs.source import CompileError, Source, Span
 from domain.rtfs.spelling import nearest
-from domain.rtfs.types import ANY, KEYWORD, Function, MapOf, describe, print_type, union
+from domain.rtfs.types import ANY, KEYWORD, Function, MapOf, Record, Type, describe, print_type, union
 from domain.rtfs.types.relation import conflict
 
 if TYPE_CHECKING:
@@ -183,7 +183,24 @@ class Analyzer:
             problem = conflict(argument.type, entry.parameter(place))
             if problem is not None:
                 self.fail(f"`{entry.name}`, argument {place + 1}: {problem}", argument.span)
+        if entry.name == "get" and len(arguments) == 2:
+            self._check_declared(arguments[0].type, arguments[1])
         return LibraryCall(entry, arguments, span, result_type(entry, arguments))
+
+    def _check_declared(self, collection: Type, key: Expression) -> None:
+        """Refuse to read what a declared record does not declare: it is nearly always a misspelt name.
+
+        Values may have more keys than their type says, so a default makes it allowed.
+        """
+        if not (isinstance(collection, Record) and collection.rest is None and isinstance(key, Constant)):
+            return
+        if not isinstance(key.value, Keyword) or any(field.key == key.value.name for field in collection.fields):
+            return
+        near = nearest(key.value.name, [field.key for field in collection.fields])
+        known = " ".join(f":{field.key}" for field in collection.fields) or "no keys"
+        default = f"if it may be there all the same, give a default: (:{key.value.name} map nil)"
+        hint = f"did you mean :{near}? {default}" if near else default
+        self.fail(f"the map is not known to have :{key.value.name}; its type has {known}", key.span, hint)
 
     def _vector(self, node: VectorNode, scope: Scope) -> Expression:
         items = self.expressions(node.items, scope)

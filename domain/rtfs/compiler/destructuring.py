@@ -37,7 +37,7 @@ Context = tuple[dict[str, Node], Scope, Steps]
 """Defaults by name, the scope that names go to, and the steps that bind them."""
 
 _A_VECTOR: Final = union(Vector(ANY), NIL)
-_A_MAP: Final = union(Record(()), NIL)
+_A_MAP: Final = union(Record((), ANY), NIL)
 
 
 def is_type(analyzer: Analyzer, node: Node) -> bool:

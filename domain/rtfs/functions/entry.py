@@ -49,8 +49,8 @@ class Entry:
     """How many arguments of the rest type may follow; ``None``: any number, when the signature has a rest."""
     metered: bool = False
     """Whether the implementation takes the meter first."""
-    binary: Callable[[Any, Any], Any] | None = None
-    """A faster implementation for exactly two arguments, with the same values."""
+    binary: Callable[..., Any] | None = None
+    """A faster implementation for exactly two arguments, with the same values and the same meter."""
 
     @cached_property
     def type(self) -> Function:

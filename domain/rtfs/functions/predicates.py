@@ -27,6 +27,14 @@ def _same(meter: Meter, left: Any, right: Any) -> bool:
     return equal(left, right)
 
 
+def same2(meter: Meter, left: Any, right: Any) -> bool:
+    """Tell whether two values are the same."""
+    kind = type(left)
+    if kind is str or kind is int or left is None:
+        return type(right) is kind and bool(left == right)
+    return _same(meter, left, right)
+
+
 def all_equal(meter: Meter, *values: Any) -> bool:
     """Tell whether all values are the same."""
     return all(_same(meter, left, right) for left, right in pairwise(values))
@@ -46,24 +54,28 @@ def less(left: Any, right: Any) -> bool:
     """Tell whether a value comes before another."""
     if type(left) is not int or type(right) is not int:
         _comparable(left, right)
-    return bool(left < right)
+    return left < right  # type: ignore[no-any-return]
 
 
 def less_or_equal(left: Any, right: Any) -> bool:
     """Tell whether a value does not come after another."""
     if type(left) is not int or type(right) is not int:
         _comparable(left, right)
-    return bool(left <= right)
+    return left <= right  # type: ignore[no-any-return]
 
 
 def greater(left: Any, right: Any) -> bool:
     """Tell whether a value comes after another."""
-    return less(right, left)
+    if type(left) is not int or type(right) is not int:
+        _comparable(left, right)
+    return left > right  # type: ignore[no-any-return]
 
 
 def greater_or_equal(left: Any, right: Any) -> bool:
     """Tell whether a value does not come before another."""
-    return less_or_equal(right, left)
+    if type(left) is not int or type(right) is not int:
+        _comparable(left, right)
+    return left >= right  # type: ignore[no-any-return]
 
 
 def _chain(compare: Any) -> Any:
@@ -108,6 +120,7 @@ PREDICATES: Final = (
         all_equal,
         "(= [1] [1]) => true",
         metered=True,
+        binary=same2,
     ),
     Entry(
         "not=",

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
-from domain.kernel.values import Keyword, Value
+from domain.kernel.values import Keyword, Value, key_order
 from domain.rtfs.equality import equal
 from domain.rtfs.printer import print_scalar, print_value
 from domain.rtfs.types.model import (
@@ -131,8 +131,8 @@ def _find_record(value: Any, expected: Record) -> Finding | None:
             return found
     if expected.rest is not None:
         known = {Keyword(field.key) for field in expected.fields}
-        for key, item in value.items():
-            found = None if key in known else _find(item, expected.rest)
+        for key in sorted(value, key=key_order):
+            found = None if key in known else _find(value[key], expected.rest)
             if found is not None:
                 found[0].append(f" {print_scalar(key)}")
                 return found
@@ -142,17 +142,18 @@ def _find_record(value: Any, expected: Record) -> Finding | None:
 def _keys(value: dict[Any, Any]) -> str:
     if not value:
         return "{}"
-    return f"the map with keys {print_value(list(value), SHOWN)}"
+    return f"the map with keys {print_value(sorted(value, key=key_order), SHOWN)}"
 
 
 def _find_map_of(value: Any, expected: MapOf) -> Finding | None:
     if type(value) is not dict:
         return _expected(expected, value)
-    for key, item in value.items():
+    # In canonical order, so that equal maps have equal findings.
+    for key in sorted(value, key=key_order):
         found = _find(key, expected.key)
         if found is not None:
             return [*found[0], f" key {print_scalar(key)}"], found[1]
-        found = _find(item, expected.value)
+        found = _find(value[key], expected.value)
         if found is not None:
             found[0].append(f" {print_scalar(key)}")
             return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final, NoReturn
 
@@ -30,6 +29,7 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
 )
+from domain.rtfs.types.patterns import pattern_problem
 
 _ALIASES: Final = {"integer": "int", "boolean": "bool", "str": "string", "number": None, "map": None, "vector": None}
 
@@ -237,10 +237,9 @@ class _Parser:
             pattern = arguments[0]
             if not isinstance(pattern, str):
                 self.fail(":matches-regex takes a string", node)
-            try:
-                re.compile(pattern)
-            except re.error as problem:
-                self.fail(f"{pattern!r} is no regular expression: {problem}", node)
+            problem = pattern_problem(pattern)
+            if problem is not None:
+                self.fail(f"the pattern {pattern!r:.80} cannot be used: {problem}", node)
         if name == "required-keys" and not isinstance(arguments[0], list):
             self.fail(":required-keys takes a vector of keys", node)
 

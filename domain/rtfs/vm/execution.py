@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from domain.kernel.errors import PrecedentError
@@ -59,7 +60,7 @@ def start(
         if problem is not None:
             raise ArgumentsInvalid(f"`{name}`: {problem}")
         values.append(arguments[name])
-    root = Lane("", limits, limits.fuel, Closure(module.functions[0], []), values)
+    root = Lane("", limits, Closure(module.functions[0], []), values)
     return _Execution(module, limits, [root]).step(slice_fuel)
 
 
@@ -130,10 +131,12 @@ class _Execution:
             return
         group = lane.key()
         paths = []
+        count = max(1, len(lane.arguments))
+        # Equal shares: which lane is answered first must not decide which of them runs dry.
+        share = replace(lane.meter.limits, fuel=lane.meter.fuel // count, memory=lane.meter.limits.memory // count)
         for number, function in enumerate(lane.arguments):
             path = f"{group}/{number}/"
-            # Each has what the parent has left: how fast others are must not decide who runs dry.
-            self.lanes[path] = Lane(path, self.limits, lane.meter.fuel, function, ())
+            self.lanes[path] = Lane(path, share, function, ())
             paths.append(path)
         lane.group = tuple(paths)
         lane.arguments = ()
@@ -151,7 +154,7 @@ class _Execution:
         return settled
 
     def settle(self, lane: Lane, members: list[Lane]) -> None:
-        lane.meter.fuel -= sum(member.forked_at - member.meter.fuel for member in members)
+        lane.meter.fuel -= sum(member.meter.limits.fuel - member.meter.fuel for member in members)
         lane.meter.memory += sum(member.meter.memory for member in members)
         lane.group, lane.status = (), Status.READY
         for member in members:

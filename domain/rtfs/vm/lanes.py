@@ -48,7 +48,6 @@ class Lane:
         "error",
         "fatal",
         "fault",
-        "forked_at",
         "frames",
         "group",
         "meter",
@@ -61,12 +60,11 @@ class Lane:
         "value",
     )
 
-    def __init__(self, path: str, limits: Limits, fuel: int, callee: Any, arguments: Arguments) -> None:
+    def __init__(self, path: str, limits: Limits, callee: Any, arguments: Arguments) -> None:
         self.path = path
         """Before the counter in effect keys: empty for the root, else ending in a slash."""
         self.counter = 0
-        self.meter = Meter(limits, fuel, 0)
-        self.forked_at = fuel
+        self.meter = Meter(limits, limits.fuel, 0)
         self.status = Status.READY
         self.frames: list[Frame] = []
         self.code: Code | None = None

@@ -19,9 +19,11 @@ MOVE: Final = int(Op.MOVE)
 PLAIN_1: Final = 101
 PLAIN_2: Final = 102
 PLAIN_N: Final = 103
-METERED_N: Final = 104
-SEQUENCE: Final = 105
-LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_N})
+METERED_1: Final = 104
+METERED_2: Final = 105
+METERED_N: Final = 106
+SEQUENCE: Final = 107
+LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_1, METERED_2, METERED_N})
 
 Gather = Callable[[list[Any]], Any]
 """Takes values out of registers, in C."""
@@ -143,10 +145,9 @@ class _Preparing:
         run = entry.implementation
         if isinstance(run, Each | Fold):
             return (SEQUENCE, target, entry, _gather(registers))
-        if entry.metered:
-            return (METERED_N, target, run, _gather(registers), entry)
+        one, two, many = (METERED_1, METERED_2, METERED_N) if entry.metered else (PLAIN_1, PLAIN_2, PLAIN_N)
         if len(registers) == 1:
-            return (PLAIN_1, target, run, registers[0], entry)
+            return (one, target, run, registers[0], entry)
         if len(registers) == 2:
-            return (PLAIN_2, target, entry.binary or run, registers[0], registers[1], entry)
-        return (PLAIN_N, target, run, _gather(registers), entry)
+            return (two, target, entry.binary or run, registers[0], registers[1], entry)
+        return (many, target, run, _gather(registers), entry)

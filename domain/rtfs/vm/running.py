@@ -14,6 +14,8 @@ from domain.rtfs.types import describe, mismatch, widen
 from domain.rtfs.vm.lanes import DELIVER, Lane, Status
 from domain.rtfs.vm.loading import (
     LIBRARY_CALLS,
+    METERED_1,
+    METERED_2,
     METERED_N,
     PLAIN_1,
     PLAIN_2,
@@ -74,8 +76,7 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                         registers[target] = value
                         instructions = code.instructions
                         break
-                    frame.take(value)
-                    following = frame.next()
+                    following = frame.following(value)
                     if following is None:
                         value = _finish(frame, meter)
                         frames.pop()
@@ -102,7 +103,7 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
                     frame = _begin(callee, meter, arguments)
                     if type(frame.function) is Closure or _is_sequence(frame.function):
-                        following = frame.next()
+                        following = frame.first()
                         if following is None:
                             value, callee = _finish(frame, meter), DELIVER
                         else:
@@ -129,8 +130,13 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 registers[op[1]] = op[2](registers[op[3]])
             elif kind == _MOVE:
                 registers[op[1]] = registers[op[2]]
-            elif kind == METERED_N:
-                registers[op[1]] = op[2](meter, *op[3](registers))
+            elif kind == METERED_2:
+                registers[op[1]] = op[2](meter, registers[op[3]], registers[op[4]])
+                if meter.memory > ceiling:
+                    lane.registers = registers
+                    lane.collect()
+            elif kind == METERED_1:
+                registers[op[1]] = op[2](meter, registers[op[3]])
                 if meter.memory > ceiling:
                     lane.registers = registers
                     lane.collect()
@@ -177,6 +183,11 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 meter.memory += 1 + len(op[2])
             elif kind == PLAIN_N:
                 registers[op[1]] = op[2](*op[3](registers))
+            elif kind == METERED_N:
+                registers[op[1]] = op[2](meter, *op[3](registers))
+                if meter.memory > ceiling:
+                    lane.registers = registers
+                    lane.collect()
             elif kind == _CLOSURE:
                 registers[op[1]] = Closure(op[2], list(op[3](registers)))
                 meter.memory += 1 + op[4]
@@ -241,9 +252,11 @@ def _finish(frame: SequenceFrame, meter: Meter) -> Any:
 
 def _exhaust(frame: SequenceFrame, meter: Meter) -> Any:
     """Run a sequence whose function makes no frames of its own."""
-    while (arguments := frame.next()) is not None:
+    function = frame.function
+    arguments = frame.first()
+    while arguments is not None:
         meter.spend(2)
-        frame.take(_apply(frame.function, meter, arguments))
+        arguments = frame.following(_apply(function, meter, arguments))
     return _finish(frame, meter)
 
 
@@ -274,9 +287,9 @@ def _apply(function: Any, meter: Meter, arguments: Arguments) -> Any:
 
 
 def _operands(op: tuple[Any, ...], registers: list[Any]) -> Arguments:
-    if op[0] == PLAIN_1:
+    if op[0] in (PLAIN_1, METERED_1):
         return (registers[op[3]],)
-    if op[0] == PLAIN_2:
+    if op[0] in (PLAIN_2, METERED_2):
         return (registers[op[3]], registers[op[4]])
     arguments: Arguments = op[3](registers)
     return arguments

@@ -14,7 +14,7 @@ Arguments: TypeAlias = tuple[Any, ...] | list[Any]
 class EachFrame:
     """``map``, ``filter`` and their kin at work."""
 
-    __slots__ = ("applications", "context", "entry", "function", "results", "run")
+    __slots__ = ("applications", "context", "entry", "function", "results", "run", "stop_on")
 
     def __init__(self, entry: Entry, run: Each, function: Any, context: Any, applications: list[Any]) -> None:
         self.entry = entry
@@ -22,23 +22,21 @@ class EachFrame:
         self.function = function
         self.context = context
         self.applications = applications
+        self.stop_on = run.stop_on
         self.results: list[Any] = []
 
-    def next(self) -> Arguments | None:
-        """Give what to apply the function to; none when enough is known."""
-        place = len(self.results)
-        if place == len(self.applications) or (place and self.stopped(self.results[-1])):
+    def first(self) -> Arguments | None:
+        """Give what to apply the function to at first; none when there is nothing."""
+        return self.applications[0] if self.applications else None
+
+    def following(self, result: Any) -> Arguments | None:
+        """Note what the function gave, and give what to apply it to next; none when enough is known."""
+        results, applications = self.results, self.applications
+        results.append(result)
+        place = len(results)
+        if place == len(applications) or (self.stop_on is not None and truthy(result) is self.stop_on):
             return None
-        arguments: Arguments = self.applications[place]
-        return arguments
-
-    def stopped(self, result: Any) -> bool:
-        """Tell whether this result settles the whole."""
-        return self.run.stop_on is not None and truthy(result) is self.run.stop_on
-
-    def take(self, result: Any) -> None:
-        """Note what the function gave."""
-        self.results.append(result)
+        return applications[place]  # type: ignore[no-any-return]
 
     def finish(self, meter: Meter) -> Any:
         """Give the value of the whole."""
@@ -67,16 +65,18 @@ class FoldFrame:
         self.items = items
         self.place = place
 
-    def next(self) -> Arguments | None:
-        """Give what to apply the function to; none when all items are used."""
-        if self.place == len(self.items):
-            return None
-        self.place += 1
-        return (self.value, self.items[self.place - 1])
+    def first(self) -> Arguments | None:
+        """Give what to apply the function to at first; none when there are no items."""
+        return self.following(self.value)
 
-    def take(self, result: Any) -> None:
-        """Note what the function gave."""
+    def following(self, result: Any) -> Arguments | None:
+        """Note what the function gave, and give what to apply it to next; none when all items are used."""
         self.value = result
+        place = self.place
+        if place == len(self.items):
+            return None
+        self.place = place + 1
+        return (result, self.items[place])
 
     def finish(self, _meter: Meter) -> Any:
         """Give the value of the whole."""

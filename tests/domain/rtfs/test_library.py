@@ -110,6 +110,7 @@ def test_library(run, compiling, source, value):
         ("(quot -9223372036854775808 -1)", "integer-overflow", "64 bits"),
         ("(abs -9223372036854775808)", "integer-overflow", "64 bits"),
         ("(int 1e30)", "integer-overflow", "64 bits"),
+        ('(parse-json "[123456789012345678901234567890]")', "integer-overflow", "64 bits"),
         ('(parse-json "18446744073709551615")', "integer-overflow", "64 bits"),
         ("(/ 1.0 0)", "division-by-zero", "1.0 is divided by zero"),
         ("(mod 1 0)", "division-by-zero", "divided by zero"),

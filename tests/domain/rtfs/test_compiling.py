@@ -1,0 +1,139 @@
+"""What does not compile, and what the message says."""
+
+from __future__ import annotations
+
+import pytest
+
+from domain.rtfs.program import CompileError, compile_program
+from domain.rtfs.types import parse_type
+
+INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
+
+
+@pytest.mark.parametrize(
+    ("source", "column", "message", "hint"),
+    [
+        ("(foo 1)", 2, "`foo` is not defined", "did you mean"),
+        ("(+ inputz 1)", 4, "`inputz` is not defined", "did you mean `inputs`?"),
+        ("(frequencie [1])", 2, "`frequencie` is not defined", "`frequencies`"),
+        ("(py.packages 1)", 2, "`py.packages` is a capability", "(call :py.packages …)"),
+        ("(map if [1])", 6, "`if` is a form", "(if …)"),
+        ("%", 1, "`%` stands only within #(…)", None),
+        (
+            "(call :py.metas 1)",
+            7,
+            "the capability :py.metas is not allowed here",
+            "did you mean :py.meta? allowed here: :number, :py.meta",
+        ),
+        ("(call :web.get 1)", 7, "the capability :web.get is not allowed here", "allowed here: :number"),
+        ("(call (:a {}) 1)", 7, "the capability of a `call` is written out", None),
+        ("(call)", 1, "takes the name of a capability", None),
+        ('(call :py.meta {:site "x"})', 1, "`py.meta` needs `package`", "(call :py.meta site package full?)"),
+        ('(call :py.meta {:site "x" :pakage "y"})', 27, "has no parameter pakage", ":site, :package, :full"),
+        ('(call :py.meta "a" "b" true 1)', 1, "takes 3 arguments, here are 4", None),
+        ('(call :py.meta 1 "b")', 16, "`py.meta`, argument `site`: expected :string, found :int 1", None),
+        ("(call :number (str 1))", 15, "`number`, argument `n`: expected :int, found :string", None),
+        ("(call :number (:site inputs))", 15, "expected :int, found :string", None),
+        ("(:sit inputs)", 2, "the map is not known to have :sit; its type has :n :site", "did you mean :site?"),
+        ("(let [{:keys [size]} inputs] size)", 15, "not known to have :size", "did you mean :site?"),
+        ("(upper)", 1, "`upper` takes 1 argument, here are 0", '(upper "ab")'),
+        ("(upper 1)", 8, "`upper`, argument 1: expected :string, found :int", None),
+        ('(inc (:name (call :py.meta "a" "b")))', 6, "`inc`, argument 1", None),
+        ("((fn [a b] a) 1)", 1, "takes 2 arguments, here are 1", None),
+        ("(defn f [a & b] a) (f)", 20, "at least 1 arguments, here are 0", None),
+        ("(defn f [a] (f a a)) 1", 13, "takes 1 arguments, here are 2", None),
+        ("(defn f [a] a) (defn f [b] b) 1", 1, "`f` is defined twice", None),
+        ("(1 2)", 2, ":int 1 cannot be called", None),
+        ("((str 1) 2)", 2, "this cannot be called", "functions, keywords and maps"),
+        ("()", 1, "() is no call", "[]"),
+        ("{:a 1 :a 2}", 1, "the key :keyword :a is there twice", None),
+        ("{nil 1}", 2, "a map key is a keyword, string or integer, not nil", None),
+        ("(let [x] x)", 7, "no value", None),
+        ("(let [1 2] x)", 7, "no name", None),
+        ("(let x 1)", 1, "`let` takes bindings", None),
+        ('(let [x :int "a"] x)', 14, "expected :int, found :string", None),
+        ("(fn x)", 1, "a function takes parameters", None),
+        ("(fn [:a] 1)", 6, "no parameter", None),
+        ("(fn [x] :string 5)", 17, "the function should give :string", None),
+        ("(if 1)", 1, "`if` takes", None),
+        ("(cond 1)", 1, "in pairs", None),
+        ("(loop [i 0] (inc (recur i)))", 18, "not the last thing", None),
+        ("(loop [i 0] (recur))", 13, "`recur` gives 0 values, 1 are taken", None),
+        ("(recur 1)", 1, "outside of any loop", None),
+        ("(loop [i 0] (try (recur i) (catch e 1)))", 18, "not the last thing", None),
+        ("(match 1)", 1, "`match` takes", None),
+        ("(match 1 2)", 1, "`match` takes", None),
+        ("(match 1 _ when)", 10, "`when` takes a guard", None),
+        ("(match 1 (f x y z) 1)", 10, "no pattern", None),
+        ("(try 1 (catch :a))", 8, "`catch` takes", None),
+        ("(try (catch e 1) 2)", 18, "the body comes first", None),
+        ("(catch e 1)", 1, "at the end of `try`", None),
+        ("(+ 1 (def x 2))", 6, "definitions stand at the top", None),
+        ("#(+ % #(* % 2))", 7, "would make % unclear", None),
+        ("(for [:when true] 1)", 6, "bindings are", None),
+        ("(step 1 2)", 1, "`step` takes a name", None),
+        ("(let [[a &] [1]] a)", 10, "`&` is followed", None),
+        ("(let [x 1] (let [{:keys x} {}] 1))", 25, "names in brackets", None),
+        ("; nothing", 1, "the program is empty", None),
+    ],
+)
+def test_messages_point_and_hint(capabilities, source, column, message, hint):
+    with pytest.raises(CompileError) as raised:
+        compile_program(source, parameters=INPUTS, output=None, capabilities=capabilities)
+    assert message in raised.value.message
+    assert (raised.value.line, raised.value.column) == (1, column)
+    if hint is not None:
+        assert hint in (raised.value.hint or "")
+    assert raised.value.render().startswith(f"line 1, column {column}: ")
+
+
+@pytest.mark.parametrize(
+    ("source", "output", "message"),
+    [
+        ("{:total 1}", "[:map [:total :string]]", "at :total: expected :string, found :int"),
+        ("{:totl 1}", "[:map [:total :int]]", "the key :total (:int) is missing; there are :totl"),
+        ('(let [x 1] (if (= x 1) "a" :b))', ":int", "expected :int, found [:union :keyword :string]"),
+        ("(map (fn [x] (str x)) [1])", "[:vector :int]", "at [0]: expected :int, found :string"),
+        ('{:by (frequencies (map :name (call :py.packages "a")))}', "[:map [:by [:vector :int]]]", "at :by"),
+        ("(fn [x] x)", ":int", "expected :int"),
+        ("nil", "[:vector :int]", "expected [:vector :int], found :nil"),
+    ],
+)
+def test_results_that_cannot_be_of_the_output_type(capabilities, source, output, message):
+    with pytest.raises(CompileError) as raised:
+        compile_program(source, parameters=INPUTS, output=parse_type(output), capabilities=capabilities)
+    assert message in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("source", "output"),
+    [
+        ("{:total 1 :more 2}", "[:map [:total :float]]"),
+        ("(:n inputs)", ":int"),
+        ("(if (:n inputs) 1 nil)", ":int"),
+        ("(:other inputs nil)", ":int"),
+        ("[]", "[:vector :string]"),
+        ("{}", "[:map-of :string :int]"),
+        ('(reduce + 0 (map :size (parse-json "[]")))', ":int"),
+        ('(error "never")', ":int"),
+        ("(loop [i 0] (if (< i 3) (recur (inc i)) i))", ":string"),
+    ],
+)
+def test_what_may_be_of_the_output_type_compiles(capabilities, source, output):
+    program = compile_program(source, parameters=INPUTS, output=parse_type(output), capabilities=capabilities)
+    assert program.output == parse_type(output)
+
+
+def test_errors_in_long_programs_show_their_line(capabilities):
+    source = "\n".join([*["(def a 1)"] * 50, "(let [b 2]", "  (+ a c))"])
+    with pytest.raises(CompileError) as raised:
+        compile_program(source, parameters={}, output=None, capabilities=capabilities)
+    assert raised.value.render() == (
+        "line 52, column 8: `c` is not defined\n 52 |   (+ a c))\n    |        ^\nhint: names here are a, b"
+    )
+
+
+def test_effects_are_known_before_anything_runs(capabilities):
+    source = "(if false (call :say 1) (map (fn [n] (call :number n)) []))"
+    program = compile_program(source, parameters={}, output=None, capabilities=capabilities)
+    assert [(each.name, each.mode) for each in program.effects] == [("number", "pure"), ("say", "write")]
