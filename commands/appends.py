@@ -37,7 +37,7 @@ class ShardsDiffer(InvalidInput):
     code = "append.shards-differ"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Written:
     """One event ready for the log."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -75,7 +75,15 @@ class Handling:
     decide: Callable[[Services, StreamSlice, Any, datetime], list[DomainEvent]]
 
 
-Reaction = Callable[[Services, Recorded], Any]
+Reaction = Callable[[Services, Recorded], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """A command's answer, and the events whose reactions are still owed: the one who asked need not wait for them."""
+
+    answer: Answer
+    owed: Sequence[Recorded] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +94,27 @@ class CommandHandler:
     commands: Mapping[str, Handling]
     reactions: Mapping[str, Sequence[Reaction]]
 
-    async def handle(self, envelope: CommandEnvelope, principal: str) -> Answer:
+    async def handle(self, envelope: CommandEnvelope, principal: str) -> Handled:
         """Answer a command. Raises ``ServiceUnreachable`` only: nothing is known then; have it delivered again."""
         try:
-            return await self._handle(envelope, token(principal, "principal"))
+            handled = await self._handle(envelope, token(principal, "principal"))
         except ServiceUnreachable:
             raise
         except VersionConflict as error:
-            return _refusal(envelope, "conflict", error)
+            handled = _refusal(envelope, "conflict", error)
         except (InvalidInput, TypeMismatch) as error:
-            return _refusal(envelope, "invalid", error)
+            handled = _refusal(envelope, "invalid", error)
         except PrecedentError as error:
-            return _refusal(envelope, "rejected", error)
+            handled = _refusal(envelope, "rejected", error)
+        return handled if isinstance(handled, Handled) else Handled(handled)
 
-    async def _handle(self, envelope: CommandEnvelope, principal: str) -> Answer:
+    async def react(self, handled: Handled) -> None:
+        """Set off what the command's events set off. Done again when the command is repeated: reactions bear that."""
+        for event in handled.owed:
+            for react in self.reactions.get(event.short_name, ()):
+                await react(self.services, event)
+
+    async def _handle(self, envelope: CommandEnvelope, principal: str) -> Answer | Handled:
         handling = self.commands.get(envelope.type)
         if handling is None:
             known = ", ".join(sorted(self.commands))
@@ -129,11 +144,11 @@ class CommandHandler:
         command: BaseModel,
         stream: StreamId,
         slice_: StreamSlice,
-    ) -> Answer:
+    ) -> Answer | Handled:
         for _ in range(ATTEMPTS):
             caused = [event for event in slice_.events if event.causation == envelope.id]
             if caused:
-                return await self._accept(envelope, caused)
+                return _accepted(envelope, caused)
             now = self.services.clock.now()
             if envelope.expires is not None and envelope.expires <= now:
                 return _refused(envelope, "expired", "command.expired", f"it expired at {envelope.expires}")
@@ -147,19 +162,18 @@ class CommandHandler:
             except VersionConflict:
                 slice_ = await self.services.store.load(stream)
                 continue
-            return await self._accept(envelope, stored)
+            return _accepted(envelope, stored)
         raise VersionConflict(f"{stream} changed {ATTEMPTS} times while {envelope.type} was decided; send it again")
 
-    async def _accept(self, envelope: CommandEnvelope, events: Sequence[Recorded]) -> Answer:
-        for event in events:
-            for react in self.reactions.get(event.short_name, ()):
-                await react(self.services, event)
-        return Answer(
-            commandid=envelope.id,
-            outcome="accepted",
-            position=str(events[-1].position) if events else None,
-            events=tuple(CausedEvent(type=event.type, sequence=str(event.version)) for event in events),
-        )
+
+def _accepted(envelope: CommandEnvelope, events: Sequence[Recorded]) -> Handled:
+    answer = Answer(
+        commandid=envelope.id,
+        outcome="accepted",
+        position=str(events[-1].position) if events else None,
+        events=tuple(CausedEvent(type=event.type, sequence=str(event.version)) for event in events),
+    )
+    return Handled(answer, events)
 
 
 def _draft(

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from adapters.nats.connection import Connection
 from adapters.nats.dead_letters import bury
-from commands.handle import Answer, CommandEnvelope, CommandHandler, ErrorDetail, is_final
+from commands.handle import Answer, CommandEnvelope, CommandHandler, ErrorDetail, Handled, is_final
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import token
 
@@ -95,7 +95,10 @@ class CommandBus:
     async def _consume(self, body: bytes, message: NatsMessage) -> None:
         subject = message.raw_message.subject
         try:
-            answer = await self._answer(subject, body)
+            handled = await self._handle(subject, body)
+            await self._reply(message, handled.answer)
+            await self._handler.react(handled)
+            await self._keep(subject, handled.answer)
         except ServiceUnreachable as error:
             logger.warning("command on %s waits for a service: %s", subject, error)
             await message.nack(delay=1)
@@ -103,17 +106,16 @@ class CommandBus:
             logger.exception("command on %s failed in its handler", subject)
             await self._retry_or_bury(message, subject, body, error)
         else:
-            await self._reply(message, answer)
-            await self._keep(subject, answer)
             await message.ack()
 
-    async def _answer(self, subject: str, body: bytes) -> Answer:
+    async def _handle(self, subject: str, body: bytes) -> Handled:
         try:
             address = Address.parse(subject)
             envelope = _envelope(address, body)
         except PrecedentError as error:
             await bury(self._connection, subject, body, f"{error.code}: {error}", self._handler.services.clock.now())
-            return Answer(commandid="", outcome="invalid", error=ErrorDetail(code=error.code, message=str(error)))
+            detail = ErrorDetail(code=error.code, message=str(error))
+            return Handled(Answer(commandid="", outcome="invalid", error=detail))
         return await self._handler.handle(envelope, address.principal)
 
     async def _retry_or_bury(self, message: NatsMessage, subject: str, body: bytes, error: Exception) -> None:

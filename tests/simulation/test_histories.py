@@ -123,9 +123,12 @@ class History:
         envelope = CommandEnvelope(id=command, type=kind, tenant=TENANT, data=data)
         while True:
             try:
-                answer = await self.handler.handle(envelope, "someone")
+                handled = await self.handler.handle(envelope, "someone")
+                if self.dice.random() < 0.9:  # else whoever handled it dies before it can react
+                    await self.handler.react(handled)
             except ServiceUnreachable:
                 continue
+            answer = handled.answer
             self.answers.setdefault(command, []).append(answer)
             if answer.outcome != "conflict":
                 await self.services.answers.put(TENANT, command, answer.model_dump_json().encode())
