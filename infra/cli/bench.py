@@ -1,0 +1,34 @@
+"""``bench``: figures of this machine. Each benchmark is a package ``infra.bench.NAME`` with a ``command``."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Final
+
+import click
+
+import infra.bench
+from infra.cli.exits import DONE, NO
+from infra.cli.invocation import Invocation, examples, invoked
+
+ALL: Final = "all"
+NAMES: Final = tuple(sorted(found.name for found in pkgutil.iter_modules(infra.bench.__path__) if found.ispkg))
+
+
+@click.command(
+    epilog=examples("precedent bench bfcl", "precedent bench bfcl --entries 50 --json", "precedent bench all")
+)
+@click.argument("name", type=click.Choice([*NAMES, ALL]))
+@click.option("--entries", type=click.IntRange(min=1), metavar="N", help="The first N entries of the workload only.")
+@invoked
+def bench(cli: Invocation, name: str, entries: int | None) -> int:
+    """Run benchmark NAME on servers of its own, and print its figures as a table or as JSON.
+
+    Exit code 1: a figure that must hold (every run right, every replay identical or explained) does not.
+    """
+    passed = True
+    for each in NAMES if name == ALL else (name,):
+        command = importlib.import_module(f"infra.bench.{each}.command")
+        passed = command.bench(as_json=cli.output.as_json, entries=entries) and passed
+    return DONE if passed else NO

@@ -1,0 +1,22 @@
+"""How an error is told: one message on stderr, with ``--json`` also a document on stdout, and the exit code."""
+
+from __future__ import annotations
+
+from rich.text import Text
+
+from infra.cli.exits import exit_code
+from infra.cli.output import Output
+
+
+def tell_error(output: Output, message: str) -> None:
+    """Say on stderr what is wrong."""
+    output.notes.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+
+
+def print_error(code: str, message: str, *, as_json: bool) -> int:
+    """Tell the error that ends a command; give the exit code."""
+    output = Output(as_json)
+    status = exit_code(code)
+    output.document({"error": {"code": code, "message": message, "exit": status}})
+    tell_error(output, message)
+    return status

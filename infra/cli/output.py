@@ -1,0 +1,81 @@
+"""What commands print: results on stdout, for people or as JSON; everything else on stderr."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+WIDTH: Final = 160
+"""Columns where the output is no terminal and COLUMNS says nothing."""
+
+_DIGEST: Final = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False, markup=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One command's output. With ``as_json``, stdout has JSON and nothing else."""
+
+    as_json: bool
+    screen: Console = field(default_factory=lambda: _console(stderr=False))
+    notes: Console = field(default_factory=lambda: _console(stderr=True))
+
+    def show(self, *renderables: RenderableType) -> None:
+        """Print for people; nothing with ``as_json``."""
+        if not self.as_json:
+            for renderable in renderables:
+                self.screen.print(renderable)
+
+    def document(self, document: Any) -> None:
+        """Print the one JSON document of a command; nothing without ``as_json``."""
+        if self.as_json:
+            write_json(document, indent=True)
+
+    def note(self, text: str) -> None:
+        """Say on stderr what is going on."""
+        self.notes.print(Text(text, style="dim"))
+
+    def warn(self, text: str) -> None:
+        """Say on stderr what is not as it should be."""
+        self.notes.print(Text.assemble(("note: ", "yellow"), text))
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """A progress bar on stderr, seen on a terminal only; tell it how much is done of how much."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.notes, transient=True, disable=not self.notes.is_terminal) as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def write_json(document: Any, *, indent: bool = False) -> None:
+    """One JSON document on stdout, ended by a line feed."""
+    options = orjson.OPT_INDENT_2 if indent else 0
+    text = orjson.dumps(document, default=_plainly, option=options | orjson.OPT_NON_STR_KEYS).decode()
+    sys.stdout.write(text + "\n")
+
+
+def _plainly(value: Any) -> Any:
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    return str(value)
+
+
+def short(text: str) -> str:
+    """The text with digests cut to what tells them apart."""
+    return _DIGEST.sub(r"sha256:\1…", text)

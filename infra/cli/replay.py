@@ -1,0 +1,116 @@
+"""``replay``: verify a recorded run against its journal, or look at it as of an event. Nothing is executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from rich.rule import Rule
+from rich.text import Text
+
+from commands.replays import verify_run, view_run
+from domain.kernel.errors import NotFound
+from domain.kernel.ids import StreamId
+from domain.runs.replay import Replay
+from domain.runs.state import Run
+from infra.cli.exits import DONE
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.results import plain_output, render_result
+from infra.cli.session import Session, session
+from infra.cli.watching import Watch
+
+
+@click.command(
+    epilog=examples("precedent replay RUN", "precedent replay RUN --mode view --at 12", "precedent replay RUN --json")
+)
+@click.argument("run")
+@click.option(
+    "--mode",
+    type=click.Choice(["verify", "view"]),
+    default="verify",
+    show_default=True,
+    help="verify: execute the program again, every effect answered from the journal, and compare. view: state and "
+    "timeline as of an event.",
+)
+@click.option("--at", type=click.IntRange(min=1), metavar="N", help="With view: after the run's first N events.")
+@invoked
+def replay(cli: Invocation, run: str, mode: str, at: int | None) -> int:
+    """Replay RUN from its events alone: no tool is called, no model asked.
+
+    Exit code 0: the same requests, lanes and output bytes. 3: it diverged, and the message says at which effect.
+    """
+    if mode == "view":
+        return complete(_view(cli, run, at))
+    if at is not None:
+        raise click.UsageError("--at goes with --mode view; a verification goes through the whole run")
+    return complete(_verify(cli, run))
+
+
+async def _verify(cli: Invocation, name: str) -> int:
+    async with session(cli, services=False) as connected:
+        await verify_and_report(cli, connected, name)
+    return DONE
+
+
+async def verify_and_report(cli: Invocation, connected: Session, name: str) -> Replay:
+    """Verify a run and print what was compared. Raises ``ReplayDiverged``, ``NotFound``, ``UnknownEventType``."""
+    result = await verify_run(connected.store, connected.run(name))
+    cli.output.document(
+        {
+            "run": name,
+            "identical": True,
+            "status": result.ended,
+            "events": result.events,
+            "effects": result.effects,
+            "output_digest": result.output_digest,
+            "fuel": result.fuel,
+        }
+    )
+    compared = f"{result.effects} of {result.effects} effects asked alike and answered from the journal"
+    cli.output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {result.events} events read"))
+    if result.output_digest is not None:
+        cli.output.show(Text(f"output {result.output_digest}: the same bytes"))
+    cli.output.show(Text("no tool was called, no model was asked", style="dim"))
+    return result
+
+
+async def _view(cli: Invocation, name: str, at: int | None) -> int:
+    async with session(cli, services=False) as connected:
+        stream = connected.run(name)
+        state = await view_run(connected.store, stream, at)
+        watch = await _watch(cli, connected, stream, at)
+    cli.output.document(_state(name, watch.events, state))
+    waits = f", waits for {', '.join(sorted(state.waiting))}" if state.waiting else ""
+    paused = ", paused" if state.paused else ""
+    cli.output.show(Rule(f"after event {watch.events}: {state.phase}{paused}{waits}", align="left"))
+    if state.output is not None:
+        cli.output.show(render_result(state.output))
+    return DONE
+
+
+async def _watch(cli: Invocation, connected: Session, stream: StreamId, at: int | None) -> Watch:
+    events = (await connected.store.load(stream)).events
+    if at is not None and at > len(events):
+        raise NotFound(f"run {stream.id} has {len(events)} events; --at {at} is beyond them")
+    cli.output.show(Rule(f"run {stream.id}", align="left", style="dim"))
+    watch = Watch(cli.output, every=False)
+    with watch:
+        for event in events[:at]:
+            watch.see(event, stream.id)
+    return watch
+
+
+def _state(name: str, events: int, state: Run) -> dict[str, Any]:
+    return {
+        "run": name,
+        "events": events,
+        "phase": state.phase,
+        "paused": state.paused,
+        "route": state.route,
+        "plans": [{"source": draft.source, "rejected": draft.rejected} for draft in state.drafts],
+        "effects": {key: {"tool": entry.tool, "settlement": entry.settlement} for key, entry in state.journal.items()},
+        "waiting": sorted(state.waiting),
+        "spent": {"tool_calls": state.spent.tool_calls, "tokens": state.spent.tokens, "usd": state.spent.usd},
+        "output": None if state.output is None else plain_output(state.output),
+        "error": None if state.error is None else state.error.error.model_dump(),
+    }

@@ -1,0 +1,172 @@
+"""``run`` and ``submit``: a task file becomes a run; ``run`` follows it live from the log and prints what it gave."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+from rich.rule import Rule
+from rich.text import Text
+
+from commands.handle import CommandEnvelope
+from commands.ports import Selection
+from domain.kernel.ids import Positions
+from domain.runs.state import Phase
+from domain.runs.task import TaskFile
+from infra.cli.answers import report_answer
+from infra.cli.documents import text_of, yaml_of
+from infra.cli.errors import tell_error
+from infra.cli.exits import DONE, NO
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.results import plain_output, render_result
+from infra.cli.session import Session, session
+from infra.cli.watching import Watch
+from projections.applying import closing
+
+task_argument = click.argument("task", metavar="TASK.yaml")
+
+
+@click.command(
+    epilog=examples(
+        "precedent run examples/word-count.yaml",
+        "precedent run --json examples/word-count.yaml | jq .output",
+        "precedent run --every examples/licences.yaml",
+    )
+)
+@task_argument
+@click.option("--every", is_flag=True, help="Show each event; else repeated answers of one tool are counted.")
+@invoked
+def run(cli: Invocation, task: str, *, every: bool) -> int:
+    """Submit the task in TASK.yaml (- for stdin), show what happens as it happens, and print the result.
+
+    What is shown comes from the log itself. Effects that wait for a person show the command that lets them go on.
+    docs/tasks.md describes the file. Exit code 0: completed. 1: failed or cancelled.
+    """
+    return complete(_run(cli, read_task(task), every=every))
+
+
+@click.command(
+    epilog=examples("precedent submit examples/word-count.yaml", "precedent submit --json task.yaml | jq .run")
+)
+@task_argument
+@invoked
+def submit(cli: Invocation, task: str) -> int:
+    """Submit the task in TASK.yaml (- for stdin) and print the id of its run, without waiting for the result."""
+    return complete(_submit(cli, read_task(task)))
+
+
+def read_task(file: str) -> dict[str, Any]:
+    """The task in a file. Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field."""
+    document = yaml_of(text_of(file), file)
+    TaskFile.read(document)
+    return dict(document)
+
+
+async def _submit(cli: Invocation, task: dict[str, Any]) -> int:
+    async with session(cli, services=True) as connected:
+        envelope = connected.envelope("SubmitRun", {"task": task})
+        answer = await connected.send(envelope)
+    if answer.outcome != "accepted":
+        return report_answer(cli.output, answer, "")
+    cli.output.document({"run": envelope.id, "position": answer.position})
+    cli.output.show(Text.assemble(("submitted", "green"), f"  run {envelope.id}"))
+    cli.output.show(f"see it: precedent show {envelope.id}")
+    if connected.own:
+        cli.output.warn("nothing drives the run any more; it goes on when a worker runs: `precedent up --detach`")
+    return DONE
+
+
+async def _run(cli: Invocation, task: dict[str, Any], *, every: bool) -> int:
+    async with session(cli, services=True) as connected:
+        return await run_task(cli, connected, task, every=every)
+
+
+async def run_task(cli: Invocation, connected: Session, task: dict[str, Any], *, every: bool = False) -> int:
+    """Submit a task, follow its run to its end, print its result; give the exit code."""
+    envelope = connected.envelope("SubmitRun", {"task": task})
+    after = await connected.store.end()
+    answer = await connected.send(envelope)
+    if answer.outcome != "accepted":
+        return report_answer(cli.output, answer, "")
+    cli.output.show(Rule(f"run {envelope.id}", align="left", style="dim"))
+    watch = Watch(cli.output, every=every)
+    try:
+        with watch:
+            await follow(connected, envelope.id, after, watch)
+    except asyncio.CancelledError:
+        _say_what_remains(cli, connected, envelope)
+        raise
+    return report_end(cli, envelope.id, watch)
+
+
+async def follow(connected: Session, run: str, after: Positions, watch: Watch) -> None:
+    """Show a run's events until it has ended."""
+    selection = Selection(tenant=connected.settings.tenant, category="run", stream=run)
+    async with closing(connected.store.follow(after, selection)) as batches:
+        async for batch in batches:
+            for event in batch:
+                watch.see(event, run)
+            if watch.run.ended:
+                return
+
+
+def _say_what_remains(cli: Invocation, connected: Session, envelope: CommandEnvelope) -> None:
+    if connected.own:
+        cli.output.warn(f"run {envelope.id} is kept and goes on when a worker runs: `precedent up --detach`")
+    else:
+        cli.output.warn(f"run {envelope.id} goes on without you")
+    cli.output.warn(f"see it: precedent show {envelope.id}; end it: precedent cancel {envelope.id}")
+
+
+def report_end(cli: Invocation, run: str, watch: Watch) -> int:
+    """Print what an ended run gave and used; give the exit code."""
+    ended, task = watch.run, watch.run.accepted_task
+    completed = ended.phase is Phase.COMPLETED
+    document: dict[str, Any] = {"run": run, "status": ended.phase, "usage": usage(watch)}
+    if completed:
+        document |= {"output": plain_output(ended.output), "type": task.output, "value": ended.output}
+        cli.output.show(Rule("result", align="left", style="green"), render_result(ended.output))
+    if ended.error is not None:
+        error = ended.error
+        document["error"] = {**error.error.model_dump(), "effect": error.effect, "advice": error.advice}
+    cli.output.document(document)
+    cli.output.show(Rule(style="dim"), _summary(run, watch))
+    if ended.error is not None:
+        where = f" at effect {ended.error.effect}" if ended.error.effect is not None else ""
+        tell_error(cli.output, f"run {run} failed{where} ({ended.error.error.type}): {ended.error.error.message}")
+        cli.output.warn(ended.error.advice)
+    elif not completed:
+        tell_error(cli.output, f"run {run} was cancelled")
+    return DONE if completed else NO
+
+
+def usage(watch: Watch) -> dict[str, Any]:
+    """What a run used."""
+    assert watch.began is not None, "an ended run has events"
+    assert watch.ended is not None, "an ended run has events"
+    spent = watch.run.spent
+    return {
+        "seconds": (watch.ended - watch.began).total_seconds(),
+        "events": watch.events,
+        "tool_calls": spent.tool_calls,
+        "model_calls": watch.model_calls,
+        "tokens": spent.tokens,
+        "usd": spent.usd,
+    }
+
+
+def _summary(run: str, watch: Watch) -> Text:
+    used = usage(watch)
+    parts = [
+        f"{used['seconds']:.2f} s",
+        f"{used['events']} events",
+        f"{used['tool_calls']} tool calls",
+        f"{used['model_calls']} model calls",
+        f"{used['tokens']} tokens",
+        f"{used['usd']:.4f} USD",
+    ]
+    return Text(
+        f"{watch.run.phase}  {' · '.join(parts)}\nall of it: precedent show {run}; again: precedent replay {run}",
+        style="dim",
+    )

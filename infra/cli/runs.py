@@ -1,0 +1,71 @@
+"""``runs``: the run table, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Final
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from domain.runs.state import Phase
+from infra.cli.exits import DONE
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.session import session
+from projections.runs import RunRow, list_runs
+
+STATUSES: Final = (*(phase.value for phase in Phase if phase is not Phase.NEW), "paused", "waiting")
+STYLES: Final = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "yellow",
+    "waiting": "bold yellow",
+    "paused": "yellow",
+}
+
+
+@click.command(
+    epilog=examples("precedent runs", "precedent runs --status waiting", "precedent runs --goal licences --json")
+)
+@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Of this status only; may be repeated.")
+@click.option("--goal", metavar="TEXT", help="Whose goal contains this text.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@invoked
+def runs(cli: Invocation, status: Sequence[str], goal: str | None, limit: int) -> int:
+    """List runs, the newest first, with where each stands and what it used."""
+    return complete(_runs(cli, status, goal, limit))
+
+
+async def _runs(cli: Invocation, status: Sequence[str], goal: str | None, limit: int) -> int:
+    async with session(cli, services=False) as connected:
+        await connected.read_up_to(await connected.store.end())
+        async with connected.database.transaction() as transaction:
+            rows = await list_runs(transaction, connected.settings.tenant, status=status, goal_has=goal, limit=limit)
+    cli.output.document({"runs": [asdict(row) for row in rows]})
+    cli.output.show(_table(rows) if rows else "no runs; submit one with `precedent run TASK.yaml`")
+    return DONE
+
+
+def _table(rows: Sequence[RunRow]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("submitted (UTC)", no_wrap=True)
+    for name in ("took", "events", "calls", "tokens"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("goal", no_wrap=True, overflow="ellipsis", ratio=1)
+    for row in rows:
+        took = (row.ended_at or row.updated_at) - row.submitted_at
+        table.add_row(
+            row.id,
+            Text(row.status, STYLES.get(row.status, "")),
+            f"{row.submitted_at:%Y-%m-%d %H:%M:%S}",
+            f"{took.total_seconds():.2f} s",
+            str(row.events),
+            str(row.tool_calls),
+            str(row.tokens),
+            Text(row.goal),
+        )
+    return table

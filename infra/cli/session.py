@@ -1,0 +1,177 @@
+"""Connect to the stack that runs, or run one for as long as a command takes."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from adapters.nats.command_client import CommandClient
+from adapters.nats.connection import Connection
+from adapters.nats.event_store import JetStreamEventStore
+from adapters.postgres.database import PostgresDatabase
+from adapters.system.clock import SystemClock, SystemRandomness
+from commands.catalog import COMMANDS
+from commands.handle import Answer, CommandEnvelope
+from domain.kernel.errors import PrecedentError
+from domain.kernel.ids import Positions, StreamId, ulid
+from infra.bootstrap import connected, database, event_store
+from infra.cli.invocation import Invocation
+from infra.settings import Settings
+from infra.stack.endpoints import Endpoints, endpoints_of
+from infra.stack.errors import StackAlreadyRunning
+from infra.stack.service import Service
+from infra.stack.stack import embedded
+from infra.stack.state import read_state
+from projections import builds
+from projections.catalog import PROJECTIONS
+from projections.runner import Runner
+from projections.waiting import wait_for
+
+SERVICES: Final = tuple(
+    Service(name=name, argv=(sys.executable, "-m", "infra.workers", name)) for name in ("worker", "projector")
+)
+
+ROWS_WITHIN: Final = 10.0
+"""Seconds for the read side to reach what has been written."""
+
+ANSWERS_WITHIN: Final = 10.0
+"""Seconds for the answer to a command."""
+
+STARTED_WITHIN: Final = 20.0
+"""Seconds for a stack that another process is starting."""
+
+
+class NoWorker(PrecedentError):
+    """The stack that runs was started by a command that only reads: end that, or wait for its end, and try again."""
+
+    code = "stack.no-worker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A connected client of one deployment."""
+
+    settings: Settings
+    endpoints: Endpoints
+    connection: Connection
+    store: JetStreamEventStore
+    database: PostgresDatabase
+    commands: CommandClient
+    own: bool
+    """Whether this command started the stack, and so will stop it."""
+    projected: bool
+    """Whether a projector keeps the read side in step."""
+
+    def run(self, name: str) -> StreamId:
+        """Stream of a run. Raises ``HostileName``."""
+        return StreamId(self.settings.tenant, "run", name)
+
+    def envelope(self, command: str, data: dict[str, Any]) -> CommandEnvelope:
+        """A new command."""
+        now = SystemClock().now()
+        return CommandEnvelope(id=new_id(), type=command, tenant=self.settings.tenant, time=now, data=data)
+
+    async def send(self, envelope: CommandEnvelope) -> Answer:
+        """Send a command of the catalog and give its answer. Raises ``AnswerOverdue``, ``ServiceUnreachable``."""
+        return await self.commands.send(envelope, COMMANDS[envelope.type].category, within=ANSWERS_WITHIN)
+
+    async def read_up_to(self, wanted: Positions) -> None:
+        """Wait until the read side has what is in the log up to there. Raises ``ProjectionBehind``."""
+        await builds.prepare(self.database, PROJECTIONS.values())
+        runner = None
+        if not self.projected:
+            runner = asyncio.create_task(Runner(self.store, self.database, tuple(PROJECTIONS.values())).run())
+        try:
+            await wait_for(self.database, wanted, PROJECTIONS, ROWS_WITHIN)
+        finally:
+            if runner is not None:
+                runner.cancel()
+                with suppress(asyncio.CancelledError, PrecedentError):
+                    await runner
+
+
+def new_id() -> str:
+    """A new command id, which is also the id of the stream that the command begins."""
+    milliseconds = int(SystemClock().now().timestamp() * 1000)
+    return ulid(milliseconds, SystemRandomness().bytes(10))
+
+
+def principal() -> str:
+    """Who sends commands from here: the login name, as far as it can be one token of a subject."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):
+        name = "operator"
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)[:64] or "operator"
+
+
+@asynccontextmanager
+async def session(cli: Invocation, *, services: bool) -> AsyncIterator[Session]:
+    """Connect; without ``services`` a stack started here has broker and database only, which is enough to read.
+
+    Raises ``ConfigurationError``, ``NoWorker``, and what the servers raise when unreachable.
+    """
+    settings = cli.settings()
+    async with AsyncExitStack() as stack:
+        endpoints, own = await _endpoints(cli, settings, stack, services=services)
+        connection = await stack.enter_async_context(connected(endpoints, "precedent-cli"))
+        yield Session(
+            settings=settings,
+            endpoints=endpoints,
+            connection=connection,
+            store=await stack.enter_async_context(event_store(connection, endpoints)),
+            database=await stack.enter_async_context(database(endpoints)),
+            commands=await stack.enter_async_context(CommandClient(connection, settings.tenant, principal())),
+            own=own,
+            projected=_runs(settings, "projector"),
+        )
+
+
+async def _endpoints(
+    cli: Invocation, settings: Settings, stack: AsyncExitStack, *, services: bool
+) -> tuple[Endpoints, bool]:
+    found = endpoints_of(settings)
+    if found is None:
+        try:
+            return await _start(cli, settings, stack, services=services), True
+        except StackAlreadyRunning:
+            found = await _started_by_another(settings)
+    if services and not _runs(settings, "worker"):
+        raise NoWorker(
+            f"the stack of {settings.data} runs without a worker, for a command that only reads; "
+            "wait for its end or stop it (`precedent status` shows its process), and try again"
+        )
+    return found, False
+
+
+def _runs(settings: Settings, service: str) -> bool:
+    """Whether a service of ours runs, as far as can be known: servers configured elsewhere have theirs elsewhere."""
+    if settings.nats.url is not None and settings.database.url is not None:
+        return True
+    state = read_state(settings.data)
+    return state is not None and service in state.components
+
+
+async def _start(cli: Invocation, settings: Settings, stack: AsyncExitStack, *, services: bool) -> Endpoints:
+    what = "broker, database and services" if services else "broker and database"
+    note = f"starting {what} for this command (data in {settings.data}; `precedent up --detach` keeps them running)"
+    cli.output.note(note)
+    return await stack.enter_async_context(embedded(settings, services=SERVICES if services else ()))
+
+
+async def _started_by_another(settings: Settings) -> Endpoints:
+    """Wait for a stack that another process is just starting or stopping. Raises ``StackAlreadyRunning``."""
+    deadline = asyncio.get_running_loop().time() + STARTED_WITHIN
+    while (found := endpoints_of(settings)) is None:
+        if asyncio.get_running_loop().time() > deadline:
+            raise StackAlreadyRunning(
+                f"another process has the data in {settings.data} and is not ready; `precedent status` shows it"
+            )
+        await asyncio.sleep(0.1)
+    return found

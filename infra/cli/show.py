@@ -1,0 +1,223 @@
+"""``show`` and ``decisions``: one run, from the log (state, plan, result) and the read side (timeline, decisions)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import click
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from commands.replays import recorded_events
+from domain.kernel.ids import Positions
+from domain.kernel.values import decode
+from domain.rtfs.types import plain
+from domain.runs.replay import fold
+from domain.runs.state import Entry, Run, Settlement
+from infra.cli.exits import DONE
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import short
+from infra.cli.results import plain_output, render_result
+from infra.cli.runs import STYLES
+from infra.cli.session import Session, session
+from infra.cli.timeline import render_line
+from infra.cli.watching import approval, listing, resolution
+from projections.ledger import LedgerEntry, decisions_of_run
+from projections.runs import RunRow, get_run
+from projections.timeline import Line, timeline_of_run
+
+PAGE = 1000
+"""Rows of one query."""
+
+
+class _Versioned(Protocol):
+    @property
+    def version(self) -> int: ...
+
+
+T = TypeVar("T", bound=_Versioned)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """All that is known of a run."""
+
+    id: str
+    run: Run
+    row: RunRow
+    timeline: Sequence[Line]
+    decisions: Sequence[LedgerEntry]
+
+
+@click.command(epilog=examples("precedent show RUN", "precedent show RUN --json | jq .output"))
+@click.argument("run")
+@invoked
+def show(cli: Invocation, run: str) -> int:
+    """Show a run: where it stands, what waits for a person and how to settle it, timeline, decisions, plan, result."""
+    return complete(_show(cli, run))
+
+
+@click.command(epilog=examples("precedent decisions RUN", "precedent decisions RUN --json"))
+@click.argument("run")
+@invoked
+def decisions(cli: Invocation, run: str) -> int:
+    """Show the decision ledger of a run: who chose what, among which options, why, and the digest of what was seen."""
+    return complete(_decisions(cli, run))
+
+
+async def _show(cli: Invocation, name: str) -> int:
+    async with session(cli, services=False) as connected:
+        shown = await _read(connected, name)
+    cli.output.document(_document(shown))
+    cli.output.show(*_rendered(shown, cli.output.screen.width))
+    return DONE
+
+
+async def _decisions(cli: Invocation, name: str) -> int:
+    async with session(cli, services=False) as connected:
+        shown = await _read(connected, name)
+    cli.output.document({"run": name, "decisions": [each._asdict() for each in shown.decisions]})
+    cli.output.show(_ledger(shown.decisions))
+    return DONE
+
+
+async def _read(connected: Session, name: str) -> Shown:
+    """Everything of a run as of now. Raises ``NotFound``."""
+    stream = connected.run(name)
+    run = fold(await recorded_events(connected.store, stream))
+    newest = (await connected.store.load(stream)).events[-1]
+    await connected.read_up_to(Positions({}).advanced(newest.position))
+    async with connected.database.transaction() as transaction:
+        row = await get_run(transaction, stream.tenant, name)
+        timeline = await _pages(timeline_of_run, transaction, stream.tenant, name)
+        ledger = await _pages(decisions_of_run, transaction, stream.tenant, name)
+    assert row is not None, "the read side has every event of the run"
+    return Shown(id=name, run=run, row=row, timeline=timeline, decisions=ledger)
+
+
+async def _pages(
+    query: Callable[..., Awaitable[Sequence[T]]], connection: AsyncConnection, tenant: str, run: str
+) -> list[T]:
+    rows: list[T] = []
+    while page := await query(connection, tenant, run, after=rows[-1].version if rows else 0, limit=PAGE):
+        rows += page
+    return rows
+
+
+def _document(shown: Shown) -> dict[str, Any]:
+    run, row = shown.run, shown.row
+    task = run.accepted_task
+    document: dict[str, Any] = {
+        "run": shown.id,
+        "status": row.status,
+        "goal": task.goal,
+        "inputs": plain(task.input_values),
+        "tools": task.tools,
+        "route": row.route,
+        "submitted_by": row.submitted_by,
+        "submitted_at": row.submitted_at,
+        "ended_at": row.ended_at,
+        "position": row.position,
+        "usage": {name: getattr(row, name) for name in ("events", "tool_calls", "model_calls", "tokens", "usd")},
+        "waiting": [_waiting_document(shown.id, key, run.journal[key]) for key in sorted(run.waiting)],
+        "plan": run.drafts[-1].source if run.drafts else None,
+        "program": row.program,
+        "timeline": [line._asdict() for line in shown.timeline],
+        "decisions": [each._asdict() for each in shown.decisions],
+    }
+    if row.output_digest is not None:
+        document |= {"output": plain_output(run.output), "type": task.output, "value": run.output}
+    if run.error is not None:
+        error = run.error
+        document["error"] = {**error.error.model_dump(), "effect": error.effect, "advice": error.advice}
+    return document
+
+
+def _waiting_document(run: str, key: str, entry: Entry) -> dict[str, Any]:
+    return {
+        "effect": key,
+        "tool": entry.tool,
+        "why": entry.settlement,
+        "arguments": plain(decode(entry.arguments)),
+        "settle_with": _ways_out(run, key, entry),
+    }
+
+
+def _ways_out(run: str, key: str, entry: Entry) -> tuple[str, ...]:
+    return approval(run, key) if entry.settlement is Settlement.AWAITING_APPROVAL else resolution(run, key)
+
+
+def _rendered(shown: Shown, width: int) -> list[RenderableType]:
+    run = shown.run
+    parts: list[RenderableType] = [Rule(f"run {shown.id}", align="left", style="dim"), _head(shown)]
+    if run.waiting:
+        parts += [Rule("waits for a person", align="left", style="yellow")]
+        parts += [_waiting(shown.id, key, run.journal[key]) for key in sorted(run.waiting)]
+    if run.drafts:
+        parts += [Rule("plan", align="left", style="dim"), listing(run.drafts[-1].source)]
+    parts += [Rule("timeline", align="left", style="dim")]
+    parts += [render_line(line, shown.row.submitted_at, width) for line in shown.timeline]
+    parts += [Rule("decisions", align="left", style="dim"), _ledger(shown.decisions)]
+    if shown.row.output_digest is not None:
+        parts += [Rule("result", align="left", style="green"), render_result(run.output)]
+    if run.error is not None:
+        parts += [Rule("error", align="left", style="red"), _error(run)]
+    return parts
+
+
+def _head(shown: Shown) -> Table:
+    row, task = shown.row, shown.run.accepted_task
+    took = (row.ended_at or row.updated_at) - row.submitted_at
+    table = Table.grid(padding=(0, 2))
+    used = f"{row.tool_calls} tool calls, {row.model_calls} model calls, {row.tokens} tokens, {row.usd:.4f} USD"
+    lines = {
+        "goal": Text(task.goal),
+        "status": Text(row.status, STYLES.get(row.status, "")),
+        "submitted": Text(f"{row.submitted_at:%Y-%m-%d %H:%M:%S} UTC by {row.submitted_by.partition(':')[2]}"),
+        "route": Text(row.route or "-"),
+        "used": Text(f"{took.total_seconds():.2f} s, {row.events} events, {used}"),
+    }
+    for label, value in lines.items():
+        table.add_row(Text(label, style="dim"), value)
+    return table
+
+
+def _waiting(run: str, key: str, entry: Entry) -> RenderableType:
+    text = Text.assemble((key, "bold"), f"  {entry.tool}  {entry.settlement}\n")
+    text.append(f"{plain(decode(entry.arguments))}\n", style="dim")
+    text.append("\n".join(_ways_out(run, key, entry)), style="bold")
+    return Padding(text, (0, 0, 0, 2))
+
+
+def _ledger(entries: Sequence[LedgerEntry]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("who", "as", "event", "effect", "chose", "among"):
+        table.add_column(name, no_wrap=name != "among")
+    table.add_column("because", ratio=1)
+    table.add_column("saw", no_wrap=True)
+    for each in entries:
+        first, _, rest = each.reason.partition("\n")
+        table.add_row(
+            each.actor.partition(":")[2],
+            each.role,
+            each.event,
+            each.effect or "",
+            each.chosen,
+            " | ".join(each.options),
+            Text(f"{first} …" if rest else first),
+            Text(short(each.saw), style="dim"),
+        )
+    return table
+
+
+def _error(run: Run) -> Text:
+    assert run.error is not None, "only failed runs come here"
+    error = run.error
+    where = f" at effect {error.effect}" if error.effect is not None else ""
+    return Text.assemble((error.error.type + where, "red"), f"\n{error.error.message}\n", (error.advice, "bold"))

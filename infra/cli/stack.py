@@ -1,0 +1,160 @@
+"""``up``, ``down`` and ``status``: the stack and our services over one data directory."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from adapters.nats.dead_letters import dead_letters
+from infra.bootstrap import connected, database, event_store
+from infra.cli.exits import DONE, NO
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import Output
+from infra.cli.session import SERVICES
+from infra.settings import Settings
+from infra.stack import commands as stack
+from infra.stack.endpoints import Endpoints, endpoints_of
+from projections import builds
+from projections.catalog import PROJECTIONS
+from projections.extent import count
+
+data_option = click.option(
+    "--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory instead of the configured one."
+)
+
+
+@click.command(
+    epilog=examples("precedent up --detach", "precedent up --data /srv/precedent", "precedent up --json --detach")
+)
+@click.option("--detach", is_flag=True, help="Return once all is ready, and leave it running.")
+@data_option
+@invoked
+def up(cli: Invocation, *, detach: bool, data: Path | None) -> int:
+    """Start the broker, the database, the worker and the projector, and keep them running.
+
+    Whatever dies is started again; the data is kept. Servers that the configuration names elsewhere are not started.
+    """
+    settings = cli.settings(data=data)
+    if detach:
+        _report_ready(cli.output, stack.up_detached(settings, services=SERVICES), "stop it with `precedent down`")
+        return DONE
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
+    return complete(_serve(cli.output, settings))
+
+
+async def _serve(output: Output, settings: Settings) -> int:
+    def ready(endpoints: Endpoints) -> None:
+        _report_ready(output, endpoints, "Ctrl-C stops it")
+
+    await stack.up(settings, services=SERVICES, on_ready=ready)
+    return DONE
+
+
+def _report_ready(output: Output, endpoints: Endpoints, ending: str) -> None:
+    output.document({"data": str(endpoints.data), "nats": endpoints.nats_url, "running": True})
+    output.show(Text.assemble(("ready", "bold green"), f"  data in {endpoints.data}, broker at {endpoints.nats_url}"))
+    output.show(Text(f"{ending}; `precedent status` shows what runs, logs are in {endpoints.data / 'logs'}"))
+    sys.stdout.flush()
+
+
+@click.command(epilog=examples("precedent down", "precedent down --data /srv/precedent"))
+@data_option
+@invoked
+def down(cli: Invocation, *, data: Path | None) -> int:
+    """Stop what `precedent up` started. The data is kept, and unfinished runs go on at the next start."""
+    settings = cli.settings(data=data)
+    stopped = stack.down(settings.data)
+    cli.output.document({"data": str(settings.data), "stopped": stopped})
+    cli.output.show("stopped" if stopped else f"nothing runs on {settings.data}")
+    return DONE
+
+
+@click.command(epilog=examples("precedent status", "precedent status --json"))
+@data_option
+@invoked
+def status(cli: Invocation, *, data: Path | None) -> int:
+    """Show what runs, its memory and restarts, how far the projections are, and how many messages are dead.
+
+    Exit code 0: the servers answer. 1: nothing runs. 5: a server that is configured or should run does not answer.
+    """
+    settings = cli.settings(data=data)
+    report = stack.status(settings.data)
+    endpoints = endpoints_of(settings)
+    if not report.running and endpoints is None:
+        cli.output.document({"data": str(settings.data), "running": False})
+        cli.output.show(f"nothing runs on {settings.data}; start it with `precedent up --detach`")
+        return NO
+    return complete(_status(cli.output, settings, report, endpoints))
+
+
+async def _status(output: Output, settings: Settings, report: stack.StackStatus, endpoints: Endpoints | None) -> int:
+    inside = await _inside(endpoints) if endpoints is not None else {}
+    output.document({"data": settings.data, "running": True, "phase": report.phase, **_components(report), **inside})
+    output.show(_table(report))
+    if inside:
+        output.show(Text(f"log: {inside['events']} events; dead letters: {inside['dead']}"))
+        output.show(*(_projection(each) for each in inside["projections"]))
+    return DONE
+
+
+def _components(report: stack.StackStatus) -> dict[str, Any]:
+    return {"supervisor": report.supervisor_pid, "components": [asdict(each) for each in report.components]}
+
+
+async def _inside(endpoints: Endpoints) -> dict[str, Any]:
+    async with (
+        connected(endpoints, "precedent-cli") as connection,
+        event_store(connection, endpoints) as store,
+        database(endpoints) as sql,
+    ):
+        end = count(await store.end())
+        dead = [letter async for letter in dead_letters(connection)]
+        await builds.prepare(sql, PROJECTIONS.values())
+        async with sql.transaction() as transaction:
+            known = await builds.states(transaction)
+    projections = [
+        {
+            "name": each.projection,
+            "version": each.version,
+            "state": each.state,
+            "behind": end - count(each.positions),
+            "stopped_at": each.stopped_at,
+            "stopped_because": each.stopped_because,
+        }
+        for each in known
+    ]
+    return {"events": end, "dead": len(dead), "projections": projections}
+
+
+def _projection(known: dict[str, Any]) -> Text:
+    line = Text(f"projection {known['name']} v{known['version']}: {known['state']}, {known['behind']} events behind")
+    if known["stopped_at"] is not None:
+        line.append(f"; STOPPED at {known['stopped_at']}: {known['stopped_because']}", style="bold red")
+    return line
+
+
+def _table(report: stack.StackStatus) -> Table:
+    table = Table("", "state", "process", "up", "restarts", "memory", "address", box=None, pad_edge=False)
+    for each in report.components:
+        table.add_row(
+            each.name,
+            Text("healthy", "green") if each.healthy else Text("down", "red"),
+            str(each.pid or "-"),
+            "-" if each.uptime is None else f"{each.uptime:,.0f} s",
+            str(each.restarts),
+            "-" if each.memory_bytes is None else f"{each.memory_bytes / 2**20:,.0f} MiB",
+            _address(each.url),
+        )
+    return table
+
+
+def _address(url: str | None) -> str:
+    # The database's address holds its password.
+    return "-" if url is None else url.rpartition("@")[2] if "@" in url else url

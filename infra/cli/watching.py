@@ -1,0 +1,168 @@
+"""One run as its events tell it, from the log alone: what it is now, and each event's line as it happens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from datetime import datetime
+from typing import Any, Final, Self
+
+from rich.padding import Padding
+from rich.status import Status
+from rich.syntax import Syntax
+from rich.text import Text
+
+from commands.runs.log import CATALOG
+from domain.kernel.events import Recorded
+from domain.kernel.values import parse_time
+from domain.runs.events import (
+    ApprovalRequested,
+    PlanDrafted,
+    PlanRejected,
+    RunEvent,
+    ToolCallCompleted,
+    ToolCallOutcomeUnknown,
+)
+from domain.runs.state import EMPTY, Run, evolve
+from infra.cli.output import Output
+from infra.cli.timeline import is_recorded, line_of, render_line, seconds
+
+SHOWN_ALIKE: Final = 3
+"""Answers of one tool in a row that are shown singly; those after them are counted in one line."""
+
+_INDENT: Final = (0, 0, 0, 21)
+_PLAIN_PHASES: Final = {"planned": "plans", "routed": "plans", "executing": "executes", "judged": "judges"}
+
+
+def read(event: Recorded) -> RunEvent | None:
+    """The domain event; None where this release does not know it."""
+    decoded = CATALOG.decode(event)
+    return decoded if isinstance(decoded, RunEvent) else None
+
+
+class Watch:
+    """Folds the events of one run and prints them."""
+
+    def __init__(self, output: Output, *, every: bool) -> None:
+        """``every``: print each event, also the hundredth answer of one tool in a row."""
+        self.run: Run = EMPTY
+        self.began: datetime | None = None
+        self.ended: datetime | None = None
+        self.events = 0
+        self.model_calls = 0
+        self._output = output
+        self._alike = _Alike(output.show, sys.maxsize if every else SHOWN_ALIKE)
+        live = not output.as_json and output.screen.is_terminal
+        self._status: Status | nullcontext[None] = output.screen.status("") if live else nullcontext()
+
+    def __enter__(self) -> Self:
+        self._status.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._alike.flush()
+        self._status.__exit__(None, None, None)
+
+    def see(self, recorded: Recorded, name: str) -> None:
+        """Take in the next event of the run ``name``, and print it."""
+        event = read(recorded)
+        self.ended = parse_time(recorded.time)
+        self.began = self.began or self.ended
+        self.events += 1
+        self.model_calls += recorded.short_name in ("ModelCallAnswered", "ModelCallFailed")
+        if event is not None:
+            self.run = evolve(self.run, event)
+        if not self._output.as_json:
+            self._print(recorded, event, name)
+        if isinstance(self._status, Status):
+            self._status.update(self._standing())
+
+    def _print(self, recorded: Recorded, event: RunEvent | None, name: str) -> None:
+        line = line_of(recorded)
+        if line is None:
+            self._output.show(Text(f"{recorded.short_name} (unknown to this release)", style="dim"))
+            return
+        assert self.began is not None, "set with the first event"
+        if isinstance(event, ToolCallCompleted) and self._alike.counts(event):
+            return
+        if not isinstance(event, ToolCallCompleted):
+            self._alike.flush()
+        recorded_answer = is_recorded(recorded.short_name, recorded.data)
+        self._output.show(render_line(line, self.began, self._output.screen.width, recorded=recorded_answer))
+        self._output.show(*below(event, name))
+
+    def _standing(self) -> str:
+        if self.run.paused:
+            return "paused"
+        if self.run.waiting:
+            return f"waits for a person: {', '.join(sorted(self.run.waiting))}"
+        return f"{_PLAIN_PHASES.get(self.run.phase, self.run.phase)}, {len(self.run.journal)} effects"
+
+
+def below(event: RunEvent | None, name: str) -> list[Any]:
+    """What is shown below the line of an event: a plan's text, the compiler's message, the command that settles it."""
+    match event:
+        case PlanDrafted(source=source):
+            return [Padding(listing(source), _INDENT)]
+        case PlanRejected(message=message):
+            return [Padding(Text(message, style="red", no_wrap=True, overflow="fold"), _INDENT)]
+        case ApprovalRequested(effect=effect):
+            return [_way_out(*approval(name, effect))]
+        case ToolCallOutcomeUnknown(effect=effect):
+            return [_way_out(*resolution(name, effect))]
+    return []
+
+
+def listing(source: str) -> Syntax:
+    """A plan with line numbers."""
+    return Syntax(source.rstrip("\n"), "clojure", theme="ansi_dark", line_numbers=True, background_color="default")
+
+
+def approval(run: str, effect: str) -> tuple[str, ...]:
+    """Commands that settle an effect which waits for approval."""
+    return f"precedent approve {run} {effect}", f"precedent approve {run} {effect} --refuse REASON"
+
+
+def resolution(run: str, effect: str) -> tuple[str, ...]:
+    """Commands that settle an effect whose outcome is unknown."""
+    command = f"precedent resolve {run} {effect} --outcome"
+    return f"{command} happened --result JSON", f"{command} repeat", f"{command} failed"
+
+
+def _way_out(*commands: str) -> Padding:
+    return Padding(Text("\n".join(commands), style="bold", no_wrap=True, overflow="fold"), _INDENT)
+
+
+class _Alike:
+    """Counts answers of one tool in a row beyond the first few."""
+
+    def __init__(self, show: Callable[..., None], most: int) -> None:
+        self._show = show
+        self._most = most
+        self._tool = ""
+        self._seen = 0
+        self._duration = 0.0
+        self._first = self._last = ""
+
+    def counts(self, event: ToolCallCompleted) -> bool:
+        """Whether this one is counted instead of shown."""
+        if event.tool != self._tool:
+            self.flush()
+            self._tool = event.tool
+        self._seen += 1
+        if self._seen <= self._most:
+            return False
+        self._first = self._first or event.effect
+        self._last = event.effect
+        self._duration += event.duration
+        return True
+
+    def flush(self) -> None:
+        """Say how many were counted, and begin anew."""
+        counted = self._seen - self._most
+        if counted > 0:
+            effects = f"effects {self._first} to {self._last}, {seconds(self._duration)} in all"
+            text = Text.assemble(("… ", "dim"), f"{self._tool} answered {counted} more times", (f"  {effects}", "dim"))
+            self._show(Padding(text, _INDENT))
+        self._tool, self._seen, self._duration, self._first, self._last = "", 0, 0.0, "", ""
