@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ from infra.stack.broker import free_port, nats_server
 
 TEXT = "The quick brown fox jumps over the lazy dog. " * 8
 WRITERS = 64
+PARTS = ("single", "pipelined", "writers", "several", "load", "read")
 
 
 @dataclass
@@ -55,7 +57,7 @@ async def broker(sync: str) -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="precedent-bench-") as folder:
         port = free_port()
         config = Path(folder, "nats.conf")
-        config.write_text(
+        config.write_text(  # noqa: ASYNC240
             f'listen: "127.0.0.1:{port}"\nserver_name: "bench-{port}"\n'
             f'jetstream {{ store_dir: "{folder}/js", sync_interval: {sync} }}\n'
         )
@@ -178,18 +180,24 @@ class Bench:
         self.add(f"appends of 3 events, {WRITERS} writers", rate, None, "/s", ">= 1500")
 
     async def compare(self, what: str, bare: Callable[[], Awaitable[None]], writers: int, goal: str = "") -> None:
-        """Medians of three rounds in turns, and the CPU time of this process for one."""
+        """Medians of five rounds in turns, and of the rounds' own ratios; and CPU time of this process."""
         rates: dict[str, list[float]] = {"ours": [], "bare": []}
-        cpu = {}
-        for _ in range(3):
+        cpu: dict[str, list[float]] = {"ours": [], "bare": []}
+        for turn in range(5):
             work = self.drafts(writers)
-            ours = asyncio.gather(*(self.write(work) for _ in range(writers)))
-            for name, working in (("ours", ours), ("bare", bare())):
+
+            async def ours(work: list[tuple[StreamId, list[Draft]]] = work) -> None:
+                await asyncio.gather(*(self.write(work) for _ in range(writers)))
+
+            for name, run in (("ours", ours), ("bare", bare))[:: 1 if turn % 2 else -1]:
                 used = time.process_time()
-                rates[name].append(await self.rate(self.events, working))
-                cpu[name] = (time.process_time() - used) / self.events * 1e6
+                rates[name].append(await self.rate(self.events, run()))
+                cpu[name].append((time.process_time() - used) / self.events * 1e6)
         self.add(what, statistics.median(rates["ours"]), statistics.median(rates["bare"]), "/s", goal)
-        self.add(f"{what}, CPU of this process", cpu["ours"], cpu["bare"], "us each")
+        ratios = [ours / bare for ours, bare in zip(rates["ours"], rates["bare"], strict=True)]
+        self.figures[-1].ratio = statistics.median(ratios)
+        used = {name: statistics.median(times) for name, times in cpu.items()}
+        self.add(f"{what}, CPU of this process", used["ours"], used["bare"], "us each")
 
     async def load(self) -> None:
         """A stream of 20 events, in the log as it is now and as it grows."""
@@ -220,7 +228,7 @@ class Bench:
             self.add(f"{name}, CPU of this process", (time.process_time() - used) / seen * 1e6, None, "us each")
 
 
-async def measure(durability: str, sync: str, events: int) -> list[Figure]:
+async def measure(durability: str, sync: str, events: int, parts: Sequence[str]) -> list[Figure]:
     async with broker(sync) as url:
         connection = await Connection.open(url, name="bench")
         await ensure_streams(connection)
@@ -229,9 +237,9 @@ async def measure(durability: str, sync: str, events: int) -> list[Figure]:
         await js.add_stream(name="BARE", subjects=["bare.>"])
         store = JetStreamEventStore(connection, MemoryContentStore(), grouped=durability == "fsync")
         bench = Bench(durability, store, js, events)
-        for part in (bench.single, bench.pipelined, bench.writers, bench.several, bench.load, bench.read):
-            print(f"{durability}: {part.__name__}", file=sys.stderr)
-            await part()
+        for part in parts:
+            print(f"{durability}: {part}", file=sys.stderr)
+            await getattr(bench, part)()
         store.close()
         await bare.close()
         await connection.close()
@@ -249,11 +257,13 @@ def show(figures: list[Figure]) -> None:
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=20_000, help="events of each measurement")
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this measurement (may be repeated)")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     arguments = parser.parse_args()
+    gc.freeze()
     figures = [
-        *await measure("flush", "2m", arguments.events),
-        *await measure("fsync", "always", arguments.events // 2),
+        *await measure("flush", "2m", arguments.events, arguments.part or PARTS),
+        *await measure("fsync", "always", arguments.events // 2, arguments.part or PARTS),
     ]
     print(json.dumps([asdict(figure) for figure in figures], indent=1)) if arguments.json else show(figures)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from functools import partial
 from itertools import count
 from typing import Final
 
@@ -95,7 +94,7 @@ class _Flight:
         self.entries = entries
         self.grouped = grouped
         self.divisible = divisible
-        self.reply = ""
+        self.reply = b""
         self.deadline = 0.0
 
 
@@ -108,7 +107,9 @@ class Appender:
         self._window = GROUP_FROM if grouped else WINDOW
         self._waiting: deque[Entry] = deque()
         self._waiting_events = 0
-        self._under_way: dict[str, _Flight] = {}
+        self._under_way: dict[bytes, _Flight] = {}
+        self._replies = connection.expect(self._on_answer)
+        self._numbers = count(1)
         self._groups = 0
         self._pumping = False
         self._watch: asyncio.TimerHandle | None = None
@@ -119,6 +120,7 @@ class Appender:
         """Give up what is under way."""
         self._stop_listening()
         self._lose_all()
+        self._connection.forget(self._replies)
 
     async def send(self, entry: Entry) -> list[int]:
         """Sequences of the events as acknowledged. Raises ``Refused`` and ``Unacknowledged``."""
@@ -134,6 +136,8 @@ class Appender:
 
     async def send_atomically(self, entries: Sequence[Entry]) -> list[list[int]]:
         """All or nothing, now. Raises as ``send``."""
+        if not self._connection.is_up:
+            raise Unacknowledged("the connection is broken")
         self._send_group(entries, divisible=False)
         return await asyncio.gather(*(entry.done for entry in entries))
 
@@ -168,17 +172,17 @@ class Appender:
     def _send_next(self, entry: Entry) -> None:
         if entry.done.done():
             return  # who waited has gone
-        flight = self._depart(_Flight((entry,), grouped=False, divisible=False))
+        reply = self._depart(_Flight((entry,), grouped=False, divisible=False))
         event = entry.written[len(entry.sequences)]
         headers = entry.expectation() + _identity(event)
-        self._connection.client.send(publication(event.address, flight.reply, headers, event.body))
+        self._connection.client.send(publication(event.address, reply, headers, event.body))
 
     def _send_group(self, entries: Sequence[Entry], *, divisible: bool) -> None:
         entries = [entry for entry in entries if not entry.done.done()]
         total = sum(len(entry.written) for entry in entries)
         if not total:
             return
-        flight = self._depart(_Flight(entries, grouped=True, divisible=divisible))
+        reply = self._depart(_Flight(entries, grouped=True, divisible=divisible))
         batch = f"Nats-Batch-Id: {self._connection.unique}-{next(self._batches)}\r\nNats-Batch-Sequence: "
         commands: list[bytes] = []
         for entry in entries:
@@ -188,29 +192,27 @@ class Appender:
                 headers = f"{expectation}{_identity(event)}{batch}{len(commands) + 1}\r\n"
                 if is_last:
                     headers += "Nats-Batch-Commit: 1\r\n"
-                commands.append(publication(event.address, flight.reply if is_last else "", headers, event.body))
+                commands.append(publication(event.address, reply if is_last else "", headers, event.body))
                 expectation = ""  # the broker wants one for each stream, on its first event
         self._connection.client.send(b"".join(commands))
 
-    def _depart(self, flight: _Flight) -> _Flight:
-        flight.reply = self._connection.expect(partial(self._on_answer, flight))
+    def _depart(self, flight: _Flight) -> str:
+        """Keep an eye on it from now; gives its reply subject."""
+        reply = f"{self._replies}.{next(self._numbers)}"
         loop = asyncio.get_running_loop()
+        flight.reply = reply.encode()
         flight.deadline = loop.time() + ACKNOWLEDGED_WITHIN
         self._under_way[flight.reply] = flight
         self._groups += flight.grouped
         if self._watch is None:
             self._watch = loop.call_later(ACKNOWLEDGED_WITHIN, self._lose_late)
-        return flight
+        return reply
 
-    def _land(self, flight: _Flight) -> None:
-        self._connection.forget(flight.reply)
-        del self._under_way[flight.reply]
+    def _on_answer(self, subject: bytes, _reply: bytes, payload: bytes, headers: bytes | None) -> None:
+        flight = self._under_way.pop(subject, None)
+        if flight is None:
+            return  # a doubled acknowledgement, or one that was given up
         self._groups -= flight.grouped
-
-    def _on_answer(
-        self, flight: _Flight, _subject: bytes, _reply: bytes, payload: bytes, headers: bytes | None
-    ) -> None:
-        self._land(flight)
         answer = _answer(payload, headers)
         if isinstance(answer, int):
             self._advance(flight, answer)
@@ -255,7 +257,8 @@ class Appender:
             self._take().fail(Unacknowledged("the connection is broken"))
 
     def _lose(self, flight: _Flight, reason: str) -> None:
-        self._land(flight)
+        del self._under_way[flight.reply]
+        self._groups -= flight.grouped
         for entry in flight.entries:
             entry.fail(Unacknowledged(reason))
 

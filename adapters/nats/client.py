@@ -77,16 +77,10 @@ class DirectClient(Client):
 
 
 def publication(subject: str, reply: str, headers: str, payload: bytes) -> bytes:
-    """One HPUB command. ``headers`` are lines that end in CRLF each; subjects and headers must be free of blanks."""
-    block = f"NATS/1.0\r\n{headers}\r\n".encode()
-    return b"HPUB %b %b %d %d\r\n%b%b\r\n" % (
-        subject.encode(),
-        reply.encode(),
-        len(block),
-        len(block) + len(payload),
-        block,
-        payload,
-    )
+    """One HPUB command. ``headers`` are lines that end in CRLF each; subjects must be free of blanks."""
+    size = 12 + (len(headers) if headers.isascii() else len(headers.encode()))
+    start = f"HPUB {subject} {reply} {size} {size + len(payload)}\r\nNATS/1.0\r\n{headers}\r\n"
+    return b"%b%b\r\n" % (start.encode(), payload)
 
 
 def header(headers: bytes, name: bytes) -> bytes:

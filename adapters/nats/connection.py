@@ -108,7 +108,7 @@ class Connection:
             wanted = ".".join(map(str, FLOOR))
             raise ServerTooOld(f"{self._url} runs nats-server {found}; {wanted} or newer is needed")
         self._inbox = self._client.new_inbox()
-        await self._client.receive(f"{self._inbox}.*", self._on_reply)
+        await self._client.receive(f"{self._inbox}.>", self._on_reply)
         self._up.set()
 
     async def _on_error(self, error: Exception) -> None:
@@ -158,7 +158,7 @@ class Connection:
             raise ServiceUnreachable(f"{self._url} went away and did not come back: {self._last_error}") from error
 
     def expect(self, receive: Receive) -> str:
-        """A reply subject of one request, whose answers go to this function until ``forget``."""
+        """A reply subject; answers to it, and to names one level below it, go to this function until ``forget``."""
         self._numbers += 1
         name = f"{self._inbox}.{self._numbers}"
         self._waiting[name.encode()] = receive
@@ -169,7 +169,7 @@ class Connection:
         self._waiting.pop(reply.encode(), None)
 
     def _on_reply(self, subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
-        receive = self._waiting.get(subject)
+        receive = self._waiting.get(subject) or self._waiting.get(subject.rpartition(b".")[0])
         if receive is not None:
             receive(subject, reply, payload, headers)
 
