@@ -25,7 +25,10 @@ import uvloop
 from psycopg.types.json import Jsonb
 from sqlalchemy import select
 
+from adapters.memory.content import MemoryContentStore
+from adapters.memory.event_store import MemoryEventStore
 from adapters.postgres.database import PostgresDatabase
+from commands.ports import NEW_STREAM
 from domain.kernel.events import Recorded, address
 from domain.kernel.ids import START, Position, Positions, StreamId, ulid
 from infra.settings import Settings
@@ -125,6 +128,24 @@ def psycopg_cell(cell: Any) -> Any:
     return Jsonb(cell) if isinstance(cell, dict) or cell == [] else cell
 
 
+async def own_writes(database: PostgresDatabase, events: int) -> list[float]:
+    """Seconds from an appended event until a reader who waits for it may read, one event at a time, sorted."""
+    log = MemoryEventStore(MemoryContentStore())
+    projections = tuple(PROJECTIONS.values())
+    await prepare(database, projections)
+    runner = asyncio.create_task(Runner(log, database, projections).run())
+    waits = []
+    for n in range(events):
+        run = StreamId("acme", "run", f"run-{n}")
+        (stored,) = await log.append(run, drafts(run, whole_run()[:1]), NEW_STREAM)
+        begun = time.perf_counter()
+        await wait_for(database, START.advanced(stored.position), tuple(PROJECTIONS), timeout=10)
+        waits.append(time.perf_counter() - begun)
+    runner.cancel()
+    await asyncio.gather(runner, return_exceptions=True)
+    return sorted(waits)
+
+
 async def measure(data: Path, events: int, batch: int, profile: bool) -> None:
     """Fill a log, project it, insert the same rows barely, rebuild; print the figures."""
     async with embedded(Settings.model_validate({"data": data})) as endpoints:
@@ -146,11 +167,17 @@ async def measure(data: Path, events: int, batch: int, profile: bool) -> None:
             begun = time.perf_counter()
             await rebuild(log, database, PROJECTIONS["timeline"], lambda _: None)
             again = time.perf_counter() - begun
+        async with fresh_database(endpoints.database_url) as (_, database):
+            waits = await own_writes(database, 500)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"live, all projections   {written / seconds:>9,.0f} events/s  {rows:,} rows; {cpu / seconds:.0%} of a core")
+    print(
+        f"live, all projections   {written / seconds:>9,.0f} events/s  {rows:,} rows; {cpu / seconds:.0%} of a core here"
+    )
+    print(f"  per second of CPU     {written / cpu:>9,.0f} events     of the runner; the server's is beside it")
     print(f"bare executemany        {rows / bare:>9,.0f} rows/s    the same rows in {bare:.2f} s, not {seconds:.2f} s")
     print(f"ratio                   {bare / seconds:>9.2f}           (1: as fast as only inserting the rows)")
     print(f"rebuild of the timeline {written / again:>9,.0f} events/s")
+    print(f"reading one's own write {waits[250] * 1000:>7.1f} ms p50   {waits[495] * 1000:.1f} ms p99, polled")
     print(f"peak memory             {peak:>9,.0f} MB        the tape included")
 
 

@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.schema import CreateTable, DropTable
 from sqlalchemy.sql.elements import quoted_name
 
-from domain.kernel.errors import PrecedentError, StoredDataInvalid
+from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import START, Positions
 from projections.ports import Database, DatabaseBusy
 from projections.projection import Projection
@@ -191,11 +191,6 @@ async def serve(connection: AsyncConnection, build: Build) -> None:
     """
     await connection.execute(text("SET LOCAL lock_timeout = '500ms'"))
     serving = (await _find(connection, build.projection, SERVING)).one()
-    if not build.positions.covers(Positions.parse(serving.positions)):
-        raise StoredDataInvalid(
-            f"the log ends at {build.positions}, before position {serving.positions} that projection "
-            f"{build.projection.name} has seen: it is not the log that these rows were made from"
-        )
     await connection.execute(text(f'DROP VIEW "{build.projection.name}"'))
     await _drop(connection, build.projection.name, serving)
     await connection.execute(

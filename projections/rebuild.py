@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from domain.kernel.errors import PrecedentError
-from domain.kernel.ids import Positions
 from projections import builds
 from projections.applying import BATCH, TRY_AGAIN, apply_batch, apply_singly, closing
 from projections.builds import AnotherRunnerIsAhead, Build
+from projections.extent import count
 from projections.ports import Database, DatabaseBusy, EventLog
 from projections.projection import Projection
 
@@ -106,11 +106,3 @@ async def _finish(
         logger.info("the new build of %s waits to be served: %s", build.projection.name, busy)
         return False
     return True
-
-
-def count(positions: Positions) -> int:
-    """Events up to these positions: sequences go on from one epoch of a shard to the next."""
-    furthest: dict[int, int] = {}
-    for (_, shard), sequence in positions.reached.items():
-        furthest[shard] = max(furthest.get(shard, 0), sequence)
-    return sum(furthest.values())

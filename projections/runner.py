@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Final, Never
 
+from domain.kernel.errors import PrecedentError
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Positions
 from projections import builds
 from projections.applying import BATCH, TRY_AGAIN, ProjectionStopped, apply_batch, apply_singly, closing
 from projections.builds import AnotherRunnerIsAhead, Build
+from projections.extent import ends_before
 from projections.ports import Database, EventLog
 from projections.projection import Projection
 from projections.rebuild import rebuild_outdated
@@ -21,6 +23,12 @@ logger = logging.getLogger(__name__)
 SHORTEST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 2.0
 """Seconds between attempts while the log or the database is unreachable; doubled from one to the next."""
+
+
+class LogIsShorter(PrecedentError):
+    """The rows know events that the log does not have: restore the log, or rebuild every projection from this one."""
+
+    code = "projection.log-shorter"
 
 
 class Runner:
@@ -46,7 +54,8 @@ class Runner:
     async def run(self) -> Never:
         """Apply events until cancelled, waiting while log or database is unreachable.
 
-        Raises ``AnotherRunnerIsAhead``, ``ProjectionIsNewer``, and ``ProjectionStopped`` once no projection is left.
+        Raises ``AnotherRunnerIsAhead``, ``ProjectionIsNewer``, ``LogIsShorter``, and ``ProjectionStopped`` once no
+        projection is left.
         """
         try:
             while True:
@@ -70,6 +79,13 @@ class Runner:
         async with self._database.transaction() as connection:
             found = [(projection, await builds.attach(connection, projection)) for projection in wanted]
         self._running = [build for _, build in found if build is not None]
+        end = await self._log.end()
+        for build in self._running:
+            if ends_before(end, build.positions):
+                raise LogIsShorter(
+                    f"projection {build.projection.name} has events up to {build.positions}, the log ends at {end}; "
+                    f"restore the log, or make the rows from this one with `precedent rebuild {build.projection.name}`"
+                )
         outdated = [projection for projection, build in found if build is None]
         if outdated and self._upgrade is None:
             names = ", ".join(projection.name for projection in outdated)

@@ -8,14 +8,17 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
+from adapters.memory.content import MemoryContentStore
+from adapters.memory.event_store import MemoryEventStore
 from domain.kernel.ids import START
 from projections import builds
 from projections.applying import ProjectionStopped
 from projections.builds import ProjectionIsNewer
 from projections.catalog import PROJECTIONS
+from projections.extent import count
 from projections.ledger import LEDGER
-from projections.rebuild import Progress, RebuildInProgress, count, rebuild
-from projections.runner import Runner
+from projections.rebuild import Progress, RebuildInProgress, rebuild
+from projections.runner import LogIsShorter, Runner
 from projections.runs import RUNS
 from projections.timeline import TIMELINE
 from tests.projections.harness import ALL, all_rows, build_states, catch_up, fill, project, rows, running, tell
@@ -211,3 +214,15 @@ async def test_a_long_query_delays_the_swap_and_nothing_else(log, database):
         assert not rebuilding.done()
     await rebuilding
     assert await rows(database, TIMELINE) == before["timeline"]
+
+
+async def test_rows_of_a_longer_log_are_refused_and_can_be_made_anew(log, database):
+    await fill(log, runs=3)
+    await project(log, database)
+    shorter = MemoryEventStore(MemoryContentStore())
+    await tell(shorter, "r1", whole_run())
+    with pytest.raises(LogIsShorter, match=r"the log ends at 0\.0:25; restore the log, or .*`precedent rebuild runs`"):
+        await Runner(shorter, database, ALL).run()
+    for projection in ALL:
+        await rebuild(shorter, database, projection, ignored)
+    assert [row[1] for row in (await project(shorter, database))["runs"]] == ["r1"]

@@ -105,13 +105,14 @@ async def test_a_poison_event_stops_its_projection_at_its_address_and_the_others
     assert [row[1] for row in await rows(database, RUNS)] == ["r1", "r2", "r3"]
     assert [line[1:3] for line in await rows(database, TIMELINE)] == [("r1", 1), ("r1", 2)]
 
-    # Corrected code goes on at exactly that event.
+    # Corrected code goes on at exactly that event, and the others at theirs.
+    await tell(log, "r3", [completed("1")])
     async with running(log, database), asyncio.timeout(20):
         while (await build_states(database))["timeline"][0].stopped_at is not None:  # noqa: ASYNC110  # nobody tells
             await asyncio.sleep(0.01)
         await catch_up(log, database)
     found = await all_rows(database)
-    assert len(found["timeline"]) == 7
+    assert len(found["timeline"]) == 8
     await forget(database)
     assert found == await project(log, database)
 
