@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.text import Text
 
 from commands.handle import Answer
@@ -12,13 +14,21 @@ from infra.cli.output import Output
 
 def report_answer(output: Output, answer: Answer, done: str) -> int:
     """Print an answer, ``done`` where the command was accepted; give the exit code."""
-    output.document(answer.model_dump(mode="json", exclude_none=True))
-    code = OF_OUTCOME[answer.outcome]
-    if code == DONE:
-        events = ", ".join(event.type.split(".")[-2] for event in answer.events) or "nothing to change"
-        output.show(Text.assemble((done, "green"), f"  {events} at {answer.position or 'no new position'}"))
-    elif answer.error is not None:
-        tell_error(output, f"{answer.outcome} ({answer.error.code}): {answer.error.message}")
-    else:
-        tell_error(output, answer.outcome)
-    return code
+    output.document(document_of(answer))
+    if answer.outcome != "accepted":
+        return tell_refusal(output, answer)
+    events = ", ".join(event.type.split(".")[-2] for event in answer.events) or "nothing to change"
+    output.show(Text.assemble((done, "green"), f"  {events} at {answer.position or 'no new position'}"))
+    return DONE
+
+
+def document_of(answer: Answer) -> dict[str, Any]:
+    """The answer as it came over the bus."""
+    return answer.model_dump(mode="json", exclude_none=True)
+
+
+def tell_refusal(output: Output, answer: Answer) -> int:
+    """Say why a command was not accepted; give the exit code."""
+    why = f"{answer.outcome} ({answer.error.code}): {answer.error.message}" if answer.error else answer.outcome
+    tell_error(output, why)
+    return OF_OUTCOME[answer.outcome]

@@ -11,7 +11,6 @@ from rich.text import Text
 from commands.replays import verify_run, view_run
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import StreamId
-from domain.runs.replay import Replay
 from domain.runs.state import Run
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
@@ -48,30 +47,31 @@ def replay(cli: Invocation, run: str, mode: str, at: int | None) -> int:
 
 async def _verify(cli: Invocation, name: str) -> int:
     async with session(cli, services=False) as connected:
-        await verify_and_report(cli, connected, name)
+        document = await verify_and_show(cli, connected, name)
+    cli.output.document(document)
     return DONE
 
 
-async def verify_and_report(cli: Invocation, connected: Session, name: str) -> Replay:
-    """Verify a run and print what was compared. Raises ``ReplayDiverged``, ``NotFound``, ``UnknownEventType``."""
+async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dict[str, Any]:
+    """Verify a run, show what was compared, give the JSON document.
+
+    Raises ``ReplayDiverged``, ``NotFound``, ``UnknownEventType``.
+    """
     result = await verify_run(connected.store, connected.run(name))
-    cli.output.document(
-        {
-            "run": name,
-            "identical": True,
-            "status": result.ended,
-            "events": result.events,
-            "effects": result.effects,
-            "output_digest": result.output_digest,
-            "fuel": result.fuel,
-        }
-    )
     compared = f"{result.effects} of {result.effects} effects asked alike and answered from the journal"
     cli.output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {result.events} events read"))
     if result.output_digest is not None:
         cli.output.show(Text(f"output {result.output_digest}: the same bytes"))
     cli.output.show(Text("no tool was called, no model was asked", style="dim"))
-    return result
+    return {
+        "run": name,
+        "identical": True,
+        "status": result.ended,
+        "events": result.events,
+        "effects": result.effects,
+        "output_digest": result.output_digest,
+        "fuel": result.fuel,
+    }
 
 
 async def _view(cli: Invocation, name: str, at: int | None) -> int:

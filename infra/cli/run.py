@@ -14,7 +14,7 @@ from commands.ports import Selection
 from domain.kernel.ids import Positions
 from domain.runs.state import Phase
 from domain.runs.task import TaskFile
-from infra.cli.answers import report_answer
+from infra.cli.answers import document_of, report_answer, tell_refusal
 from infra.cli.documents import text_of, yaml_of
 from infra.cli.errors import tell_error
 from infra.cli.exits import DONE, NO
@@ -79,16 +79,20 @@ async def _submit(cli: Invocation, task: dict[str, Any]) -> int:
 
 async def _run(cli: Invocation, task: dict[str, Any], *, every: bool) -> int:
     async with session(cli, services=True) as connected:
-        return await run_task(cli, connected, task, every=every)
+        code, document = await run_task(cli, connected, task, every=every)
+    cli.output.document(document)
+    return code
 
 
-async def run_task(cli: Invocation, connected: Session, task: dict[str, Any], *, every: bool = False) -> int:
-    """Submit a task, follow its run to its end, print its result; give the exit code."""
+async def run_task(
+    cli: Invocation, connected: Session, task: dict[str, Any], *, every: bool = False
+) -> tuple[int, dict[str, Any]]:
+    """Submit a task, follow its run to its end, show its result; give the exit code and the JSON document."""
     envelope = connected.envelope("SubmitRun", {"task": task})
     after = await connected.store.end()
     answer = await connected.send(envelope)
     if answer.outcome != "accepted":
-        return report_answer(cli.output, answer, "")
+        return tell_refusal(cli.output, answer), document_of(answer)
     cli.output.show(Rule(f"run {envelope.id}", align="left", style="dim"))
     watch = Watch(cli.output, every=every)
     try:
@@ -97,7 +101,7 @@ async def run_task(cli: Invocation, connected: Session, task: dict[str, Any], *,
     except asyncio.CancelledError:
         _say_what_remains(cli, connected, envelope)
         raise
-    return report_end(cli, envelope.id, watch)
+    return _show_end(cli, envelope.id, watch), _document(envelope.id, watch)
 
 
 async def follow(connected: Session, run: str, after: Positions, watch: Watch) -> None:
@@ -119,26 +123,31 @@ def _say_what_remains(cli: Invocation, connected: Session, envelope: CommandEnve
     cli.output.warn(f"see it: precedent show {envelope.id}; end it: precedent cancel {envelope.id}")
 
 
-def report_end(cli: Invocation, run: str, watch: Watch) -> int:
-    """Print what an ended run gave and used; give the exit code."""
-    ended, task = watch.run, watch.run.accepted_task
-    completed = ended.phase is Phase.COMPLETED
-    document: dict[str, Any] = {"run": run, "status": ended.phase, "usage": usage(watch)}
-    if completed:
-        document |= {"output": plain_output(ended.output), "type": task.output, "value": ended.output}
+def _show_end(cli: Invocation, run: str, watch: Watch) -> int:
+    """Show what an ended run gave and used; give the exit code."""
+    ended = watch.run
+    if ended.phase is Phase.COMPLETED:
         cli.output.show(Rule("result", align="left", style="green"), render_result(ended.output))
-    if ended.error is not None:
-        error = ended.error
-        document["error"] = {**error.error.model_dump(), "effect": error.effect, "advice": error.advice}
-    cli.output.document(document)
     cli.output.show(Rule(style="dim"), _summary(run, watch))
     if ended.error is not None:
         where = f" at effect {ended.error.effect}" if ended.error.effect is not None else ""
         tell_error(cli.output, f"run {run} failed{where} ({ended.error.error.type}): {ended.error.error.message}")
         cli.output.warn(ended.error.advice)
-    elif not completed:
+    elif ended.phase is Phase.CANCELLED:
         tell_error(cli.output, f"run {run} was cancelled")
-    return DONE if completed else NO
+    return DONE if ended.phase is Phase.COMPLETED else NO
+
+
+def _document(run: str, watch: Watch) -> dict[str, Any]:
+    ended = watch.run
+    document: dict[str, Any] = {"run": run, "status": ended.phase, "usage": usage(watch)}
+    if ended.phase is Phase.COMPLETED:
+        type_ = ended.accepted_task.output
+        document |= {"output": plain_output(ended.output), "type": type_, "value": ended.output}
+    if ended.error is not None:
+        error = ended.error
+        document["error"] = {**error.error.model_dump(), "effect": error.effect, "advice": error.advice}
+    return document
 
 
 def usage(watch: Watch) -> dict[str, Any]:

@@ -112,12 +112,14 @@ def principal() -> str:
 
 
 @asynccontextmanager
-async def session(cli: Invocation, *, services: bool) -> AsyncIterator[Session]:
+async def session(cli: Invocation, *, services: bool, settings: Settings | None = None) -> AsyncIterator[Session]:
     """Connect; without ``services`` a stack started here has broker and database only, which is enough to read.
+
+    ``settings`` are those to act by, where they are not just what the command line says.
 
     Raises ``ConfigurationError``, ``NoWorker``, and what the servers raise when unreachable.
     """
-    settings = cli.settings()
+    settings = settings or cli.settings()
     async with AsyncExitStack() as stack:
         endpoints, own = await _endpoints(cli, settings, stack, services=services)
         connection = await stack.enter_async_context(connected(endpoints, "precedent-cli"))

@@ -1,0 +1,78 @@
+"""``demo``: a real task, its run and its replay, on one screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from rich.rule import Rule
+from rich.text import Text
+
+from infra.cli.exits import DONE
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.replay import verify_and_show
+from infra.cli.run import read_task, run_task
+from infra.cli.session import session
+from infra.settings import ConfigurationError, Settings
+
+EXAMPLES: Final = Path(__file__).parents[2] / "examples"
+TASK: Final = EXAMPLES / "licences.yaml"
+TRANSCRIPT: Final = EXAMPLES / "transcripts" / "licences.yaml"
+MODEL: Final = "default"
+
+INTRODUCTION: Final = """\
+Precedent records every decision, model call and tool call of an agent as an event on an immutable log.
+An agent gets a task now. A planner drafts a program for it, a compiler checks it, an executor runs it, a critic
+judges what it gave. Then the run is replayed from its events alone, and must give the same bytes."""
+
+RECORDED: Final = (
+    "No model is configured: a transcript that was written by hand answers in its place, and is labelled so. "
+    "Its first draft does not compile, on purpose. docs/models.md says how to configure a model."
+)
+
+
+@click.command(epilog=examples("precedent demo", "precedent demo --json"))
+@invoked
+def demo(cli: Invocation) -> int:
+    """Run a real task on the packages installed here, watch it as it happens, and replay it.
+
+    With a model named `default` in the configuration the planner asks it; else a recorded transcript answers.
+    """
+    if not TASK.is_file():
+        raise ConfigurationError(f"{TASK} is not there; the demo needs a checkout of Precedent with its examples")
+    settings = cli.settings()
+    if MODEL in settings.models:
+        return complete(_demo(cli, settings, ""))
+    models = {MODEL: f"recorded:{TRANSCRIPT}"}
+    return complete(_demo(cli, cli.settings(models=models), RECORDED))
+
+
+async def _demo(cli: Invocation, settings: Settings, about_model: str) -> int:
+    output = cli.output
+    output.show(Text(INTRODUCTION))
+    if about_model:
+        output.show(Text(about_model, style="yellow"))
+    task = read_task(str(TASK))
+    output.show(Rule("the task", align="left", style="dim"), *_task(task))
+    async with session(cli, services=True, settings=settings) as connected:
+        code, document = await run_task(cli, connected, task)
+        if code == DONE:
+            output.show(Rule("replay, from the events alone", align="left", style="green"))
+            replayed = await verify_and_show(cli, connected, document["run"])
+            document = {**document, "replay": replayed}
+    output.document(document)
+    if code == DONE:
+        output.show(Text(f"\nlook closer: precedent show {document['run']}", style="dim"))
+    return code
+
+
+def _task(task: dict[str, Any]) -> list[Text]:
+    shown = {"goal": task["goal"], "inputs": task["inputs"], "output": task["output"], "may call": task["tools"]}
+    return [Text.assemble((f"{label:>9}  ", "dim"), _text(value)) for label, value in shown.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {item}" for key, item in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
