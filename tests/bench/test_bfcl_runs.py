@@ -6,19 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from functools import partial
 
 import pytest
 
 from commands.catalog import COMMANDS, REACTIONS
-from commands.handle import CommandHandler
+from commands.handle import Answer, CommandEnvelope, CommandHandler
 from commands.runs.pool import DriverPool
 from domain.kernel.events import Recorded
 from domain.runs.events import ToolCallCompleted
 from infra.bench.bfcl.corpus import Corpus, Entry
 from infra.bench.bfcl.figures import measure
 from infra.bench.bfcl.replaying import histories_of, re_execute_all, verify_all
-from infra.bench.bfcl.submitting import SubmissionRefused, Submissions, output_of, run_all, task_of
+from infra.bench.bfcl.submitting import Send, SubmissionRefused, Submissions, output_of, run_all, task_of
 from infra.bench.bfcl.tools import BfclTools
 from infra.bench.bfcl.world import Scenario
 from infra.bootstrap import WriteSide, write_side
@@ -60,13 +59,22 @@ def expected(tools: BfclTools, entry: Entry) -> object:
     return output_of(entry, results)
 
 
+def sender(side: WriteSide) -> Send:
+    """A way to the write side without the bus."""
+    handler = CommandHandler(side.services, COMMANDS, REACTIONS)
+
+    async def send(envelope: CommandEnvelope) -> Answer:
+        handled = await handler.handle(envelope, "bench")
+        await handler.react(handled)
+        return handled.answer
+
+    return send
+
+
 async def run_entries(side: WriteSide, tools: BfclTools, entries: list[Entry], tenant: str) -> list[Recorded]:
     tasks = {f"{tenant}-{entry.id}": task_of(entry, tools.catalogue, NOW) for entry in entries}
-    handler = CommandHandler(side.services, COMMANDS, REACTIONS)
     submissions = Submissions(tenant=tenant, tasks=tasks, concurrent=2)
-    events, seconds = await run_all(
-        submissions, partial(handler.handle, principal="bench"), side.services.store, lambda: None
-    )
+    events, seconds = await run_all(submissions, sender(side), side.services.store, lambda: None)
     assert seconds > 0
     return events
 
@@ -106,8 +114,7 @@ async def test_a_changed_result_is_found_by_both_replays(
 async def test_a_task_that_is_not_accepted_stops_the_pass(stack: Endpoints, tools: BfclTools) -> None:
     settings = load(data=stack.data, tenant="bfcl-refused")
     async with write_side(settings, stack, run_scoped=(tools,)) as side:
-        handler = CommandHandler(side.services, COMMANDS, REACTIONS)
         task = {"goal": "Nothing", "tools": ["no.such"]}
         submissions = Submissions(tenant="bfcl-refused", tasks={"refused": task}, concurrent=1)
         with pytest.raises(SubmissionRefused, match=r"no\.such"):
-            await run_all(submissions, partial(handler.handle, principal="bench"), side.services.store, lambda: None)
+            await run_all(submissions, sender(side), side.services.store, lambda: None)

@@ -80,7 +80,7 @@ def test_the_time_is_the_scenarios_and_every_look_at_it_is_counted(tools: BfclTo
     for year in (2020, 2040):
         world = tools.world(Scenario.of_entry(entry, datetime(year, 6, 1, tzinfo=UTC)))
         assert world.call("TravelAPI", "age", ("2000-01-01",)) == {"years": year - 2000}
-        assert world.clock_reads == 1
+        assert world.time.looks == 1
 
 
 def test_methods_that_look_at_the_clock_are_marked(tools: BfclTools) -> None:
@@ -107,7 +107,7 @@ def test_precision_set_by_a_method_stays_inside_it(tools: BfclTools, made_corpus
 def test_other_ways_to_the_world_are_closed(made_corpus: Corpus, source: str, error: type[Exception]) -> None:
     (made_corpus.root / FOLDER / "ticket_api.py").write_text(f"{source}class TicketAPI:\n    pass\n")
     with pytest.raises(error):
-        Sources(made_corpus.root).isolate(NOW).type("TicketAPI")
+        Sources(made_corpus.root).isolate(long_context=False).type("TicketAPI")
 
 
 def test_what_is_no_value_becomes_one() -> None:

@@ -11,7 +11,6 @@ import re
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from adapters.tools.signatures import kebab
@@ -62,11 +61,11 @@ class Catalogue:
 
     def __init__(self, corpus: Corpus, sources: Sources) -> None:
         """Read the classes of this package."""
-        world = sources.isolate(datetime(1970, 1, 1, tzinfo=UTC))
+        isolated = sources.isolate(long_context=False)
         self.classes: dict[str, dict[str, Method]] = {}
         for class_name, module in MODULES.items():
             findings = examine(corpus.root / FOLDER / f"{module}.py", class_name)
-            class_ = world.type(class_name)
+            class_ = isolated.type(class_name)
             self.classes[class_name] = {
                 name: _describe(class_, name, finding, corpus.release) for name, finding in findings.items()
             }

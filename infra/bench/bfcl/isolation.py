@@ -1,9 +1,9 @@
 """Private copies of the package's modules, cut off from the clock, the machine's time zone and unseeded randomness.
 
-Why copies: the modules share state across their instances. In long-context entries a booked flight is charged to a
-card that is a constant of ``long_context``, a temperature is written into another, and ``math_api`` sets the decimal
-precision of the whole process. Two runs in one process would see each other. Here each run executes the modules'
-code (compiled once) in namespaces of its own.
+Why copies: in long-context entries the modules share state across their instances. A booked flight is charged to a
+card that is a constant of ``long_context``, and a temperature is written into another: two runs in one process would
+see each other. Here each long-context run executes the modules' code (compiled once) in namespaces of its own. The
+other runs leave the modules as they are and share one copy, apart from those of the process.
 
 Why a gate: an import is the only way by which these classes reach the world. Each import is answered from the table
 below and every other name is refused, so that no read of clock or randomness can be overlooked.
@@ -18,14 +18,16 @@ import decimal
 import math
 import random
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType, SimpleNamespace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from domain.kernel.errors import NotFound, PrecedentError
 
@@ -63,6 +65,54 @@ class PrecisionLibraryMissing(NotFound):
     code = "bench.mpmath-missing"
 
 
+class Time:
+    """The time that the objects of one run see: it stands still, and whoever looks is counted."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now.astimezone(UTC).replace(tzinfo=None)
+        """Local time on a machine whose zone is UTC."""
+        self.looks = 0
+
+    @contextmanager
+    def is_seen(self) -> Iterator[None]:
+        """Let the package's code see this time for the length of a block."""
+        before = _SEEN.set(self)
+        try:
+            yield
+        finally:
+            _SEEN.reset(before)
+
+
+_SEEN: Final[ContextVar[Time]] = ContextVar("time that the package's code sees")
+
+
+class SeenDatetime(datetime):
+    """``datetime`` with the clock of the run whose object is at work, on a machine whose time zone is UTC."""
+
+    @classmethod
+    def now(cls, tz: dt.tzinfo | None = None) -> Self:
+        """Local time of the run."""
+        assert tz is None, "the package asks for local time only"
+        return cls.today()
+
+    @classmethod
+    def today(cls) -> Self:
+        """Local time of the run."""
+        time = _SEEN.get()
+        time.looks += 1
+        return cls.fromisoformat(time.now.isoformat())
+
+    @classmethod
+    def fromtimestamp(cls, timestamp: float, tz: dt.tzinfo | None = None) -> Self:
+        """Local time of a moment."""
+        assert tz is None, "the package asks for local time only"
+        return super().fromtimestamp(timestamp, UTC).replace(tzinfo=None)
+
+    def timestamp(self) -> float:
+        """Moment of a local time."""
+        return datetime.timestamp(self.replace(tzinfo=UTC))
+
+
 class SeededRandom(random.Random):
     """The standard generator, which refuses to start from the operating system's entropy."""
 
@@ -79,16 +129,11 @@ class Sources:
         """Take the folder of the installed package."""
         names = {*MODULES.values(), "long_context"}
         self._code: dict[str, CodeType] = {name: _code(root / FOLDER / f"{name}.py") for name in sorted(names)}
-        self._constants = execute("long_context", self._code["long_context"], vars(builtins))
+        self._shared = Isolated(self._code)
 
-    def isolate(
-        self, now: datetime, long_context: bool = False, on_clock: Callable[[], None] = lambda: None
-    ) -> Isolated:
-        """Give private classes that see ``now`` whenever they ask for the time, and report that they did.
-
-        The constants of ``long_context`` are used, and changed, in long-context runs only; others share one copy.
-        """
-        return Isolated(self._code, None if long_context else self._constants, now, on_clock)
+    def isolate(self, long_context: bool) -> Isolated:
+        """Give the classes for a run of this kind; call them within ``Time.is_seen`` only."""
+        return Isolated(self._code) if long_context else self._shared
 
 
 def _code(path: Path) -> CodeType:
@@ -108,15 +153,13 @@ def execute(name: str, code: CodeType, names: Mapping[str, Any]) -> ModuleType:
 class Isolated:
     """One private copy of the modules; each is executed when a class of it is first asked for."""
 
-    def __init__(
-        self, code: Mapping[str, CodeType], constants: ModuleType | None, now: datetime, on_clock: Callable[[], None]
-    ) -> None:
+    def __init__(self, code: Mapping[str, CodeType]) -> None:
         self._code = code
-        self._modules = {} if constants is None else {"long_context": constants}
+        self._modules: dict[str, ModuleType] = {}
         self._builtins = {**vars(builtins), "__import__": self._import}
         self._answers: dict[str, Callable[[], Any]] = {
             "copy": lambda: copy,
-            "datetime": lambda: _pinned_datetime(now, on_clock),
+            "datetime": lambda: SimpleNamespace(datetime=SeenDatetime, time=dt.time, timedelta=dt.timedelta),
             "decimal": lambda: decimal,
             "math": lambda: math,
             "mpmath": PrivateMpmath,
@@ -150,7 +193,7 @@ class Isolated:
 
 
 class PrivateMpmath:
-    """The two names of ``mpmath`` that the package uses, with a precision that no other run can see or change."""
+    """The two names of ``mpmath`` that the package uses, with a precision of their own: not that of the process."""
 
     @cached_property
     def mp(self) -> Any:
@@ -163,29 +206,3 @@ class PrivateMpmath:
     def log(self, value: float) -> Any:
         """Natural logarithm at the precision of ``mp``."""
         return self.mp.log(value)
-
-
-def _pinned_datetime(now: datetime, on_clock: Callable[[], None]) -> SimpleNamespace:
-    """Give the ``datetime`` module with a clock that stands at ``now``, on a machine whose time zone is UTC."""
-    pinned = now.astimezone(UTC).replace(tzinfo=None)
-
-    class Pinned(datetime):
-        @classmethod
-        def now(cls, tz: dt.tzinfo | None = None) -> Pinned:
-            assert tz is None, "the package asks for local time only"
-            return cls.today()
-
-        @classmethod
-        def today(cls) -> Pinned:
-            on_clock()
-            return cls.fromisoformat(pinned.isoformat())
-
-        @classmethod
-        def fromtimestamp(cls, timestamp: float, tz: dt.tzinfo | None = None) -> Pinned:
-            assert tz is None, "the package asks for local time only"
-            return super().fromtimestamp(timestamp, UTC).replace(tzinfo=None)
-
-        def timestamp(self) -> float:
-            return datetime.timestamp(self.replace(tzinfo=UTC)) if self.tzinfo is None else super().timestamp()
-
-    return SimpleNamespace(datetime=Pinned, time=dt.time, timedelta=dt.timedelta)

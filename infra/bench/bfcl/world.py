@@ -13,7 +13,7 @@ import orjson
 
 from domain.kernel.values import Keyword, Value
 from infra.bench.bfcl.corpus import Entry
-from infra.bench.bfcl.isolation import Sources
+from infra.bench.bfcl.isolation import Sources, Time
 
 INPUT_TYPE: Final = (
     "[:map [:classes [:vector :string]] [:config :string] [:entry :string] [:long-context :bool] [:now :timestamp]]"
@@ -67,18 +67,15 @@ class World:
 
     def __init__(self, sources: Sources, scenario: Scenario) -> None:
         """Make the instances and load their configuration, as the package's own runner does."""
-        self.clock_reads = 0
-        """How often the objects have asked for the time."""
-        isolated = sources.isolate(scenario.now, scenario.long_context, self._count_clock_read)
+        self.time = Time(scenario.now)
+        isolated = sources.isolate(scenario.long_context)
         config = orjson.loads(scenario.config)
         self.instances: dict[str, Any] = {}
-        for name in scenario.classes:
-            instance = self.instances[name] = isolated.type(name)()
-            if name not in _STATELESS:
-                instance._load_scenario(config.get(name, {}), long_context=scenario.long_context)  # noqa: SLF001
-
-    def _count_clock_read(self) -> None:
-        self.clock_reads += 1
+        with self.time.is_seen():
+            for name in scenario.classes:
+                instance = self.instances[name] = isolated.type(name)()
+                if name not in _STATELESS:
+                    instance._load_scenario(config.get(name, {}), long_context=scenario.long_context)  # noqa: SLF001
 
     def call(self, class_name: str, method: str, args: Sequence[Any] = (), kwargs: Mapping[str, Any] = {}) -> Value:
         """Call a method and give its result as a value. Raises whatever the method raises.
@@ -87,7 +84,7 @@ class World:
         """
         function = getattr(self.instances[class_name], method)
         # `MathAPI.square_root` sets the precision of whoever calls it.
-        with decimal.localcontext():
+        with self.time.is_seen(), decimal.localcontext():
             return to_value(function(*copy.deepcopy(args), **copy.deepcopy(kwargs)))
 
 
