@@ -74,9 +74,10 @@ class Caller:
         try:
             await self._watch(tasks)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if unfinished := [task for task in tasks if not task.done()]:
+                for task in unfinished:
+                    task.cancel()
+                await asyncio.gather(*unfinished, return_exceptions=True)
 
     async def _watch(self, tasks: Sequence[asyncio.Task[RunEvent]]) -> None:
         pending: set[asyncio.Future[Any]] = set(tasks)

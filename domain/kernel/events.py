@@ -33,7 +33,7 @@ class DomainEvent(BaseModel):
         return cls.TYPE.split(".")[-2]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Draft:
     """An event about to be appended. The store adds its version and its address."""
 
@@ -52,7 +52,17 @@ class Draft:
         return self.type.split(".")[-2]
 
     def body(self, stream: StreamId, version: int) -> bytes:
-        """Bytes of the CloudEvent as version ``version`` of ``stream``."""
+        """Bytes of the CloudEvent as version ``version`` of ``stream``; made once."""
+        made: dict[tuple[StreamId, int], bytes] = self._made
+        if (stream, version) not in made:
+            made[stream, version] = self._body(stream, version)
+        return made[stream, version]
+
+    @cached_property
+    def _made(self) -> dict[tuple[StreamId, int], bytes]:
+        return {}
+
+    def _body(self, stream: StreamId, version: int) -> bytes:
         document: dict[str, Any] = {
             "specversion": "1.0",
             "id": self.id,

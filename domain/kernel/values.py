@@ -28,9 +28,13 @@ from domain.kernel.errors import PrecedentError
 EXACT_INTEGER: Final = 2**53
 """Beyond this magnitude a JSON reader may round an integer (RFC 7493), so it is tagged."""
 
+COMMON_KEYWORDS: Final = 16_384
+"""Keyword names that stay in memory once met."""
+
 MAX_DEPTH: Final = 200
 """Nesting of one value; deeper ones are refused, so that no reader of ours needs an unbounded stack."""
 
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _SURROGATES_ON: Final = re.compile("[\ud800-\U0010ffff]")
 
 
@@ -38,17 +42,23 @@ class Keyword:
     """A name that stands for itself, written ``:name``. Interned: equal names are the same object."""
 
     __slots__ = ("__weakref__", "name")
-    # Weak: names come from outside too, and must not pile up.
-    _interned: ClassVar[WeakValueDictionary[str, Keyword]] = WeakValueDictionary()
+    _common: ClassVar[dict[str, Keyword]] = {}
+    """The first so many names, which are looked up often and kept for ever."""
+    _rare: ClassVar[WeakValueDictionary[str, Keyword]] = WeakValueDictionary()
+    """The rest. Weak: names come from outside too, and must not pile up."""
     name: str
 
     def __new__(cls, name: str) -> Keyword:  # noqa: PYI034  # the interned one, not always a new one
         """Return the one keyword of this name."""
-        found = cls._interned.get(name)
+        found = cls._common.get(name)
+        if found is not None:
+            return found
+        found = cls._rare.get(name)
         if found is None:
             found = super().__new__(cls)
             object.__setattr__(found, "name", name)
-            found = cls._interned.setdefault(name, found)
+            table = cls._common if len(cls._common) < COMMON_KEYWORDS else cls._rare
+            found = table.setdefault(name, found)
         return found
 
     def __setattr__(self, attribute: str, value: object) -> None:
@@ -92,25 +102,23 @@ def _encode(value: Any, depth: int) -> Json:
         return value  # type: ignore[no-any-return]
     if kind is int:
         return value if -EXACT_INTEGER <= value <= EXACT_INTEGER else {"$int": str(value)}
-    if depth >= MAX_DEPTH:
-        raise ValueNotEncodable(f"value is nested deeper than {MAX_DEPTH} levels; flatten it")
-    if kind is list or kind is tuple:
-        return [_encode(item, depth + 1) for item in value]
-    if kind is dict:
-        return _encode_map(value, depth + 1)
     if kind is Keyword:
-        return {"$kw": value.name}
+        return {"$kw": _encode_text(value.name)}
     if kind is float:
         return _encode_float(value)
     if kind is datetime:
         return {"$time": _encode_time(value)}
     if kind is UUID:
         return {"$uuid": str(value)}
-    raise ValueNotEncodable(f"{kind.__name__} is no value of the language: {_short(value)}")
+    if kind not in (list, tuple, dict):
+        raise ValueNotEncodable(f"{kind.__name__} is no value of the language: {_short(value)}")
+    if depth >= MAX_DEPTH:
+        raise ValueNotEncodable(f"value is nested deeper than {MAX_DEPTH} levels; flatten it")
+    return _encode_map(value, depth + 1) if kind is dict else [_encode(item, depth + 1) for item in value]
 
 
 def _encode_text(value: str) -> str:
-    if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
+    if not value.isascii() and _SURROGATES.search(value):
         raise ValueNotEncodable(f"string holds an unpaired surrogate, which UTF-8 cannot: {_short(value)}")
     return value
 
@@ -126,7 +134,10 @@ def _encode_float(value: float) -> Json:
 def _encode_time(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueNotEncodable(f"time {value.isoformat()} has no zone; attach one (UTC is kept)")
-    return format_time(value)
+    try:
+        return format_time(value)
+    except OverflowError as error:
+        raise ValueNotEncodable(f"time {value.isoformat()} is outside of the years 1 to 9999 in UTC") from error
 
 
 def _encode_map(value: dict[Any, Any], depth: int) -> Json:
@@ -148,33 +159,54 @@ def key_order(key: MapKey) -> tuple[int, int | str]:
 
 
 def decode(tree: Json) -> Value:
-    """Give the value of its JSON form. Raises ``ValueNotDecodable`` on anything that ``encode`` does not write."""
+    """Give the value of its JSON form. Raises ``ValueNotDecodable`` on anything that ``encode`` does not write.
+
+    So whatever decodes has the digest of its JSON form: nothing has two spellings.
+    """
     return _decode(tree, 0)
 
 
 def _decode(tree: Any, depth: int) -> Value:
     kind = type(tree)
-    if kind is str or kind is int or tree is None or kind is bool or kind is float:
+    if kind is str:
+        return _decode_text(tree)
+    if tree is None or kind is bool:
         return tree  # type: ignore[no-any-return]
-    if depth >= 2 * MAX_DEPTH:  # a tagged map takes two levels of JSON for one of the value
+    if kind is int:
+        if not -EXACT_INTEGER <= tree <= EXACT_INTEGER:
+            raise ValueNotDecodable(f"number {_short(tree)} would be written as $int")
+        return tree  # type: ignore[no-any-return]
+    if kind is float:
+        if tree.is_integer() or not math.isfinite(tree):
+            raise ValueNotDecodable(f"number {tree!r} would be written as $float")
+        return tree  # type: ignore[no-any-return]
+    if kind is not list and kind is not dict:
+        raise ValueNotDecodable(f"{kind.__name__} is no JSON: {_short(tree)}")
+    if depth > MAX_DEPTH:
+        raise ValueNotDecodable(f"stored value is nested deeper than {MAX_DEPTH} levels")
+    if kind is dict and len(tree) == 1:
+        ((key, item),) = tree.items()
+        if key.startswith("$") and not key.startswith("$$"):
+            return _decode_tagged(key, item, depth)
+    if depth == MAX_DEPTH:
         raise ValueNotDecodable(f"stored value is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
         return [_decode(item, depth + 1) for item in tree]
-    if kind is not dict:
-        raise ValueNotDecodable(f"{kind.__name__} is no JSON: {_short(tree)}")
-    if len(tree) == 1:
-        ((key, item),) = tree.items()
-        if key.startswith("$") and not key.startswith("$$"):
-            return _decode_tagged(key, item, depth + 1)
     return {_unescape(key): _decode(item, depth + 1) for key, item in tree.items()}
+
+
+def _decode_text(text: str) -> str:
+    if not text.isascii() and _SURROGATES.search(text):
+        raise ValueNotDecodable(f"string holds an unpaired surrogate: {_short(text)}")
+    return text
 
 
 def _unescape(key: str) -> str:
     if not key.startswith("$"):
-        return key
+        return _decode_text(key)
     if not key.startswith("$$"):
         raise ValueNotDecodable(f"key {key!r} is reserved; a user's own key would start with $$")
-    return key[1:]
+    return _decode_text(key[1:])
 
 
 def _decode_tagged(tag: str, item: Any, depth: int) -> Value:
@@ -194,19 +226,28 @@ def _decode_tagged(tag: str, item: Any, depth: int) -> Value:
 def _decode_pairs(item: Any, depth: int) -> dict[Any, Any]:
     if type(item) is not list or not all(type(pair) is list and len(pair) == 2 for pair in item):
         raise ValueNotDecodable(f"$map holds {_short(item)}; a list of pairs was expected")
-    pairs = {}
+    if depth == MAX_DEPTH:
+        raise ValueNotDecodable(f"stored value is nested deeper than {MAX_DEPTH} levels")
+    pairs: dict[Any, Any] = {}
+    last = None
     for raw, value in item:
-        key = _decode(raw, depth)
-        if type(key) not in (str, int, Keyword) or key in pairs:
-            raise ValueNotDecodable(f"$map has a wrong or repeated key {_short(raw)}")
-        pairs[key] = _decode(value, depth)
+        key: Any = _decode(raw, depth)
+        if type(key) not in (str, int, Keyword):
+            raise ValueNotDecodable(f"$map has a key that is no keyword, string or integer: {_short(raw)}")
+        order = key_order(key)
+        if last is not None and order <= last:
+            raise ValueNotDecodable(f"$map has the key {_short(raw)} twice or in the wrong place")
+        last = order
+        pairs[key] = _decode(value, depth + 1)
+    if all(type(key) is str for key in pairs):
+        raise ValueNotDecodable(f"$map holds {_short(item)}; with string keys only it would be a plain object")
     return pairs
 
 
 def _read_float(text: str) -> float:
     value = float(text)
-    if text not in ("nan", repr(value)):
-        raise ValueError("not the shortest spelling")
+    if text != repr(value) or (math.isfinite(value) and not value.is_integer()):
+        raise ValueError("not the canonical spelling")
     return value
 
 
@@ -219,9 +260,27 @@ def _read_int(text: str) -> int:
     return value
 
 
+def _read_keyword(text: str) -> Keyword:
+    return Keyword(_decode_text(text))
+
+
+def _read_time(text: str) -> datetime:
+    moment = parse_time(text)
+    if format_time(moment) != text:
+        raise ValueError("not the canonical spelling")
+    return moment
+
+
+def _read_uuid(text: str) -> UUID:
+    value = UUID(text)
+    if str(value) != text:
+        raise ValueError("not the canonical spelling")
+    return value
+
+
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with exactly six digits of a second: one spelling a moment, so that bytes are comparable."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_time(text: str) -> datetime:
@@ -229,15 +288,18 @@ def parse_time(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no zone")
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside of the years 1 to 9999 in UTC") from error
 
 
 _TAGS: Final[Mapping[str, Callable[[str], Value]]] = {
     "$int": _read_int,
     "$float": _read_float,
-    "$kw": Keyword,
-    "$time": parse_time,
-    "$uuid": UUID,
+    "$kw": _read_keyword,
+    "$time": _read_time,
+    "$uuid": _read_uuid,
 }
 
 
@@ -287,9 +349,12 @@ def text_of_bytes(data: bytes) -> str:
 def bytes_of_text(text: str) -> bytes:
     """Read Base64 strictly. Raises ``ValueNotDecodable``."""
     try:
-        return base64.b64decode(text, validate=True)
+        data = base64.b64decode(text, validate=True)
     except ValueError as error:
         raise ValueNotDecodable(f"{_short(text)} is no Base64: {error}") from error
+    if text_of_bytes(data) != text:
+        raise ValueNotDecodable(f"{_short(text)} is no Base64: bits beyond the end are set")
+    return data
 
 
 def _short(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from domain.kernel.values import Keyword, Value
@@ -54,6 +55,7 @@ PREDICATE_ARITY: Final = {
 }
 
 
+@lru_cache(maxsize=4096)  # the same few types are read for every run, and a type never changes
 def parse_type(text: str) -> Type:
     """Read one type. Raises ``ReadError`` with the place and a hint."""
     source = Source(text)
@@ -268,6 +270,7 @@ _COMPOUNDS: Final[dict[str, Callable[[_Parser, VectorNode, tuple[Node, ...]], Ty
 }
 
 
+@lru_cache(maxsize=4096)
 def print_type(given: Type) -> str:
     """Give the canonical spelling of a type: equal types have equal text, and ``parse_type`` reads it back."""
     match given:
