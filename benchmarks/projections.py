@@ -170,9 +170,7 @@ async def measure(data: Path, events: int, batch: int, profile: bool) -> None:
         async with fresh_database(endpoints.database_url) as (_, database):
             waits = await own_writes(database, 500)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(
-        f"live, all projections   {written / seconds:>9,.0f} events/s  {rows:,} rows; {cpu / seconds:.0%} of a core here"
-    )
+    print(f"live, all projections   {written / seconds:>9,.0f} events/s  {rows:,} rows; {cpu / seconds:.0%} of a core")
     print(f"  per second of CPU     {written / cpu:>9,.0f} events     of the runner; the server's is beside it")
     print(f"bare executemany        {rows / bare:>9,.0f} rows/s    the same rows in {bare:.2f} s, not {seconds:.2f} s")
     print(f"ratio                   {bare / seconds:>9.2f}           (1: as fast as only inserting the rows)")

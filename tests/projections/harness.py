@@ -21,7 +21,7 @@ from projections.waiting import wait_for
 from tests.projections.stories import Happening, drafts, whole_run
 
 ALL = tuple(PROJECTIONS.values())
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 async def tell(

@@ -54,7 +54,7 @@ def planned() -> list[Happening]:
             {
                 "digest": "sha256:" + "c0" * 32, "interface_hash": "sha256:" + "1f" * 32,
                 "effects": [{"name": "python.metadata", "version": "1", "mode": "read"}], "module": "AAAA",
-                "source_map": [], "decision": decision("compiler", "accept", "accept", "reject"),
+                "source_map": "{}", "decision": decision("compiler", "accept", "accept", "reject"),
             },
         ),
     ]  # fmt: skip

@@ -45,13 +45,13 @@ async def test_a_stranger_can_read_what_happened(log, database):
         "Plan 1 rejected | line 1: no such name",
         "Plan 2 drafted | (call python.packages {})",
         f"Program compiled | sha256:{'c0' * 32} may use: python.metadata",
-        'python.metadata answered | {"name":"package-0","licence":"MIT"}',
-        'shell.run waits for approval | {"command":"ls"}',
+        'python.metadata answered | {name: "package-0", licence: "MIT"}',
+        'shell.run waits for approval | {command: "ls"}',
         "Approved | fine",
-        'shell.run is called | {"command":"ls"}',
+        'shell.run is called | {command: "ls"}',
         "python.metadata answered | MIT",
         "Critic accepts the output | it fits",
-        'Run completed | {"MIT":3}',
+        'Run completed | {MIT: 3}',
         "shell.run failed | no answer in 5 s",
     ]
     assert [line.duration for line in lines if line.duration is not None] == [0.75, 0.01, 0.01, 5.0]

@@ -201,9 +201,9 @@ async def test_lost_connections_lose_and_double_nothing(log, database_url, stack
         PostgresDatabase.at(database_url) as database,
         await psycopg.AsyncConnection.connect(stack.database_url, autocommit=True) as operator,
     ):
-        async with running(log, database, batch=1):
+        async with running(log, database, batch=10):
             end = await log.end()
-            while kills < 12:
+            while kills < 8:
                 cursor = await operator.execute(
                     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
                     " WHERE datname = %s AND state IN ('active', 'idle in transaction')",

@@ -204,16 +204,21 @@ async def test_a_cancelled_transaction_is_rolled_back_and_leaves_the_pool_whole(
     async def stuck():
         async with database.transaction() as connection:
             await connection.execute(table.insert().values(id=1))
-            begun.set()
             await connection.execute(text("SELECT pg_sleep(60)"))
 
+    async def sleeping():
+        asleep = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+        async with database.transaction() as operator:
+            return await operator.scalar(asleep)
+
     for _ in range(7):
-        begun = asyncio.Event()
         task = asyncio.create_task(stuck())
-        await begun.wait()
+        while not await sleeping():
+            pass
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert not await sleeping()
     assert await count(database, table) == 0
 
 
