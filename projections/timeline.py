@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from projections.cells import number, one_line, optional_text, text
 from projections.facts import Fact
 from projections.projection import BuildRow, RowPerEvent
+from projections.spelling import spelled
 
 Data: TypeAlias = Mapping[str, Any]
 Words: TypeAlias = tuple[str, str]
@@ -82,8 +83,8 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.PlanDrafted.v1": lambda d: (f"Plan {d['attempt']} drafted", d["source"]),
     "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
     "precedent.run.ProgramCompiled.v1": _program,
-    "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", d["arguments"]),
-    "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered", d["result"]),
+    "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", spelled(d["arguments"])),
+    "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered", spelled(d["result"])),
     "precedent.run.ToolCallFailed.v1": lambda d: (f"{d['tool']} failed", d["error"]["message"]),
     "precedent.run.ToolCallDenied.v1": lambda d: (f"{d['tool']} denied", d["rule"]),
     "precedent.run.ToolCallOutcomeUnknown.v1": lambda d: (f"{d['tool']}: did it happen?", "waits for a person"),
@@ -91,7 +92,7 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.ModelCallRequested.v1": lambda d: (f"Model {d['model']} is asked", ""),
     "precedent.run.ModelCallAnswered.v1": _answer,
     "precedent.run.ModelCallFailed.v1": lambda d: ("Model call failed", d["error"]["message"]),
-    "precedent.run.ApprovalRequested.v1": lambda d: (f"{d['tool']} waits for approval", d["arguments"]),
+    "precedent.run.ApprovalRequested.v1": lambda d: (f"{d['tool']} waits for approval", spelled(d["arguments"])),
     "precedent.run.ApprovalGranted.v1": lambda d: ("Approved", d["note"]),
     "precedent.run.ApprovalRefused.v1": lambda d: ("Refused", d["reason"]),
     "precedent.run.TimerStarted.v1": lambda d: ("Sleeps", f"until {d['due']}"),
@@ -99,7 +100,7 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.VerdictReached.v1": _verdict,
     "precedent.run.RunPaused.v1": lambda d: ("Paused", d["reason"]),
     "precedent.run.RunResumed.v1": lambda d: ("Resumed", ""),  # noqa: ARG005
-    "precedent.run.RunCompleted.v1": lambda d: ("Run completed", d["output"]),
+    "precedent.run.RunCompleted.v1": lambda d: ("Run completed", spelled(d["output"])),
     "precedent.run.RunFailed.v1": lambda d: ("Run failed", d["error"]["message"]),
     "precedent.run.RunCancelled.v1": lambda d: ("Run cancelled", d["reason"]),
 }
