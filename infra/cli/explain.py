@@ -81,7 +81,8 @@ def walk(command: str, handling: Handling) -> list[Step]:
             "commands/handle.py", f"the command is authorized, its data checked, the {handling.category} stream loaded"
         ),
         Step(
-            _place(handling.decide), f"{_name(handling.decide)} gives {event.short_name()}, or the rule that it breaks"
+            _place(handling.decide),
+            f"{_name(handling.decide)} applies the rules of {_rules(handling)}: {event.short_name()}, or a refusal",
         ),
         Step("commands/handle.py", f"{event.TYPE} is appended; the answer has its position"),
         *(Step(_place(reaction), f"{_name(reaction)}: {_first_line(reaction)}") for reaction in reactions),
@@ -90,7 +91,7 @@ def walk(command: str, handling: Handling) -> list[Step]:
         steps.append(
             Step(
                 "infra/workers/runs.py",
-                "a worker takes the wake, claims the run, and commands/runs/driver.py drives it",
+                "a worker claims the run; commands/runs/driver.py drives it on from where its events end",
             )
         )
     steps += [
@@ -119,6 +120,10 @@ def _noun(command: str) -> str:
     """The last word of a command's name."""
     start = max(index for index, letter in enumerate(command) if letter.isupper())
     return command[start:]
+
+
+def _rules(handling: Handling) -> str:
+    return handling.command.__module__.rpartition(".")[0].replace(".", "/")
 
 
 def _place(function: Callable[..., Any]) -> str:

@@ -132,7 +132,7 @@ def _run(given: list[str]) -> int:
         return _failed(error.code, str(error), as_json=as_json)
     except click.UsageError as error:
         hint = f"; see `{error.ctx.command_path} --help`" if error.ctx is not None else ""
-        return _failed("usage", f"{error.format_message()}{hint}", as_json=as_json)
+        return _failed("usage", f"{error.format_message().rstrip('.')}{hint}", as_json=as_json)
     except click.ClickException as error:
         return _failed("usage", error.format_message(), as_json=as_json)
     except (KeyboardInterrupt, click.Abort):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from textwrap import shorten
 from typing import Final
 
 import click
@@ -15,6 +16,9 @@ from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.session import session
 from projections.runs import RunRow, list_runs
+
+GOAL: Final = 40
+"""Characters of a goal; `precedent show` has all of it."""
 
 STATUSES: Final = (*(phase.value for phase in Phase if phase is not Phase.NEW), "paused", "waiting")
 STYLES: Final = {
@@ -50,12 +54,11 @@ async def _runs(cli: Invocation, status: Sequence[str], goal: str | None, limit:
 
 def _table(rows: Sequence[RunRow]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    table.add_column("submitted (UTC)", no_wrap=True)
-    for name in ("took", "events", "calls", "tokens"):
+    for name in ("run", "status", "submitted (UTC)"):
+        table.add_column(name, no_wrap=True)
+    for name in ("took", "events", "calls"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("goal", no_wrap=True, overflow="ellipsis", ratio=1)
+    table.add_column("goal", no_wrap=True)
     for row in rows:
         took = (row.ended_at or row.updated_at) - row.submitted_at
         table.add_row(
@@ -65,7 +68,6 @@ def _table(rows: Sequence[RunRow]) -> Table:
             f"{took.total_seconds():.2f} s",
             str(row.events),
             str(row.tool_calls),
-            str(row.tokens),
-            Text(row.goal),
+            Text(shorten(row.goal, GOAL, placeholder="…")),
         )
     return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import click
 from rich.console import RenderableType
@@ -30,10 +30,14 @@ from infra.cli.timeline import render_line
 from infra.cli.watching import approval, listing, resolution
 from projections.ledger import LedgerEntry, decisions_of_run
 from projections.runs import RunRow, get_run
+from projections.spelling import spelled
 from projections.timeline import Line, timeline_of_run
 
-PAGE = 1000
+PAGE: Final = 1000
 """Rows of one query."""
+
+LONGEST_ARGUMENT: Final = 800
+"""Characters of an argument that a person is asked about; --json has all."""
 
 
 class _Versioned(Protocol):
@@ -190,23 +194,23 @@ def _head(shown: Shown) -> Table:
 
 def _waiting(run: str, key: str, entry: Entry) -> RenderableType:
     text = Text.assemble((key, "bold"), f"  {entry.tool}  {entry.settlement}\n")
-    text.append(f"{plain(decode(entry.arguments))}\n", style="dim")
+    for name, value in entry.arguments.items():
+        text.append(f"{name}: {spelled(value, LONGEST_ARGUMENT)}\n", style="dim")
     text.append("\n".join(_ways_out(run, key, entry)), style="bold")
-    return Padding(text, (0, 0, 0, 2))
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def _ledger(entries: Sequence[LedgerEntry]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("who", "as", "event", "effect", "chose", "among"):
-        table.add_column(name, no_wrap=name != "among")
+    for name in ("who", "effect", "chose"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("among", overflow="ellipsis", no_wrap=True, max_width=32)
     table.add_column("because", ratio=1)
     table.add_column("saw", no_wrap=True)
     for each in entries:
-        first, _, rest = each.reason.partition("\n")
+        who, (first, _, rest) = each.actor.partition(":")[2], each.reason.partition("\n")
         table.add_row(
-            each.actor.partition(":")[2],
-            each.role,
-            each.event,
+            who if who == each.role else f"{who} ({each.role})",
             each.effect or "",
             each.chosen,
             " | ".join(each.options),

@@ -10,14 +10,14 @@ from rich.text import Text
 
 from adapters.tools.runner import LocalToolRunner
 from domain.kernel.errors import InvalidInput, NotFound
-from domain.kernel.values import encode
+from domain.kernel.values import Value, encode
 from domain.rtfs.capability import Parameter
-from domain.rtfs.types import coerce, plain, print_type
+from domain.rtfs.types import ANY, Type, TypeMismatch, coerce, plain, print_type
 from domain.tools import CallContext, ToolDeclaration, ToolFailed
 from infra.bootstrap import tool_runner
 from infra.cli.documents import json_of
-from infra.cli.errors import tell_error
-from infra.cli.exits import DONE, NO
+from infra.cli.errors import print_error
+from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.results import render_result
 from infra.cli.session import new_id
@@ -90,7 +90,7 @@ def call(cli: Invocation, name: str, arguments: str) -> int:
     if not isinstance(given, dict):
         raise InvalidInput('ARGUMENTS: a JSON object is expected, as in \'{"path": "README.md"}\'')
     types = {parameter.name: parameter.type for parameter in declaration.capability.parameters}
-    values = {key: coerce(value, types[key]) if key in types else value for key, value in given.items()}
+    values = {key: _typed(key, value, types.get(key, ANY)) for key, value in given.items()}
     return complete(_call(cli, runner, name, values))
 
 
@@ -98,12 +98,17 @@ async def _call(cli: Invocation, runner: LocalToolRunner, name: str, values: dic
     context = CallContext(tenant=cli.settings().tenant, run=new_id(), effect="0")
     outcome = await runner.run(name, values, context)
     if isinstance(outcome, ToolFailed):
-        cli.output.document({"error": {"code": outcome.type, "message": outcome.message, "exit": NO}})
-        tell_error(cli.output, f"{outcome.type}: {outcome.message}")
-        return NO
+        return print_error(outcome.type, f"{outcome.type}: {outcome.message}", as_json=cli.output.as_json)
     cli.output.document({"tool": name, "result": plain(outcome.value), "value": encode(outcome.value)})
     cli.output.show(render_result(encode(outcome.value)))
     return DONE
+
+
+def _typed(name: str, value: Any, expected: Type) -> Value:
+    try:
+        return coerce(value, expected)
+    except TypeMismatch as error:
+        raise InvalidInput(f"ARGUMENTS, {name}: {error}") from None
 
 
 def _declared(runner: LocalToolRunner, name: str) -> ToolDeclaration:
