@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from commands.ports import StreamSlice
 from commands.services import Services
@@ -21,6 +21,12 @@ from domain.rtfs.types import TypeMismatch
 ATTEMPTS: Final = 8
 """How often a decision is taken anew when others append to the stream at the same time."""
 
+LONGEST_MESSAGE: Final = 4_000
+"""Characters of an answer's message: what was sent may be quoted in it, and an answer must fit into one message."""
+
+MOST_PROBLEMS: Final = 20
+"""How many wrong fields an answer lists."""
+
 Outcome = Literal["accepted", "rejected", "conflict", "invalid", "denied", "expired"]
 
 
@@ -31,8 +37,8 @@ class CommandEnvelope(BaseModel):
     id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
     type: str = Field(max_length=64)
     tenant: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    time: datetime | None = None
-    expires: datetime | None = None
+    time: AwareDatetime | None = None
+    expires: AwareDatetime | None = None
     data: dict[str, Any]
     expectedversion: int | None = Field(None, ge=0)
     traceparent: str | None = Field(None, max_length=64)
@@ -192,8 +198,13 @@ def _draft(
 
 
 def _refused(envelope: CommandEnvelope, outcome: Outcome, code: str, message: str, detail: Any = None) -> Answer:
-    error = ErrorDetail(code=code, message=message, detail=detail)
+    error = ErrorDetail(code=code, message=clipped(message), detail=detail)
     return Answer(commandid=envelope.id, outcome=outcome, error=error)
+
+
+def clipped(message: str, longest: int = LONGEST_MESSAGE) -> str:
+    """The message, or its beginning where it is too long to be sent."""
+    return message if len(message) <= longest else f"{message[:longest]} … ({len(message)} characters)"
 
 
 def _refusal(envelope: CommandEnvelope, outcome: Outcome, error: PrecedentError) -> Answer:
@@ -201,11 +212,20 @@ def _refusal(envelope: CommandEnvelope, outcome: Outcome, error: PrecedentError)
 
 
 def _invalid(envelope: CommandEnvelope, error: ValidationError) -> Answer:
-    problems = [
-        {"field": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in error.errors()
-    ]
-    shown = "; ".join(f"{item['field'] or 'data'}: {item['problem']}" for item in problems[:10])
+    problems = wrong_fields(error)
+    shown = "; ".join(f"{item['field'] or 'data'}: {item['problem']}" for item in problems)
     return _refused(envelope, "invalid", "command.invalid", f"{envelope.type}: {shown}", problems)
+
+
+def wrong_fields(error: ValidationError) -> list[dict[str, str]]:
+    """The first wrong fields, each with what is wrong with it."""
+    if error.error_count() > 50 * MOST_PROBLEMS:
+        # Someone's four megabytes of unknown fields are counted, not read.
+        return [{"field": "", "problem": f"{error.error_count()} fields are wrong or unknown"}]
+    return [
+        {"field": clipped(".".join(str(part) for part in item["loc"]), 200), "problem": clipped(item["msg"], 500)}
+        for item in error.errors(include_url=False, include_input=False)[:MOST_PROBLEMS]
+    ]
 
 
 def is_final(answer: Answer) -> bool:

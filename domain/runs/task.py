@@ -39,7 +39,7 @@ class Limits(_Part):
     seconds: float = Field(300, gt=0, le=31_536_000)
     """Active time; waiting for a person and being paused do not count."""
     tokens: int = Field(100_000, ge=0)
-    usd: float = Field(1.0, ge=0)
+    usd: float = Field(1.0, ge=0, allow_inf_nan=False)
     tool_calls: int = Field(1_000, ge=0, le=1_000_000)
 
 

@@ -25,7 +25,7 @@ from domain.rtfs.bytecode.module import (
     ModuleInvalid,
     ModuleParts,
 )
-from domain.rtfs.bytecode.operations import OPERANDS, Op
+from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS
 from domain.rtfs.capability import EffectMode, Parameter
 from domain.rtfs.types import Type, parse_type, print_type
 
@@ -229,10 +229,10 @@ class _Reader:
 
     def instruction(self) -> Instruction:
         code = self.number()
-        try:
-            operands = OPERANDS[Op(code)]
-        except ValueError:
-            raise ModuleInvalid(f"operation {code} is not known") from None
+        operation = OPERATIONS.get(code)
+        if operation is None:
+            raise ModuleInvalid(f"operation {code} is not known")
+        operands = OPERANDS[operation]
         values = [code]
         for kind in operands:
             value = self.number()

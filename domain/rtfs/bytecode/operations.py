@@ -6,6 +6,7 @@ Constants are put there when the function is entered, so that no instruction nee
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
@@ -41,6 +42,9 @@ class Op(IntEnum):
     CAST = 17
     PARALLEL = 18
 
+
+OPERATIONS: Final[Mapping[int, Op]] = {operation.value: operation for operation in Op}
+"""Operations by their code; several times as fast as calling the enumeration."""
 
 OPERANDS: Final[dict[Op, tuple[OperandKind, ...]]] = {
     Op.MOVE: ("write", "read"),

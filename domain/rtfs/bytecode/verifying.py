@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Final
 
 from domain.rtfs.bytecode.module import FunctionCode, ModuleInvalid, ModuleParts
-from domain.rtfs.bytecode.operations import OPERANDS, TERMINATORS, Op, OperandKind
+from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS, TERMINATORS, Op, OperandKind
 from domain.rtfs.functions import FUNCTIONS
 from domain.rtfs.types import Function
 
@@ -70,7 +70,7 @@ class _Checking:
             self.operand("write", handler.register)
 
     def instruction(self, instruction: tuple[int, ...]) -> None:
-        operation = Op(instruction[0])
+        operation = OPERATIONS[instruction[0]]
         place = 1
         for kind in OPERANDS[operation]:
             value = instruction[place]

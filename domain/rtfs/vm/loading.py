@@ -10,7 +10,7 @@ from typing import Any, Final
 from domain.kernel.values import digest_bytes
 from domain.rtfs.bytecode.encoding import decode_module
 from domain.rtfs.bytecode.module import FunctionCode, Handler, Instruction, ModuleParts
-from domain.rtfs.bytecode.operations import Op
+from domain.rtfs.bytecode.operations import OPERATIONS, Op
 from domain.rtfs.bytecode.verifying import verify
 from domain.rtfs.functions import FUNCTIONS, Each, Entry, Fold
 
@@ -115,7 +115,7 @@ class _Preparing:
 
     def instruction(self, place: int, given: Instruction) -> tuple[Any, ...]:
         """Resolve numbers to what they stand for; registers and jump targets stay numbers."""
-        operation = Op(given[0])
+        operation = OPERATIONS[given[0]]
         if operation is Op.LIBRARY:
             return self.call_library(given[1], self.library[given[2]], given[4:])
         if operation is Op.BACK:
