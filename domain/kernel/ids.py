@@ -102,7 +102,7 @@ class Position:
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read ``0.0:123``."""
-        found = re.fullmatch(r"(\d{1,9})\.(\d{1,9}):(\d{1,18})", text)
+        found = re.fullmatch(r"([0-9]{1,9})\.([0-9]{1,9}):([0-9]{1,18})", text)
         if found is None:
             raise InvalidInput(f"position {text[:80]!r} is not <epoch>.<shard>:<sequence>, like 0.0:123")
         return cls(*(int(group) for group in found.groups()))
