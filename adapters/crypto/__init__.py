@@ -1,0 +1,1 @@
+"""Cryptography with the `cryptography` package."""
