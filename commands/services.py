@@ -16,6 +16,7 @@ from commands.ports import (
     ToolRunner,
     Wakes,
 )
+from domain.runs.task import Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,3 +33,5 @@ class Services:
     runs: RunIndex
     clock: Clock
     randomness: Randomness
+    default_limits: Limits = Limits()
+    """For what a task does not limit itself."""

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from faststream.nats import NatsBroker
 from faststream.security import SASLPlaintext
 
 from adapters.access.same_tenant import OnlyTenants
@@ -16,6 +15,7 @@ from adapters.content.files import FileContentStore
 from adapters.models.clients import ModelClients
 from adapters.models.configuration import ModelConfiguration
 from adapters.nats.answers import JetStreamAnswers
+from adapters.nats.command_broker import CommandBroker
 from adapters.nats.command_bus import CommandBus
 from adapters.nats.connection import Connection
 from adapters.nats.event_store import JetStreamEventStore
@@ -30,6 +30,7 @@ from adapters.tools.settings import ToolSettings
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import CommandHandler
 from commands.services import Services
+from domain.runs.task import Limits
 from infra.settings import ConfigurationError, Settings
 from infra.settings.model import RecordedModel
 from infra.stack.endpoints import Endpoints
@@ -102,6 +103,7 @@ async def write_side(
             runs=PostgresRunIndex(database),
             clock=clock,
             randomness=SystemRandomness(),
+            default_limits=Limits.model_validate(settings.limits.model_dump()),
         )
         yield WriteSide(services=services, connection=connection)
 
@@ -110,7 +112,7 @@ def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:
     """Command intake for this write side."""
     user, password = endpoints.nats_user, endpoints.nats_password
     security = None if user is None or password is None else SASLPlaintext(username=user, password=password)
-    broker = NatsBroker(endpoints.nats_url, security=security, logger=None)
+    broker = CommandBroker(endpoints.nats_url, security=security)
     return CommandBus(broker, side.connection, CommandHandler(side.services, COMMANDS, REACTIONS))
 
 
@@ -128,6 +130,7 @@ def _models(settings: Settings) -> dict[str, ModelConfiguration]:
             url=model.url,
             model=model.model,
             api_key_env=model.api_key_env,
+            record_to=model.record,
             price_input=model.price_input,
             price_output=model.price_output,
             timeout=model.timeout,

@@ -39,6 +39,7 @@ def decide_run(services: Services, slice_: StreamSlice, command: RunCommand, now
         now=now,
         known_tools=declarations.keys() | CONTROLLER_CAPABILITIES.keys(),
         result_types={name: declaration.capability.result for name, declaration in declarations.items()},
+        default_limits=services.default_limits,
     )
     return list(decide(run, command, given))
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain.kernel.ids import TOKEN
 from domain.runs.task import TaskFile
 
-_RUN = Field(pattern=TOKEN.pattern.replace(r"\Z", "$"))
+_RUN = Field(pattern="^" + TOKEN.pattern.replace(r"\Z", "$"))
 
 
 class _Command(BaseModel):

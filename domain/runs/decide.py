@@ -32,7 +32,7 @@ from domain.runs.events import (
     RunSubmitted,
 )
 from domain.runs.state import Phase, Run, Settlement
-from domain.runs.task import accept
+from domain.runs.task import Limits, accept
 
 
 class RunHasEnded(PrecedentError):
@@ -67,6 +67,8 @@ class Circumstances:
     known_tools: Collection[str]
     result_types: Mapping[str, Type]
     """Declared result type by tool."""
+    default_limits: Limits
+    """For what a task does not limit itself."""
 
 
 def decide(run: Run, command: RunCommand, given: Circumstances) -> list[RunEvent]:
@@ -86,7 +88,7 @@ def _require_open(run: Run, name: str) -> None:
 def _submit(run: Run, command: SubmitRun, given: Circumstances) -> list[RunEvent]:
     if run.phase is not Phase.NEW:
         raise RunHasEnded("a run with this id exists; use a new command id")
-    task = accept(command.task, given.known_tools)
+    task = accept(command.task, given.known_tools, given.default_limits)
     return [RunSubmitted(task=task, deadline=_after(given.now, task.limits.seconds))]
 
 
@@ -127,7 +129,7 @@ def _resolve(run: Run, command: ResolveOutcome, given: Circumstances) -> list[Ru
     _require_settlement(run, command.effect, Settlement.UNKNOWN)
     result: Any = None
     if command.outcome == "happened":
-        result = encode(coerce(command.result, given.result_types[run.journal[command.effect].tool]))
+        result = encode(coerce(command.result, _result_type(run.journal[command.effect].tool, given)))
     choice = operator(command.outcome, ("happened", "repeat", "failed"), command.note or "asked for", run)
     return [
         OutcomeResolved(
@@ -147,6 +149,14 @@ def _require_settlement(run: Run, effect: str, wanted: Settlement) -> None:
     if entry is None or entry.settlement is not wanted:
         listed = ", ".join(sorted(run.waiting)) or "none"
         raise EffectNotWaiting(f"effect {effect} is not {wanted}; waiting now: {listed}")
+
+
+def _result_type(tool: str, given: Circumstances) -> Type:
+    if tool not in given.result_types:
+        raise NotFound(
+            f"this worker does not have {tool}, so it cannot check its result; resolve it where it is listed"
+        )
+    return given.result_types[tool]
 
 
 def operator(chosen: str, options: tuple[str, ...], reason: str, run: Run) -> Decision:

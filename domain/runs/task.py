@@ -43,6 +43,19 @@ class Limits(_Part):
     tool_calls: int = Field(1_000, ge=0, le=1_000_000)
 
 
+class LimitsFile(_Part):
+    """Limits as a task file names them; what it leaves out is the deployment's default."""
+
+    seconds: float | None = Field(None, gt=0, le=31_536_000)
+    tokens: int | None = Field(None, ge=0)
+    usd: float | None = Field(None, ge=0)
+    tool_calls: int | None = Field(None, ge=0, le=1_000_000)
+
+    def over(self, defaults: Limits) -> Limits:
+        """Give these limits, and the defaults for the rest."""
+        return defaults.model_copy(update=self.model_dump(exclude_none=True))
+
+
 CacheLevel = Literal["L1", "L2", "L3", "L4"]
 
 
@@ -69,7 +82,7 @@ class TaskFile(_Part):
     checks: tuple[str, ...] = ()
     """Postconditions: RTFS expressions over ``inputs`` and ``output`` that must be true."""
     model: ModelChoice = ModelChoice()
-    limits: Limits = Limits()
+    limits: LimitsFile = LimitsFile()
     cache: CacheChoice = CacheChoice()
 
     @classmethod
@@ -125,9 +138,10 @@ class Task(_Part):
 MAX_LISTED: Final = 20
 
 
-def accept(file: TaskFile, known_tools: Collection[str]) -> Task:
+def accept(file: TaskFile, known_tools: Collection[str], default_limits: Limits) -> Task:
     """Settle a task file: types parsed, inputs typed, checks compiled, tools known. Raises ``TaskInvalid``."""
-    input_type = _settle("input", lambda: parse_type(file.input) if file.input else infer(file.inputs))
+    # A task keeps its types as text, so an inferred one must be readable too.
+    input_type = _settle("input", lambda: parse_type(file.input or print_type(infer(file.inputs))))
     output_type = _settle("output", lambda: parse_type(file.output))
     inputs = _settle("inputs", lambda: encode(coerce(file.inputs, input_type)))
     _check_tools(file, known_tools)
@@ -143,7 +157,7 @@ def accept(file: TaskFile, known_tools: Collection[str]) -> Task:
         plan=file.plan,
         checks=file.checks,
         model=file.model,
-        limits=file.limits,
+        limits=file.limits.over(default_limits),
         cache=file.cache,
     )
 

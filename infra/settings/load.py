@@ -116,6 +116,9 @@ def _relative_to(folder: Path, read: dict[str, Any]) -> dict[str, Any]:
             read[section][key] = anchored(read[section][key], prefix)
     if isinstance(models := read.get("models"), dict):
         read["models"] = {name: anchored(model, "recorded:") for name, model in models.items()}
+        for model in read["models"].values():
+            if isinstance(model, dict) and "record" in model:
+                model["record"] = anchored(model["record"])
     return read
 
 

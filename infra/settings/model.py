@@ -139,6 +139,8 @@ class HttpModel(Section):
     price_input: Annotated[float, Field(ge=0)] = 0.0
     price_output: Annotated[float, Field(ge=0)] = 0.0
     tier: Literal["small", "standard", "large"] = "standard"
+    #: A ``.jsonl`` transcript to which every answer is added, to be used as ``recorded:PATH`` later.
+    record: Path | None = None
     #: Seconds for one answer, retries not included.
     timeout: Annotated[float, Field(gt=0, le=3600)] = 60.0
 

@@ -18,7 +18,7 @@ from domain.rtfs.card import language_card
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
 from domain.runs.critic import judge
-from domain.runs.task import Task, TaskFile, accept
+from domain.runs.task import Limits, Task, TaskFile, accept
 from domain.tools import CallContext, ToolFailed
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -29,7 +29,7 @@ ENVIRONMENT = Path(sys.prefix)
 def task(name: str, **inputs: object) -> Task:
     document = yaml.safe_load((EXAMPLES / name).read_text())
     document["inputs"] |= inputs
-    return accept(TaskFile.read(document), REGISTRY.declarations)
+    return accept(TaskFile.read(document), REGISTRY.declarations, Limits())
 
 
 def capabilities(task: Task):

@@ -48,10 +48,12 @@ from domain.runs.events import (
 )
 from domain.runs.replay import fold
 from domain.runs.state import Settlement
-from domain.runs.task import TaskFile, TaskInvalid
+from domain.runs.task import Limits, TaskFile, TaskInvalid
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-GIVEN = Circumstances(now=NOW, known_tools={"fs.read", "fs.write"}, result_types={"fs.write": parse_type(":int")})
+GIVEN = Circumstances(
+    now=NOW, known_tools={"fs.read", "fs.write"}, result_types={"fs.write": parse_type(":int")}, default_limits=Limits()
+)
 FILE = TaskFile(goal="Count words", inputs={"path": "a.txt"}, output=":int", tools=("fs.read", "fs.write"))
 DECISION = Decision(role="guard", chosen="ask a person", options=("allow",), reason="the task says so", saw="sha256:0")
 
@@ -63,7 +65,10 @@ def submitted(seconds: float = 300) -> list[RunEvent]:
 
 def when(given: Sequence[RunEvent], command: RunCommand, later: float = 0) -> list[RunEvent]:
     circumstances = Circumstances(
-        now=NOW + timedelta(seconds=later), known_tools=GIVEN.known_tools, result_types=GIVEN.result_types
+        now=NOW + timedelta(seconds=later),
+        known_tools=GIVEN.known_tools,
+        result_types=GIVEN.result_types,
+        default_limits=GIVEN.default_limits,
     )
     return decide(fold(given), command, circumstances)
 
