@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 
+from adapters.tools.registry import RunScopedTools
 from commands.runs.pool import DriverPool
 from infra.bootstrap import command_bus, write_side
 from infra.settings import Settings
@@ -11,14 +13,27 @@ from infra.stack.endpoints import Endpoints
 from infra.stack.service import announce_ready
 
 
-async def work(settings: Settings, endpoints: Endpoints, name: str | None) -> None:
+async def work(
+    settings: Settings, endpoints: Endpoints, name: str | None, run_scoped: tuple[RunScopedTools, ...] = ()
+) -> None:
     """Serve until cancelled. A worker that keeps its ``name`` over restarts takes its runs up again at once."""
     name = name or f"worker-{secrets.token_hex(4)}"
-    async with write_side(settings, endpoints) as side:
+    async with write_side(settings, endpoints, run_scoped=run_scoped) as side:
         bus = command_bus(side, endpoints)
         await bus.start()
         try:
+            _relieve_collector()
             announce_ready()
             await DriverPool(side.services, f"{name}/{secrets.token_hex(4)}", settings.workers).work()
         finally:
             await bus.stop()
+
+
+def _relieve_collector() -> None:
+    """Look for garbage less often, and not in what a worker starts with, which lives as long as it does.
+
+    The defaults took a quarter of the processor time of a worker under load, and doubled its slowest steps.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
