@@ -19,9 +19,18 @@ from pydantic import ValidationError
 
 from adapters.nats.connection import Connection
 from adapters.nats.dead_letters import bury
-from commands.handle import Answer, CommandEnvelope, CommandHandler, ErrorDetail, Handled, is_final
+from commands.handle import (
+    Answer,
+    CommandEnvelope,
+    CommandHandler,
+    ErrorDetail,
+    Handled,
+    clipped,
+    is_final,
+    wrong_fields,
+)
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
-from domain.kernel.ids import token
+from domain.kernel.ids import TOKEN, token
 
 REPLY_HEADER: Final = "Precedent-Reply"
 LARGEST_COMMAND: Final = 4 * 1024 * 1024
@@ -96,7 +105,7 @@ class CommandBus:
         subject = message.raw_message.subject
         try:
             handled = await self._handle(subject, body)
-            await self._reply(message, handled.answer)
+            self._reply(message, handled.answer)
             await self._handler.react(handled)
             await self._keep(subject, handled.answer)
         except ServiceUnreachable as error:
@@ -114,7 +123,7 @@ class CommandBus:
             envelope = _envelope(address, body)
         except PrecedentError as error:
             await bury(self._connection, subject, body, f"{error.code}: {error}", self._handler.services.clock.now())
-            detail = ErrorDetail(code=error.code, message=str(error))
+            detail = ErrorDetail(code=error.code, message=clipped(str(error)))
             return Handled(Answer(commandid="", outcome="invalid", error=detail))
         return await self._handler.handle(envelope, address.principal)
 
@@ -124,19 +133,21 @@ class CommandBus:
             return
         reason = f"its handler failed {MAX_DELIVERIES} times: {type(error).__name__}: {error}"
         await bury(self._connection, subject, body, reason, self._handler.services.clock.now())
-        detail = ErrorDetail(code="command.unhandled", message=f"{reason}; see `precedent dead ls`")
-        await self._reply(message, Answer(commandid="", outcome="rejected", error=detail))
+        detail = ErrorDetail(code="command.unhandled", message=f"{clipped(reason)}; see `precedent dead ls`")
+        self._reply(message, Answer(commandid="", outcome="rejected", error=detail))
         await message.ack()
 
-    async def _reply(self, message: NatsMessage, answer: Answer) -> None:
+    def _reply(self, message: NatsMessage, answer: Answer) -> None:
         inbox = message.headers.get(REPLY_HEADER)
         if inbox is None:
             return
         _, tenant, principal, _, _ = message.raw_message.subject.split(".")
-        if inbox.startswith(f"_INBOX.{tenant}.{principal}.") and "*" not in inbox and ">" not in inbox:
-            await self._connection.client.publish(inbox, answer.model_dump_json(exclude_none=True).encode())
+        if _is_inbox_of(inbox, tenant, principal):
+            body = answer.model_dump_json(exclude_none=True).encode()
+            # Lost with the connection, it is given again when the command is repeated.
+            self._connection.client.send(b"PUB %b %d\r\n%b\r\n" % (inbox.encode(), len(body), body))
         else:
-            logger.warning("an answer for %s.%s was not sent to another's inbox", tenant, principal)
+            logger.warning("an answer for %s.%s was not sent: %.200r is no inbox of theirs", tenant, principal, inbox)
 
     async def _keep(self, subject: str, answer: Answer) -> None:
         """Keep a final answer. An accepted one can be found from its events, so nobody waits for that."""
@@ -154,6 +165,11 @@ class CommandBus:
         task.add_done_callback(self._keeping.discard)
 
 
+def _is_inbox_of(inbox: str, tenant: str, principal: str) -> bool:
+    own = f"_INBOX.{tenant}.{principal}."
+    return inbox.startswith(own) and all(TOKEN.match(part) for part in inbox.split(".")[1:])
+
+
 async def _logged(keeping: object) -> None:
     try:
         await keeping  # type: ignore[misc]
@@ -166,7 +182,7 @@ async def _undecoded(message: NatsMessage) -> bytes:
 
 
 class CommandUnreadable(PrecedentError):
-    """Send one JSON object with id, type, tenant and data, below 4 MiB; docs/commands.md has the form."""
+    """Send one JSON object with id, type, tenant and data, below 4 MiB; docs/messages.md has the form."""
 
     code = "command.unreadable"
 
@@ -177,9 +193,7 @@ def _envelope(address: Address, body: bytes) -> CommandEnvelope:
     try:
         envelope = CommandEnvelope.model_validate_json(body)
     except ValidationError as error:
-        shown = "; ".join(
-            f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}" for item in error.errors()[:10]
-        )
+        shown = "; ".join(f"{item['field'] or 'message'}: {item['problem']}" for item in wrong_fields(error))
         raise CommandUnreadable(f"no command envelope: {shown}") from error
     if (envelope.tenant, envelope.type) != (address.tenant, address.command):
         raise CommandUnreadable(

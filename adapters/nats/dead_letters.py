@@ -5,13 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import orjson
 
 from adapters.nats.connection import NOT_FOUND_MESSAGE, ApiRefused, Connection
 from adapters.nats.publishing import publish
-from domain.kernel.errors import NotFound
+from commands.handle import clipped
+from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.values import bytes_of_text, format_time, text_of_bytes
+
+ROOM: Final = 32 * 1024
+"""Bytes of a dead letter kept free for everything but the payload."""
+
+
+class DeadLetterCut(PrecedentError):
+    """Only its beginning was kept, as the whole was too large for one message: send the original again."""
+
+    code = "dead-letter.cut"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +36,26 @@ class DeadLetter:
     time: str
     reason: str
     payload: bytes
+    """What was sent, or its beginning."""
+    size: int
+    """Bytes that were sent."""
 
 
 async def bury(connection: Connection, origin: str, payload: bytes, reason: str, now: datetime) -> None:
-    """Keep a message that could not be handled."""
-    document = {"origin": origin, "time": format_time(now), "reason": reason, "payload": text_of_bytes(payload)}
+    """Keep a message that could not be handled, or as much of it as one message takes."""
+    largest = max(0, connection.client.max_payload - ROOM) * 3 // 4  # Base64 needs four bytes for three
+    document = {
+        "origin": _printable(origin),
+        "time": format_time(now),
+        "reason": _printable(clipped(reason)),
+        "payload": text_of_bytes(payload[:largest]),
+        "size": len(payload),
+    }
     await publish(connection, f"dead.{origin.split('.', 1)[0]}", orjson.dumps(document), {})
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 async def exhume(connection: Connection, sequence: int) -> DeadLetter:
@@ -61,17 +86,22 @@ async def dead_letters(connection: Connection) -> AsyncIterator[DeadLetter]:
 
 
 async def retry(connection: Connection, letter: DeadLetter) -> None:
-    """Send a dead letter to where it was first sent, and forget it here."""
+    """Send a dead letter to where it was first sent, and forget it here. Raises ``DeadLetterCut``."""
+    if letter.size > len(letter.payload):
+        kept = f"{len(letter.payload)} of {letter.size} bytes are kept"
+        raise DeadLetterCut(f"dead letter {letter.sequence}: {kept}; send the original again")
     await publish(connection, letter.origin, letter.payload, {})
     await connection.api("STREAM.MSG.DELETE.DEAD", {"seq": letter.sequence})
 
 
 def _letter(message: dict[str, str]) -> DeadLetter:
     document = orjson.loads(bytes_of_text(message["data"]))
+    payload = bytes_of_text(document["payload"])
     return DeadLetter(
         sequence=int(message["seq"]),
         origin=document["origin"],
         time=document["time"],
         reason=document["reason"],
-        payload=bytes_of_text(document["payload"]),
+        payload=payload,
+        size=document.get("size", len(payload)),
     )

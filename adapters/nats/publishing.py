@@ -4,18 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 import orjson
 
 from adapters.nats.client import publication, status
 from adapters.nats.connection import ANSWERS_WITHIN, ApiRefused, Connection
-from domain.kernel.errors import ServiceUnreachable
+from domain.kernel.errors import InvalidInput, ServiceUnreachable
+
+
+class MessageTooLarge(InvalidInput):
+    """Send less at once: the broker takes no message of this size, and nothing was sent."""
+
+    code = "message.too-large"
+
+
+ENVELOPE: Final = 16
+"""Bytes of a message around its header lines and payload."""
 
 
 async def publish(
     connection: Connection, subject: str, payload: bytes, headers: Mapping[str, str], within: float = ANSWERS_WITHIN
 ) -> int:
-    """Give the message's sequence in its stream. Raises ``ApiRefused``, ``ServiceUnreachable`` (it may be there)."""
+    """Give the message's sequence in its stream.
+
+    Raises ``ApiRefused``, ``MessageTooLarge``, ``ServiceUnreachable`` (it may be there).
+    """
     acknowledged: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
     def receive(_subject: bytes, _reply: bytes, answer: bytes, lines: bytes | None) -> None:
@@ -27,9 +41,13 @@ async def publish(
             acknowledged.set_result(answer)
 
     await connection.up(within)
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    size, largest = len(lines) + len(payload) + ENVELOPE, connection.client.max_payload
+    if size > largest:
+        # The broker would close the connection, which others share.
+        raise MessageTooLarge(f"{subject}: a message of {size} bytes; the broker takes {largest}")
     reply = connection.expect(receive)
     try:
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         connection.client.send(publication(subject, reply, lines, payload))
         async with asyncio.timeout(within):
             answer = orjson.loads(await acknowledged)

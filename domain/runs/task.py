@@ -48,7 +48,7 @@ class LimitsFile(_Part):
 
     seconds: float | None = Field(None, gt=0, le=31_536_000)
     tokens: int | None = Field(None, ge=0)
-    usd: float | None = Field(None, ge=0)
+    usd: float | None = Field(None, ge=0, allow_inf_nan=False)
     tool_calls: int | None = Field(None, ge=0, le=1_000_000)
 
     def over(self, defaults: Limits) -> Limits:
