@@ -14,6 +14,7 @@ from domain.kernel.ids import Position, StreamId
 from domain.kernel.values import format_time
 from infra.bench.bfcl.figures import Figures, Quantiles, measure
 from infra.bench.bfcl.report import CLOCK, Divergence, Pass, Replays, Report
+from infra.bench.bfcl.usage import Usage
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -69,7 +70,8 @@ def test_figures_of_runs(events: list[Recorded]) -> None:
 
 def report(figures: Figures, *divergences: Divergence, wrong: tuple[str, ...] = ()) -> Report:
     replays = Replays(mode="verify", runs=figures.runs, seconds=1.5, divergences=divergences)
-    one = Pass(name="fsync", concurrent=64, seconds=2.0, wrong=wrong, figures=figures, replays=(replays,))
+    used = {"worker": Usage(processor_seconds=4.25, peak_megabytes=160)}
+    one = Pass(name="fsync", concurrent=64, seconds=2.0, wrong=wrong, figures=figures, used=used, replays=(replays,))
     return Report(release="1", entries=1, calls=4, clock_calls=1, passes=(one,))
 
 
@@ -96,6 +98,7 @@ def test_a_report_of_identical_replays_passes_and_is_plain_data(one_run: Figures
     assert document["passes"][0]["figures"]["completed"] == 1
     assert document["passes"][0]["replays"][0]["identical"] == 1
     assert "1 of 1 in 1.50 s" in text(good)
+    assert "4.2 s, 160 MB" in text(good)
 
 
 def test_an_explained_divergence_is_shown_with_its_cause(one_run: Figures) -> None:

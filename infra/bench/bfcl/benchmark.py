@@ -23,6 +23,7 @@ from infra.bench.bfcl.replaying import histories_of, re_execute_all, verify_all
 from infra.bench.bfcl.report import Pass, Report
 from infra.bench.bfcl.submitting import Submissions, output_of, run_all, task_of
 from infra.bench.bfcl.tools import BfclTools
+from infra.bench.bfcl.usage import usage_of_stack
 from infra.bootstrap import connected, event_store
 from infra.settings import Durability, load
 from infra.stack.service import Service
@@ -82,6 +83,7 @@ async def _pass(
             submissions = Submissions(tenant=settings.tenant, tasks=tasks, concurrent=concurrent)
             send = partial(client.send, category="run", within=ANSWERS_WITHIN)
             events, seconds = await run_all(submissions, send, store, on_end)
+            used = usage_of_stack(data)
     histories = histories_of(events)
     return Pass(
         name=NAMES[durability],
@@ -89,6 +91,7 @@ async def _pass(
         seconds=seconds,
         wrong=tuple(_wrong(events, expected)),
         figures=measure(events),
+        used=used,
         replays=(verify_all(histories), re_execute_all(histories, tools)),
     )
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.bench.bfcl.figures import Figures
+from infra.bench.bfcl.usage import Usage
 
 CLOCK: Final = (
     "reads the clock: a run's objects see the moment of its submission, which is among its inputs; "
@@ -82,6 +83,8 @@ class Pass:
     wrong: tuple[str, ...]
     """Entries whose output is not that of the ground truth executed directly."""
     figures: Figures
+    used: dict[str, Usage] = field(default_factory=dict)
+    """Process -> what it used; empty where the system does not tell."""
     replays: tuple[Replays, ...] = ()
 
 
@@ -155,8 +158,17 @@ def _rows(passes: Sequence[Pass]) -> list[tuple[str, list[str]]]:
         ("events", [f"{each.events:,}" for each in figures]),
         ("bytes per event", [f"{each.bytes_per_event:,.0f}" for each in figures]),
     ]
+    processes = dict.fromkeys(name for one in passes for name in one.used)
     modes = dict.fromkeys(replays.mode for one in passes for replays in one.replays)
-    return rows + [(f"replayed, {mode}: identical", [_identical(one, mode) for one in passes]) for mode in modes]
+    return [
+        *rows,
+        *((f"{name}: processor, memory", [_used(one.used.get(name)) for one in passes]) for name in processes),
+        *((f"replayed, {mode}: identical", [_identical(one, mode) for one in passes]) for mode in modes),
+    ]
+
+
+def _used(usage: Usage | None) -> str:
+    return f"{usage.processor_seconds:.1f} s, {usage.peak_megabytes:.0f} MB" if usage else "-"
 
 
 def _identical(one: Pass, mode: str) -> str:
@@ -165,7 +177,8 @@ def _identical(one: Pass, mode: str) -> str:
 
 
 def _notes(report: Report) -> list[RenderableType]:
-    notes = [f"{report.clock_calls} calls look at the clock: {CLOCK}."]
+    clock = "they saw the moment at which their run was submitted, which is among its inputs"
+    notes = [f"{report.clock_calls} calls answer by the clock: {clock}."]
     for one in report.passes:
         if one.wrong:
             notes.append(f"{one.name}: wrong output for {', '.join(one.wrong[:10])} ({len(one.wrong)} in all)")
