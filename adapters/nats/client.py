@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 from nats.aio.client import Client
 
 Receive: TypeAlias = Callable[[bytes, bytes, bytes, bytes | None], None]
-"""Takes subject, reply subject, payload, and headers as received (None where there are none). Must not raise."""
+"""Takes subject, reply subject, payload, and headers as received (None where there are none)."""
 
 
 class DirectClient(Client):
@@ -55,8 +55,12 @@ class DirectClient(Client):
         receive = self._receivers.get(sid)
         if receive is None:
             await super()._process_msg(sid, subject, reply, data, headers)  # type: ignore[arg-type]  # it takes None
-        else:
+            return
+        try:
             receive(subject, reply, data, headers)
+        except Exception as error:  # noqa: BLE001  # else the library's read loop would end for everyone
+            failure = {"message": f"a receiver of {subject.decode()} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(failure)
 
     def send(self, command: bytes) -> None:
         """Send whole protocol commands. While disconnected they are dropped, as on a broken wire."""

@@ -15,6 +15,9 @@ from domain.kernel.errors import PrecedentError, ServiceUnreachable
 FLOOR: Final = (2, 14, 4)
 """Oldest server: earlier ones let concurrent head expectations pass or lose atomic batches."""
 
+SMALLEST_PAYLOAD: Final = 1024 * 1024
+"""Bytes that the server must take in one message: its own default, which the largest event just fits."""
+
 OPENS_WITHIN: Final = 5.0
 """Seconds for the first connection."""
 
@@ -32,6 +35,12 @@ class ServerTooOld(PrecedentError):
     """Install the nats-server that the message names, or a newer one."""
 
     code = "service.too-old"
+
+
+class ServerTooSmall(PrecedentError):
+    """Raise ``max_payload`` of the nats-server to at least 1 MB, its own default."""
+
+    code = "service.too-small"
 
 
 class ServerRefused(PrecedentError):
@@ -66,7 +75,7 @@ class Connection:
 
     @classmethod
     async def open(cls, url: str, *, name: str, user: str | None = None, password: str | None = None) -> Self:
-        """Connect. Raises ``ServiceUnreachable``, ``ServerRefused``, ``ServerTooOld``."""
+        """Connect. Raises ``ServiceUnreachable``, ``ServerRefused``, ``ServerTooOld``, ``ServerTooSmall``."""
         connection = cls(DirectClient(), url)
         try:
             async with asyncio.timeout(OPENS_WITHIN) as connection._opening:
@@ -107,6 +116,9 @@ class Connection:
         if (found.major, found.minor, found.patch) < FLOOR:
             wanted = ".".join(map(str, FLOOR))
             raise ServerTooOld(f"{self._url} runs nats-server {found}; {wanted} or newer is needed")
+        if self._client.max_payload < SMALLEST_PAYLOAD:
+            taken = self._client.max_payload
+            raise ServerTooSmall(f"{self._url} takes messages of {taken} bytes; {SMALLEST_PAYLOAD} are needed")
         self._inbox = self._client.new_inbox()
         await self._client.receive(f"{self._inbox}.>", self._on_reply)
         self._up.set()
@@ -139,6 +151,11 @@ class Connection:
     def unique(self) -> str:
         """A name that no other connection has."""
         return self._inbox.rsplit(".", 1)[1]
+
+    @property
+    def complaint(self) -> str:
+        """What the broker or the network last complained about, if anything; for error messages."""
+        return f"last heard: {self._last_error}" if self._last_error else "nothing was heard"
 
     @property
     def is_up(self) -> bool:

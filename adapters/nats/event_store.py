@@ -116,7 +116,10 @@ class JetStreamEventStore:
                 if loop.time() >= deadline:
                     raise
             if loop.time() >= deadline:
-                raise ServiceUnreachable(f"the broker gave no certain answer within {self._patience:g} s; try again")
+                raise ServiceUnreachable(
+                    f"the broker gave no certain answer within {self._patience:g} s ({self._connection.complaint}); "
+                    "try again"
+                )
             await asyncio.sleep(PAUSE)
 
     async def _send(self, stream: StreamId, written: Sequence[Written], expected: Head) -> tuple[Recorded, ...] | None:

@@ -228,6 +228,15 @@ class EventStoreContract:
         (event,) = await store.append(stream, [draft("c1", **values)], NEW_STREAM)
         assert (await store.load(stream)).events[0].data == event.data == values
 
+    async def test_a_bulky_stream_is_loaded_and_read_whole(self, store: EventStore, stream: StreamId) -> None:
+        events: list[Recorded] = []
+        for part in range(10):
+            batch = [draft(f"c{part}", index, bulk="z" * 60_000) for index in range(30)]
+            events += await store.append(stream, batch, head_of(events) if events else NEW_STREAM)
+        assert list((await store.load(stream)).events) == events
+        assert await everything(store.read(START, Selection(tenant=stream.tenant))) == events
+        assert await first(len(events), store.follow(START, Selection(tenant=stream.tenant))) == events
+
     async def test_what_is_no_value_must_fit(self, store: EventStore, stream: StreamId) -> None:
         with pytest.raises(EventTooLarge, match=r"precedent\.test\.Happened\.v1 .* bytes"):
             await store.append(stream, [draft("c" * 2_000_000)], NEW_STREAM)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.nats.connection import ApiRefused, Connection, ServerRefused, ServerTooOld
+from adapters.nats.connection import ApiRefused, Connection, ServerRefused, ServerTooOld, ServerTooSmall
 from adapters.nats.streams import BUS_STREAMS, StreamDiffers, ensure_streams
 from domain.kernel.errors import ServiceUnreachable
 from infra.stack.broker import free_port
@@ -64,6 +64,28 @@ async def test_a_server_that_is_too_old_is_refused() -> None:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ServerTooOld, match=r"runs nats-server .*2\.14\.3.*; 2\.14\.4 or newer"):
             await Connection.open(f"nats://127.0.0.1:{port}", name="tests")
+
+
+async def test_a_server_that_takes_only_small_messages_is_refused(tmp_path: Path) -> None:
+    broker = Broker(tmp_path, settings="max_payload: 65536")
+    await broker.start()
+    with pytest.raises(ServerTooSmall, match="65536 bytes; 1048576 are needed"):
+        await Connection.open(broker.url, name="tests")
+    await broker.kill()
+
+
+async def test_a_receiver_that_fails_is_reported_and_harms_nobody_else(connection: Connection) -> None:
+    reported: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, failure: reported.append(failure["message"]))
+    stop = await connection.client.receive("hello", lambda *_: 1 / 0)
+    await connection.client.publish("hello", b"")
+    assert await connection.api("INFO")
+    stop()
+    await connection.client.publish("hello", b"")
+    assert await connection.api("INFO")
+    loop.set_exception_handler(None)
+    assert reported == ["a receiver of hello failed"]
 
 
 async def test_a_refused_request_carries_the_brokers_words(connection: Connection) -> None:
