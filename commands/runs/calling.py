@@ -61,14 +61,13 @@ class Caller:
     def renew_claim(self) -> None:
         """Stage a renewal when little is left of the claim."""
         claim = self._log.preview.claim
-        assert claim is not None, "a driver claims before it executes"
-        now = self._services.clock.now()
-        if (parse_time(claim.deadline) - now).total_seconds() < WATCH:
-            deadline = format_time(now + LEASE)
+        if claim is not None and self._claim_left() < WATCH:
+            deadline = format_time(self._services.clock.now() + LEASE)
             self._log.stage(RunClaimed(worker=claim.worker, epoch=claim.epoch, deadline=deadline))
 
     async def call(self, effects: Sequence[Asked]) -> None:
         """Do these effects at once and stage their outcomes; raises ``Interrupted`` when the run is no longer ours."""
+        await self._hold_claim()
         if len(effects) == 1 and self._is_short(effects[0]):
             self._log.stage(await self._outcome(effects[0]))
             return
@@ -81,6 +80,17 @@ class Caller:
                 for task in unfinished:
                     task.cancel()
                 await asyncio.gather(*unfinished, return_exceptions=True)
+
+    async def _hold_claim(self) -> None:
+        """See that the claim holds now: this process may have stood still since its last word. Raises ``Overtaken``."""
+        while self._claim_left() <= 0:
+            self.renew_claim()
+            await self._log.commit()
+
+    def _claim_left(self) -> float:
+        claim = self._log.preview.claim
+        assert claim is not None, "a driver claims before it executes"
+        return (parse_time(claim.deadline) - self._services.clock.now()).total_seconds()
 
     def _is_short(self, asked: Asked) -> bool:
         """Whether a call is over before anyone would look up from it: it needs no task of its own."""

@@ -129,25 +129,34 @@ class Executor:
     async def _settle(self, effects: Sequence[Asked]) -> None:
         """Guard, record, do, record: in that order for every open effect of a group."""
         self._caller.renew_claim()
-        ready = [asked for asked in effects if self._prepare(asked)]
+        ready: list[Asked] = []
+        uncounted = 0
+        for asked in effects:
+            if self._prepare(asked, uncounted):
+                ready.append(asked)
+                uncounted += not self._is_counted(asked)
         if ready:
             await self._log.commit()
             await self._caller.call(ready)
 
-    def _prepare(self, asked: Asked) -> bool:
+    def _is_counted(self, asked: Asked) -> bool:
+        entry = self._log.preview.journal.get(asked.key)
+        return entry is not None and entry.settlement is not Settlement.APPROVED
+
+    def _prepare(self, asked: Asked, under_way: int) -> bool:
         """Stage what comes before an effect; tell whether it may be done now."""
         entry = self._log.preview.journal.get(asked.key)
         if entry is None or entry.settlement is Settlement.APPROVED:
-            return self._begin(asked)
+            return self._begin(asked, under_way)
         if entry.settlement is Settlement.REQUESTED:
             return self._recover(asked)
         if entry.settlement is Settlement.SLEEPING and self._due(entry):
             self._log.stage(TimerFired(effect=asked.key))
         return False
 
-    def _begin(self, asked: Asked) -> bool:
+    def _begin(self, asked: Asked, under_way: int) -> bool:
         now = self._services.clock.now()
-        event = authorize(self._log.preview, asked, self._terms(asked.tool), now)
+        event = authorize(self._log.preview, asked, self._terms(asked.tool), now, under_way)
         if event is not None:
             self._log.stage(event)
         elif asked.tool == SLEEP:

@@ -52,11 +52,14 @@ def request_digest(tool: str, version: str, arguments: Any) -> str:
 
 
 def authorize(
-    run: Run, asked: Asked, terms: Terms | None, now: datetime
+    run: Run, asked: Asked, terms: Terms | None, now: datetime, under_way: int = 0
 ) -> ToolCallDenied | ApprovalRequested | ToolCallRequested | None:
-    """Event to record before the effect may happen; None when a pure or read effect may happen at once."""
+    """Event to record before the effect may happen; None when a pure or read effect may happen at once.
+
+    ``under_way`` counts the calls of the same group that are about to happen and are not in the run's account yet.
+    """
     try:
-        rule = _broken_rule(run, asked, terms)
+        rule = _broken_rule(run, asked, terms, under_way)
     except Exception as error:  # noqa: BLE001  # a guard that breaks must refuse, whatever broke it
         rule = f"the guard itself failed ({type(error).__name__}), so nothing is allowed"
     if rule is not None or terms is None:
@@ -76,7 +79,7 @@ def authorize(
     return None
 
 
-def _broken_rule(run: Run, asked: Asked, terms: Terms | None) -> str | None:
+def _broken_rule(run: Run, asked: Asked, terms: Terms | None, under_way: int) -> str | None:
     task = run.accepted_task
     if asked.tool not in task.tools:
         return f"it is not among the task's tools ({', '.join(task.tools) or 'none'})"
@@ -85,7 +88,7 @@ def _broken_rule(run: Run, asked: Asked, terms: Terms | None) -> str | None:
     pinned = {effect.name: effect.version for effect in run.program.effects} if run.program else {}
     if pinned.get(asked.tool) != terms.version:
         return f"the program is pinned to version {pinned.get(asked.tool)}; this worker has {terms.version}"
-    if run.spent.tool_calls >= task.limits.tool_calls:
+    if run.spent.tool_calls + under_way >= task.limits.tool_calls:
         return f"limits.tool_calls ({task.limits.tool_calls}) is reached"
     return None
 

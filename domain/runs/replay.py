@@ -3,7 +3,7 @@
 Steps, in this order:
 
 1. The events fold into a state; an event that this release does not know is refused.
-2. The program's bytes have the recorded digest.
+2. Every recorded result and output has its recorded digest, and the program's bytes have theirs.
 3. The program is executed. Each request must be in the journal at the same key with the same digest.
 4. Every effect in the journal was asked for again.
 5. The end is the same: the output's bytes, or the error; and the critic's verdict on it.
@@ -15,14 +15,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
-from domain.kernel.values import bytes_of_text, canonical_json, digest_bytes, encode
+from domain.kernel.values import bytes_of_text, canonical_json, digest_bytes, digest_json, encode
 from domain.rtfs import vm
 from domain.runs.critic import judge
-from domain.runs.events import ProgramCompiled, RunEvent
+from domain.runs.events import OutcomeResolved, ProgramCompiled, RunCompleted, RunEvent, RunFailed, ToolCallCompleted
 from domain.runs.guard import Asked, request_digest
 from domain.runs.journal import ReplayDiverged, answer_of
 from domain.runs.state import EMPTY, Entry, Phase, Run, evolve
+
+FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.")
+"""Types of failures that did not come out of the program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,29 @@ def verify(events: Iterable[RunEvent]) -> Replay:
     run = fold(recorded)  # 1
     if run.program is None:
         return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0)
-    module = _program(run.program)  # 2
+    _check_digests(recorded)  # 2
+    module = _program(run.program)
     execution = _Execution(run, run.program)
     step = execution.run(module)  # 3
-    execution.check_all_asked(step)  # 4
+    execution.check_all_asked()  # 4
     output = _check_end(run, step)  # 5
     fuel = step.fuel if isinstance(step, vm.Finished | vm.Trapped) else 0
     return Replay(events=len(recorded), effects=len(execution.asked), ended=run.phase, output_digest=output, fuel=fuel)
+
+
+def _check_digests(events: Iterable[RunEvent]) -> None:
+    for event in events:
+        match event:
+            case ToolCallCompleted(effect=where, result=value, result_digest=expected):
+                pass
+            case OutcomeResolved(effect=where, result=value, result_digest=str(expected)):
+                pass
+            case RunCompleted(output=value, output_digest=expected):
+                where = "output"
+            case _:
+                continue
+        if (actual := digest_json(value)) != expected:
+            raise ReplayDiverged(where, f"digest {expected}", f"a value with digest {actual}")
 
 
 def _program(program: ProgramCompiled) -> vm.Module:
@@ -100,13 +120,11 @@ class _Execution:
             self.asked.add(asked.key)
         return answer_of(entry, asked)
 
-    def check_all_asked(self, step: vm.Step) -> None:
+    def check_all_asked(self) -> None:
         """Refuse a journal that holds more than the program asks for."""
-        if isinstance(step, vm.Suspended):
-            return  # the run was stopped or is open: what it would ask later cannot be in the journal
         for key, entry in self._run.journal.items():
             if key not in self.asked:
-                raise ReplayDiverged(key, _described(entry), "nothing: the program ends without it")
+                raise ReplayDiverged(key, _described(entry), "nothing there")
 
 
 def _described(entry: Entry) -> str:
@@ -124,12 +142,26 @@ def _check_end(run: Run, step: vm.Step) -> str | None:
         if run.verdict is None or verdict != run.verdict:
             raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
         return digest_bytes(actual)
-    if run.phase is Phase.FAILED and run.error is not None and isinstance(step, vm.Trapped):
-        if run.error.error.type.startswith(("limits.", "driver.")):
-            return None  # ended from outside the program
-        if (run.error.error.type, run.error.effect) != (step.error.type, step.error.effect):
-            raise ReplayDiverged("error", f"{run.error.error.type} at {run.error.effect}", _ended(step))
+    if run.phase is Phase.FAILED and run.error is not None:
+        _check_failure(run, run.error, step)
     return None
+
+
+def _check_failure(run: Run, failure: RunFailed, step: vm.Step) -> None:
+    if failure.error.type.startswith(FROM_OUTSIDE):
+        return
+    expected = f"{failure.error.type} at {failure.effect}: {failure.error.message}"
+    if run.verdict is not None:
+        if not isinstance(step, vm.Finished):
+            raise ReplayDiverged("output", "an output that the critic rejected", _ended(step))
+        if (verdict := judge(run.accepted_task, step.value)) != run.verdict:
+            raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
+        return
+    if not isinstance(step, vm.Trapped):
+        raise ReplayDiverged("error", expected, _ended(step))
+    same = (failure.error.type, failure.effect) == (step.error.type, step.error.effect)
+    if not same or not failure.error.message.startswith(step.error.message):
+        raise ReplayDiverged("error", expected, _ended(step))
 
 
 def _ended(step: vm.Step) -> str:

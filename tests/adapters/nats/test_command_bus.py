@@ -177,10 +177,8 @@ class TestWhatIsNoCommand:
 
 
 class TestHostileNames:
-    @pytest.mark.parametrize("token", ["*", ">", "a b", "a/b", "ä", "x" * 65, "$SYS"])
+    @pytest.mark.parametrize("token", ["*", ">", "a/b", "ä", "x" * 65, "$SYS"])
     async def test_a_subject_token_that_is_no_name(self, bus: Bus, raw: nats.NATS, token: str) -> None:
-        if " " in token:
-            pytest.skip("the protocol itself ends the subject there")
         await raw.publish(f"cmd.{bus.tenant}.{token}.run.SubmitRun", json.dumps(submit("c1", bus.tenant)).encode())
         letter = await until(bus.buried)
         assert letter[0].origin == f"cmd.{bus.tenant}.{token}.run.SubmitRun"
@@ -475,7 +473,7 @@ class TestFaults:
 
 async def until(look: Callable[[], Any], seconds: float = 15.0) -> Any:
     async with asyncio.timeout(seconds):
-        while not (found := await look()):
+        while not (found := await look()):  # noqa: ASYNC110  # what is waited for happens in the broker
             await asyncio.sleep(0.02)
     return found
 
