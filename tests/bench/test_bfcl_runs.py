@@ -13,6 +13,7 @@ from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import Answer, CommandEnvelope, CommandHandler
 from commands.runs.pool import DriverPool
 from domain.kernel.events import Recorded
+from domain.kernel.values import digest_json
 from domain.runs.events import ToolCallCompleted
 from infra.bench.bfcl.corpus import Corpus, Entry
 from infra.bench.bfcl.figures import measure
@@ -100,7 +101,7 @@ async def test_a_changed_result_is_found_by_both_replays(
         events = await run_entries(side, tools, entries[:1], "bfcl-forged")
     ((run, history),) = histories_of(events).items()
     forged = [
-        event.model_copy(update={"result": {"result": 7}})
+        event.model_copy(update={"result": {"result": 7}, "result_digest": digest_json({"result": 7})})
         if isinstance(event, ToolCallCompleted) and event.tool == "math-api.add"
         else event
         for event in history
