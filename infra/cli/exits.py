@@ -31,10 +31,12 @@ OF_CODE: Final[Mapping[str, int]] = {
     "command.expired": NO,
     "command.unhandled": NO,
     "configuration": INVALID,
+    "dead-letter": NO,
     "database": UNREACHABLE,
     "event": NO,
     "input": INVALID,
     "interrupted": INTERRUPTED,
+    "message": INVALID,
     "model": INVALID,
     "model.unavailable": UNREACHABLE,
     "name": INVALID,
@@ -77,6 +79,10 @@ OF_OUTCOME: Final[Mapping[str, int]] = {
 
 class Terminated(Exception):
     """SIGTERM came, and the work has been ended in order."""
+
+
+class ReaderGone(Exception):
+    """Whoever read the output has closed it."""
 
 
 def entry_of(code: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from infra.cli.exits import Terminated
+from infra.cli.exits import ReaderGone, Terminated
 from infra.cli.output import Output
 from infra.settings import Settings, load
 
@@ -40,7 +40,10 @@ def invoked(function: Callable[..., int]) -> Callable[..., int]:
     )
     @functools.wraps(function)
     def command(*args: Any, as_json: bool, tenant: str | None, config: Path | None, **kwargs: Any) -> int:
-        return function(Invocation(Output(as_json), tenant, config), *args, **kwargs)
+        try:
+            return function(Invocation(Output(as_json), tenant, config), *args, **kwargs)
+        except BrokenPipeError:
+            raise ReaderGone from None  # click would make an exit code of its own of it
 
     return command
 

@@ -48,11 +48,11 @@ class Output:
 
     def note(self, text: str) -> None:
         """Say on stderr what is going on."""
-        self.notes.print(Text(text, style="dim"))
+        self.notes.print(Text(text, style="dim"), soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Say on stderr what is not as it should be."""
-        self.notes.print(Text.assemble(("note: ", "yellow"), text))
+        self.notes.print(Text.assemble(("note: ", "yellow"), text), soft_wrap=True)
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

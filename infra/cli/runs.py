@@ -17,8 +17,8 @@ from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.session import session
 from projections.runs import RunRow, list_runs
 
-GOAL: Final = 40
-"""Characters of a goal; `precedent show` has all of it."""
+BESIDE_GOAL: Final = 92
+"""Columns that all but the goal take."""
 
 STATUSES: Final = (*(phase.value for phase in Phase if phase is not Phase.NEW), "paused", "waiting")
 STYLES: Final = {
@@ -48,11 +48,13 @@ async def _runs(cli: Invocation, status: Sequence[str], goal: str | None, limit:
         async with connected.database.transaction() as transaction:
             rows = await list_runs(transaction, connected.settings.tenant, status=status, goal_has=goal, limit=limit)
     cli.output.document({"runs": [asdict(row) for row in rows]})
-    cli.output.show(_table(rows) if rows else "no runs; submit one with `precedent run TASK.yaml`")
+    cli.output.show(
+        _table(rows, cli.output.screen.width) if rows else "no runs; submit one with `precedent run TASK.yaml`"
+    )
     return DONE
 
 
-def _table(rows: Sequence[RunRow]) -> Table:
+def _table(rows: Sequence[RunRow], width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "status", "submitted (UTC)"):
         table.add_column(name, no_wrap=True)
@@ -68,6 +70,6 @@ def _table(rows: Sequence[RunRow]) -> Table:
             f"{took.total_seconds():.2f} s",
             str(row.events),
             str(row.tool_calls),
-            Text(shorten(row.goal, GOAL, placeholder="…")),
+            Text(shorten(row.goal, max(20, width - BESIDE_GOAL), placeholder="…")),
         )
     return table

@@ -1,0 +1,76 @@
+"""``rtfs`` and ``tools``: what needs no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra.cli import exits
+from tests.infra.cli.conftest import Cli
+
+WORDS = "examples/word-count.yaml"
+
+
+def test_a_plan_is_checked_for_its_task(offline: Cli):
+    called = offline("rtfs", "check", WORDS)
+    assert called.code == exits.DONE
+    assert "may use: fs.list, fs.read" in called.out
+
+
+def test_a_plan_that_does_not_compile_shows_the_place(offline: Cli, tmp_path: Path):
+    (tmp_path / "plan.rtfs").write_text("(let [x 1]\n  (fnil x))")
+    called = offline("rtfs", "check", tmp_path / "plan.rtfs", "--json")
+    assert called.code == exits.INVALID
+    assert called.document["error"]["code"] == "rtfs.compile"
+    assert "line 2, column 4: `fnil` is not defined" in called.err
+
+
+def test_a_task_without_a_plan_has_nothing_to_compile(offline: Cli):
+    called = offline("rtfs", "check", "examples/licences.yaml")
+    assert (called.code, "brings no plan" in called.err) == (exits.INVALID, True)
+
+
+def test_a_module_is_written_and_disassembled(offline: Cli, tmp_path: Path):
+    compiled = offline("rtfs", "compile", WORDS, "-o", tmp_path / "m", "--json").document
+    assert (tmp_path / "m").stat().st_size == compiled["bytes"]
+    assert [effect["name"] for effect in compiled["effects"]] == ["fs.list", "fs.read"]
+    of_module = offline("rtfs", "disasm", tmp_path / "m")
+    assert "may call fs.list version 1 (read)" in of_module.out
+    assert offline("rtfs", "disasm", WORDS, "--json").document["listing"][0] == of_module.out.splitlines()[0]
+
+
+def test_a_module_cannot_be_written_there(offline: Cli):
+    called = offline("rtfs", "compile", WORDS, "-o", "/no/such/folder/m")
+    assert (called.code, "No such file or directory" in called.err) == (exits.INVALID, True)
+
+
+def test_tools_are_listed_with_signature_and_effects(offline: Cli):
+    tools = {each["name"]: each for each in offline("tools", "ls", "--json").document["tools"]}
+    assert tools["fs.write"]["effects"] == "write"
+    assert tools["python.metadata"]["parameters"][0] == {"name": "site", "type": ":string", "required": True}
+    assert "python.metadata" in offline("tools", "ls").out
+    assert "takes    package :string" in offline("tools", "show", "python.metadata").out
+
+
+def test_a_tool_is_called_outside_of_any_run(offline: Cli):
+    called = offline("tools", "call", "fs.stat", '{"path": "README.md"}', "--json")
+    assert called.code == exits.DONE
+    assert called.document["result"]["kind"] == "file"
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code", "said"),
+    [
+        ("no.tool", "{}", exits.NO, "there is no tool 'no.tool'; `precedent tools ls` lists them"),
+        ("fs.stat", "[]", exits.INVALID, "ARGUMENTS: a JSON object is expected"),
+        ("fs.stat", "{", exits.INVALID, "ARGUMENTS, line 1, column 2"),
+        ("fs.stat", '{"path": 3}', exits.INVALID, "ARGUMENTS, path: expected :string, found :int 3"),
+        ("fs.stat", '{"pth": "x"}', exits.INVALID, "tool.arguments"),
+        ("fs.read", '{"path": "no/such/file"}', exits.NO, "no/such/file"),
+    ],
+)
+def test_a_call_that_fails_says_why(offline: Cli, name: str, arguments: str, code: int, said: str):
+    called = offline("tools", "call", name, arguments)
+    assert called.code == code, called.err
+    assert said in called.err

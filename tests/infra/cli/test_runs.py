@@ -1,0 +1,229 @@
+"""Runs through the command line on a real deployment: submit, follow, look, steer, replay."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.cli import exits
+from tests.infra.cli.conftest import Cli, until_status
+
+ADD = "(+ (:a inputs) (:b inputs))"
+NUMBERS = {"inputs": {"a": 40, "b": 2}, "output": ":int"}
+Task = Callable[..., Path]
+Submitted = Callable[..., str]
+
+
+def test_a_task_runs_and_its_result_and_use_are_shown(cli: Cli, task: Task):
+    called = cli("run", task(ADD, **NUMBERS, checks=["(= output 42)"]))
+    assert called.code == exits.DONE, called.err
+    for shown in ("Task submitted", "Route: given-plan", "1 (+ (:a inputs) (:b inputs))", "Critic accepts", "\n42\n"):
+        assert shown in called.out
+    assert "0 tool calls · 0 model calls · 0 tokens · 0.0000 USD" in called.out
+    assert called.err == ""
+
+
+def test_a_result_is_plain_and_typed_in_json(cli: Cli, task: Task):
+    plan = '{:sum (+ (:a inputs) 1.5) :rows [{:name "x" :n 1}]}'
+    called = cli("run", "--json", task(plan, inputs={"a": 2.5}))
+    document = called.document
+    assert called.code == exits.DONE
+    assert document["status"] == "completed"
+    assert document["output"] == {"sum": 4.0, "rows": [{"name": "x", "n": 1}]}
+    assert document["value"]["$map"][1] == [{"$kw": "sum"}, {"$float": "4.0"}]
+    assert document["usage"]["events"] > 5
+
+
+def test_maps_and_vectors_of_maps_are_tables(cli: Cli, task: Task):
+    called = cli("run", task('{:found 2 :rows [{:name "x" :n 1} {:name "y"}]}'))
+    lines = [line.split() for line in called.out.splitlines()]
+    assert ["found", "2"] in lines
+    assert ["rows", "n", "name"] in lines
+    assert ["-", "y"] in lines
+
+
+def test_a_failed_run_says_why_where_and_what_to_do(cli: Cli, task: Task):
+    called = cli("run", task('(call :fs.read {:path "no/such/file"})', tools=["fs.read"]))
+    assert called.code == exits.NO
+    assert "Run failed" in called.out
+    assert "failed at effect 0" in called.err
+    assert "note: " in called.err
+    document = cli("run", "--json", task('(call :fs.read {:path "no/such/file"})', tools=["fs.read"])).document
+    assert document["status"] == "failed"
+    assert document["error"]["effect"] == "0"
+    assert document["error"]["advice"]
+
+
+def test_a_plan_that_does_not_compile_shows_the_compilers_message(cli: Cli, task: Task):
+    called = cli("run", task("(let [x 1]\n  (fnil x))"))
+    assert called.code == exits.NO
+    assert "line 2, column 4: `fnil` is not defined" in called.out
+    assert "^^^^" in called.out
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"tools": ["no.tool"]}, "'no.tool' is no tool here"),
+        ({"inputs": {"a": "x"}, "input": "[:map [:a :int]]"}, "inputs: "),
+        ({"output": "[:nonsense"}, "output: "),
+        ({"checks": ["(= outptu 1)"]}, "checks.0: "),
+    ],
+)
+def test_a_task_that_the_worker_refuses(cli: Cli, task: Task, fields: dict[str, object], said: str):
+    called = cli("run", "--json", task("1", **fields))
+    assert called.code == exits.INVALID
+    assert called.document["outcome"] == "invalid"
+    assert said in called.err
+
+
+def test_an_approval_shows_the_command_that_gives_it(cli: Cli, submitted: Submitted):
+    run = submitted("(call :random.int {:low 1 :high 1})", "waiting", tools=["random.int"], approvals=["random.int"])
+    shown = cli("show", run)
+    assert f"precedent approve {run} 0 " in shown.out
+    assert "low: 1" in shown.out
+    assert run in cli("runs", "--status", "waiting").out
+    wrong = cli("approve", run, "7")
+    assert (wrong.code, "waiting now: 0" in wrong.err) == (exits.NO, True)
+    assert cli("approve", run, "0", "--note", "checked").code == exits.DONE
+    document = until_status(cli, run, "completed")
+    assert document["output"] == 1
+    decision = next(each for each in document["decisions"] if each["event"] == "ApprovalGranted")
+    assert (decision["role"], decision["chosen"], decision["reason"]) == ("operator", "approve", "checked")
+    again = cli("approve", run, "0", "--json")
+    assert (again.code, again.document["error"]["code"]) == (exits.NO, "run.ended")
+
+
+def test_a_refusal_reaches_the_program(cli: Cli, submitted: Submitted):
+    run = submitted("(call :clock.now {})", "waiting", tools=["clock.now"], approvals=["clock.now"])
+    assert cli("approve", run, "0", "--refuse", "not today").code == exits.DONE
+    assert "not today" in until_status(cli, run, "failed")["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (("--outcome", "happened", "--result", "7"), "completed"),
+        (("--outcome", "failed", "--note", "it bounced"), "failed"),
+    ],
+)
+def test_an_unknown_outcome_is_resolved_by_a_person(cli: Cli, submitted: Submitted, arguments, status: str):
+    run = submitted('(call :mail.send {:to "ada"})', "waiting", tools=["mail.send"])
+    shown = cli("show", run, "--json").document["waiting"]
+    assert shown[0]["arguments"] == {"to": "ada"}
+    assert shown[0]["settle_with"][0] == f"precedent resolve {run} 0 --outcome happened --result JSON"
+    resolved = cli("resolve", run, "0", *arguments)
+    assert resolved.code == exits.DONE, resolved.err
+    document = until_status(cli, run, status)
+    assert document.get("output") == (7 if status == "completed" else None)
+    replayed = cli("replay", run, "--json")
+    assert (replayed.code, replayed.document["effects"]) == (exits.DONE, 1)
+
+
+def test_a_result_of_the_wrong_type_resolves_nothing(cli: Cli, submitted: Submitted):
+    run = submitted('(call :mail.send {:to "ada"})', "waiting", tools=["mail.send"])
+    called = cli("resolve", run, "0", "--outcome", "happened", "--result", '"seven"')
+    assert (called.code, "expected :int" in called.err) == (exits.INVALID, True)
+    assert cli("cancel", run).code == exits.DONE
+
+
+def test_a_run_is_paused_resumed_and_cancelled(cli: Cli, submitted: Submitted):
+    run = submitted("(call :wait.for-it {})", "executing", tools=["wait.for-it"])
+    assert cli("resume", run).code == exits.NO
+    assert cli("pause", run, "--reason", "lunch").code == exits.DONE
+    assert cli("show", run, "--json").document["status"] == "paused"
+    assert "is paused already" in cli("pause", run).err
+    assert cli("resume", run).code == exits.DONE
+    assert cli("cancel", run, "--reason", "enough").code == exits.DONE
+    shown = cli("show", run, "--json").document
+    assert shown["status"] == "cancelled"
+    assert [each["reason"] for each in shown["decisions"]][-3:] == ["lunch", "asked for", "enough"]
+    assert cli("cancel", run).code == exits.NO
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show",), ("decisions",), ("replay",), ("replay", "--mode", "view"), ("pause",), ("resume",), ("cancel",),
+        ("approve", "--", "KEY"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_run_that_does_not_exist(cli: Cli, arguments: tuple[str, ...]):
+    name, *options = arguments
+    key = [option for option in options if option == "KEY"]
+    called = cli(name, "NOSUCH", *key, *(option for option in options if option not in ("--", "KEY")))
+    assert called.code == exits.NO
+    assert "there is no run NOSUCH" in called.err
+    assert "`precedent runs` lists them" in called.err
+
+
+def test_a_hostile_name_never_reaches_the_broker(cli: Cli):
+    called = cli("show", "a.>")
+    assert called.code == exits.INVALID
+    assert "run id 'a.>' is refused" in called.err
+
+
+def test_a_replay_gives_the_same_bytes(cli: Cli, submitted: Submitted):
+    run = submitted("[(call :random.int {:low 1 :high 1000000}) (call :clock.now {})]", "completed",
+                    tools=["random.int", "clock.now"])  # fmt: skip
+    called = cli("replay", run)
+    assert called.code == exits.DONE
+    assert "identical  2 of 2 effects asked alike" in called.out
+    digest = cli("replay", run, "--json").document["output_digest"]
+    assert digest in called.out
+
+
+def test_a_view_is_the_state_after_an_event(cli: Cli, submitted: Submitted):
+    run = submitted(ADD, "completed", **NUMBERS)
+    first = cli("replay", run, "--mode", "view", "--at", "1", "--json").document
+    assert (first["phase"], first["plans"], first["output"]) == ("submitted", [], None)
+    whole = cli("replay", run, "--mode", "view", "--json").document
+    assert (whole["phase"], whole["output"]) == ("completed", 42)
+    shown = cli("replay", run, "--mode", "view", "--at", "1")
+    assert "after event 1: submitted" in shown.out
+    assert "Run completed" not in shown.out
+    beyond = cli("replay", run, "--mode", "view", "--at", "999")
+    assert (beyond.code, "--at 999 is beyond them" in beyond.err) == (exits.NO, True)
+
+
+def test_live_and_kept_lines_are_the_same_words(cli: Cli, task: Task):
+    live = cli("run", "--every", task("(call :random.int {:low 5 :high 5})", tools=["random.int"])).out
+    run = live.split()[1]
+    kept = cli("show", run, "--json").document["timeline"]
+    assert [line["title"] for line in kept if line["title"] not in live] == []
+
+
+def test_repeated_answers_are_counted_unless_every_one_is_wanted(cli: Cli, task: Task):
+    plan = "(map (fn [n] (call :random.int {:low n :high n})) (range 8))"
+    called = cli("run", task(plan, tools=["random.int"]))
+    assert called.out.count("random.int answered ") == 4
+    assert "… random.int answered 5 more times  effects 3 to 7" in called.out
+    assert cli("run", "--every", task(plan, tools=["random.int"])).out.count("random.int answered") == 8
+
+
+def test_runs_are_listed_filtered_and_limited(cli: Cli, submitted: Submitted):
+    run = submitted('"needle-in-a-goal"', "completed")
+    found = cli("runs", "--goal", "needle-in-a-goal", "--status", "completed", "--json").document["runs"]
+    assert [row["id"] for row in found] == [run]
+    assert found[0]["submitted_by"].startswith("user:")
+    assert len(cli("runs", "--limit", "1", "--json").document["runs"]) == 1
+    assert "no runs;" in cli("runs", "--goal", "there is no such goal").out
+
+
+def test_events_are_the_stored_documents_one_a_line(cli: Cli, submitted: Submitted):
+    run = submitted(ADD, "completed", **NUMBERS)
+    lines = cli("events", "--run", run).out.splitlines()
+    events = [json.loads(line) for line in lines]
+    assert [int(event["sequence"]) for event in events] == list(range(1, len(events) + 1))
+    assert {event["specversion"] for event in events} == {"1.0"}
+    assert cli("events", "--run", run, "--json", "--category", "run").out.splitlines() == lines
+    ended = cli("events", "--run", run, "--type", "precedent.run.RunCompleted.v1").out.splitlines()
+    assert ended == [lines[-1]] == cli("events", "--run", run, "--type", "RunCompleted").out.splitlines()
+    position = cli("show", run, "--json").document["position"]
+    assert cli("events", "--run", run, "--from", position).out.splitlines() == [lines[-1]]
+    assert cli("events", "--run", run, "--from", position.partition(":")[2]).out.splitlines() == [lines[-1]]
+    assert cli("events", "--tenant", "nobody").out == ""
