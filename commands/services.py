@@ -16,7 +16,7 @@ from commands.ports import (
     ToolRunner,
     Wakes,
 )
-from domain.runs.task import Limits
+from domain.runs.task import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,5 +33,5 @@ class Services:
     runs: RunIndex
     clock: Clock
     randomness: Randomness
-    default_limits: Limits = Limits()
+    default_limits: Limits = DEFAULT_LIMITS
     """For what a task does not limit itself."""

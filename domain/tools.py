@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 from domain.kernel.errors import InvalidInput
-from domain.kernel.values import Value
+from domain.kernel.values import Json, Value, encode
 from domain.rtfs.capability import Capability
 
 Isolation: TypeAlias = Literal["in-process", "thread", "sandbox"]
@@ -75,7 +76,7 @@ class CallContext:
         return f"{self.run}:{self.effect}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ToolSucceeded:
     """The tool gave a value of its declared type."""
 
@@ -86,6 +87,11 @@ class ToolSucceeded:
     """Seconds."""
     resources: Mapping[str, float] = field(default_factory=dict)
     """What it used, where that is known: `cpu-seconds`."""
+
+    @cached_property
+    def encoded(self) -> Json:
+        """The value as events hold it; encoded once."""
+        return encode(self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

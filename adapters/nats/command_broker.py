@@ -38,7 +38,15 @@ class CommandBroker(NatsBroker):
 
     def __init__(self, url: str, **options: Any) -> None:
         """Connect to ``url``, and again for as long as it takes when the broker goes away."""
-        super().__init__(url, logger=None, max_reconnect_attempts=-1, reconnect_time_wait=1, **options)
+        super().__init__(
+            url,
+            logger=None,
+            # The bus reads and checks messages itself: FastStream's injection would double the time a command takes.
+            apply_types=False,
+            max_reconnect_attempts=-1,
+            reconnect_time_wait=1,
+            **options,
+        )
 
     async def _connect(self) -> Client:
         client = SturdyClient()

@@ -101,8 +101,8 @@ class CommandBus:
         if self._keeping:
             await asyncio.wait(self._keeping, timeout=5)
 
-    async def _consume(self, body: bytes, message: NatsMessage) -> None:
-        subject = message.raw_message.subject
+    async def _consume(self, message: NatsMessage) -> None:
+        subject, body = message.raw_message.subject, message.raw_message.data
         try:
             handled = await self._handle(subject, body)
             self._reply(message, handled.answer)
@@ -177,8 +177,9 @@ async def _logged(keeping: object) -> None:
         logger.warning("an answer was not kept, and will be found from its events: %s", error)
 
 
-async def _undecoded(message: NatsMessage) -> bytes:
-    return message.body if isinstance(message.body, bytes) else bytes(message.body)
+async def _undecoded(message: NatsMessage) -> NatsMessage:
+    """Leave the body to the bus: whatever it holds must get an answer."""
+    return message
 
 
 class CommandUnreadable(PrecedentError):

@@ -15,7 +15,7 @@ from adapters.tools.sandbox.availability import SandboxUnavailable, unavailable_
 from adapters.tools.settings import ToolSettings
 from adapters.tools.threads import DaemonThreads
 from domain.kernel.errors import PrecedentError
-from domain.kernel.values import Value, ValueNotEncodable, encode
+from domain.kernel.values import Value, ValueNotEncodable
 from domain.rtfs.types import TypeMismatch, coerce, mismatch
 from domain.tools import CallContext, ToolDeclaration, ToolFailed, ToolOutcome, ToolSucceeded
 
@@ -66,7 +66,13 @@ class LocalToolRunner:
         try:
             prepared = tool.arguments(arguments)
             result, resources = await self._invoke(tool, context, prepared)
-            value = self._checked(tool, result)
+            succeeded = ToolSucceeded(
+                value=_typed(tool, result),
+                transcript=context.transcript,
+                duration=time.perf_counter() - started,
+                resources=resources,
+            )
+            self._check_size(succeeded)
         except asyncio.CancelledError as error:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
@@ -74,12 +80,7 @@ class LocalToolRunner:
             return _failure(tool.declaration, error, context, time.perf_counter() - started)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # however a tool fails, it is an outcome
             return _failure(tool.declaration, error, context, time.perf_counter() - started)
-        return ToolSucceeded(
-            value=value,
-            transcript=context.transcript,
-            duration=time.perf_counter() - started,
-            resources=resources,
-        )
+        return succeeded
 
     def _not_found(self, name: str, run: str) -> ToolFailed:
         if name in self._registry.declarations:
@@ -104,20 +105,24 @@ class LocalToolRunner:
         result = call()
         return (await _bounded(result, timeout) if isinstance(result, Awaitable) else result), {}
 
-    def _checked(self, tool: Tool, result: Any) -> Value:
-        expected = tool.declaration.capability.result
-        value: Value = tool.dump(result) if tool.dump else result
-        # Containers are copied, because a tool that keeps state may go on changing what it returned.
-        if isinstance(value, _CONTAINERS) or mismatch(value, expected) is not None:
-            value = coerce(value, expected)
-        tree = encode(value)
-        if type(value) not in _SCALARS:
-            size = len(orjson.dumps(tree))
-            if size > self._settings.result_bytes:
-                raise _ResultTooLarge(
-                    f"the result has {size} bytes as JSON; tools.result_bytes allows {self._settings.result_bytes}"
-                )
-        return value
+    def _check_size(self, succeeded: ToolSucceeded) -> None:
+        tree = succeeded.encoded  # also refuses what is no value
+        if type(succeeded.value) in _SCALARS:
+            return
+        size = len(orjson.dumps(tree))
+        if size > self._settings.result_bytes:
+            raise _ResultTooLarge(
+                f"the result has {size} bytes as JSON; tools.result_bytes allows {self._settings.result_bytes}"
+            )
+
+
+def _typed(tool: Tool, result: Any) -> Value:
+    expected = tool.declaration.capability.result
+    value: Value = tool.dump(result) if tool.dump else result
+    # Containers are copied, because a tool that keeps state may go on changing what it returned.
+    if isinstance(value, _CONTAINERS) or mismatch(value, expected) is not None:
+        value = coerce(value, expected)
+    return value
 
 
 class _OutOfTime(PrecedentError):

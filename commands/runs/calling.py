@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from commands.runs.log import Overtaken, RunLog
 from commands.services import Services
-from domain.kernel.values import Keyword, Value, decode, digest_json, encode, format_time, parse_time
+from domain.kernel.values import Keyword, Value, decode, digest_json, format_time, parse_time
 from domain.runs.controller import overtime
 from domain.runs.decide import remaining
 from domain.runs.events import (
@@ -170,7 +170,7 @@ class Caller:
             "transcript": await self._kept(outcome),
         }
         if isinstance(outcome, ToolSucceeded):
-            result = encode(outcome.value)
+            result = outcome.encoded
             return ToolCallCompleted(result=result, result_digest=digest_json(result), **common)
         return ToolCallFailed(error=Fault(type=outcome.type, message=outcome.message), **common)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
-from commands.ports import ModelAnswer, ModelRequest
+from commands.ports import ModelAnswer, ModelRequest, ToolRunner
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.values import digest_json, text_of_bytes
@@ -13,6 +14,7 @@ from domain.rtfs.capability import Capability
 from domain.rtfs.card import language_card
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
+from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, rejected
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.events import Fault, ModelCallAnswered, ModelCallFailed, ModelCallRequested, PinnedEffect
@@ -109,30 +111,26 @@ def _request(services: Services, run: Run) -> ModelRequest:
         output_type=task.output,
         checks=task.checks,
         limits={"tool_calls": task.limits.tool_calls, "seconds": task.limits.seconds},
-        card=language_card(capabilities(services, task.tools)),
+        card=language_card(capabilities(services.tools, task.tools)),
         rejected=[(draft.source, draft.rejected or "") for draft in run.drafts],
     )
     return ModelRequest(model=task.model.name, messages=messages, timeout=MODEL_TIMEOUT)
 
 
-def capabilities(services: Services, tools: tuple[str, ...]) -> dict[str, Capability]:
+def capabilities(runner: ToolRunner, tools: tuple[str, ...]) -> dict[str, Capability]:
     """Capabilities of those tools that this worker has."""
-    declared = {name: declaration.capability for name, declaration in services.tools.declarations().items()}
-    available = {**declared, **CONTROLLER_CAPABILITIES}
-    return {name: available[name] for name in tools if name in available}
+    declared = runner.declarations()
+    found = {name: declared[name].capability for name in tools if name in declared}
+    return found | {name: CONTROLLER_CAPABILITIES[name] for name in tools if name in CONTROLLER_CAPABILITIES}
 
 
 def compile_draft(services: Services, log: RunLog) -> None:
     """Stage the newest draft's program, or its rejection with the compiler's message."""
     run = log.preview
     task = run.accepted_task
+    allowed = tuple(capabilities(services.tools, task.tools).values())
     try:
-        program = compile_program(
-            run.drafts[-1].source,
-            parameters={"inputs": task.input_type},
-            output=task.output_type,
-            capabilities=capabilities(services, task.tools),
-        )
+        program = _compiled(run.drafts[-1].source, task.input, task.output, allowed)
     except LocatedError as error:
         log.stage(rejected(run, error.render()))
     else:
@@ -146,6 +144,16 @@ def compile_draft(services: Services, log: RunLog) -> None:
                 source_map=program.source_map.encode().decode(),
             )
         )
+
+
+@lru_cache(maxsize=256)  # the same task is often run again, and compiling is pure
+def _compiled(source: str, input_type: str, output_type: str, allowed: tuple[Capability, ...]) -> Program:
+    return compile_program(
+        source,
+        parameters={"inputs": parse_type(input_type)},
+        output=parse_type(output_type),
+        capabilities={capability.name: capability for capability in allowed},
+    )
 
 
 def _pinned(program: Program) -> tuple[PinnedEffect, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from domain.kernel.values import Value, digest, digest_json, encode
+from domain.kernel.values import Value, digest_json, encode
 from domain.runs.decide import remaining
 from domain.runs.events import (
     Decision,
@@ -150,7 +150,7 @@ def overtime(run: Run) -> RunFailed:
 def concluded(verdict: VerdictReached, output: Value) -> RunCompleted | RunFailed:
     """End of a judged run."""
     if verdict.passed:
-        return RunCompleted(output=encode(output), output_digest=digest(output))
+        return RunCompleted(output=encode(output), output_digest=verdict.decision.saw)
     return failed(
         "critic.rejected",
         f"the critic rejected the output ({verdict.layer}): {'; '.join(verdict.findings)}",

@@ -43,6 +43,9 @@ class Limits(_Part):
     tool_calls: int = Field(1_000, ge=0, le=1_000_000)
 
 
+DEFAULT_LIMITS: Final = Limits()
+
+
 class LimitsFile(_Part):
     """Limits as a task file names them; what it leaves out is the deployment's default."""
 
