@@ -1,0 +1,49 @@
+"""A worker killed at each step of each kind of effect: every run ends, nothing that was done is done again."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.harness import TOOLS, system, three_calls, unknown_outcomes, until
+from tests.chaos.tools import executions
+from tests.chaos.worker import AFTER_EXECUTION, AFTER_RECORD, AFTER_REQUEST, BEFORE_EXECUTION, BEFORE_REQUEST
+
+OF_WRITES = (BEFORE_REQUEST, AFTER_REQUEST, BEFORE_EXECUTION, AFTER_EXECUTION, AFTER_RECORD)
+OF_READS = (BEFORE_EXECUTION, AFTER_EXECUTION, AFTER_RECORD)
+MORTAL = "1"
+"""The second of three calls."""
+
+RUNS = {
+    f"{tool.rpartition('.')[2]}-{step.replace(' ', '-')}": (tool, step)
+    for tool in TOOLS
+    for step in (OF_READS if tool == "chaos.look" else OF_WRITES)
+}
+IN_DOUBT = {AFTER_REQUEST, BEFORE_EXECUTION, AFTER_EXECUTION}
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(180)
+async def test_killed_at_each_step(data_directory: Path) -> None:
+    async with system(data_directory, ["left", "right"], concurrent=4) as world:
+        for run, (_, step) in RUNS.items():
+            world.plan_fault(run, step, MORTAL, signal.SIGKILL)
+        for run, (tool, _) in RUNS.items():
+            assert (await world.tell("SubmitRun", three_calls(tool), run)).outcome == "accepted"
+        await world.until_ended(RUNS, 150)
+
+        assert world.faults_left() == [], "every fault came to pass"
+        await until(lambda: world.restarts("left") + world.restarts("right") == len(RUNS))
+        await world.check(RUNS)
+        for run, (tool, step) in RUNS.items():
+            final = await world.state(run)
+            assert (final.phase, final.output) == ("completed", 4 if tool != "chaos.sum" else 1 + 1 + 2), run
+            doubted = unknown_outcomes(await world.events(run))
+            if tool != "chaos.append":
+                assert doubted == [], "what may be repeated is repeated without asking"
+            elif step in IN_DOUBT:
+                assert MORTAL in doubted, "a person was asked"
+        done = {(each.run, each.effect) for each in executions(world.folder)}
+        assert {(run, effect) for run in RUNS for effect in "012"} <= done
