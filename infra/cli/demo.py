@@ -21,10 +21,11 @@ TASK: Final = EXAMPLES / "licences.yaml"
 TRANSCRIPT: Final = EXAMPLES / "transcripts" / "licences.yaml"
 MODEL: Final = "default"
 
-INTRODUCTION: Final = """\
-Precedent records every decision, model call and tool call of an agent as an event on an immutable log.
-An agent gets a task now. A planner drafts a program for it, a compiler checks it, an executor runs it, a critic
-judges what it gave. Then the run is replayed from its events alone, and must give the same bytes."""
+INTRODUCTION: Final = (
+    "Precedent records every decision, model call and tool call of an agent as an event on an immutable log. "
+    "An agent gets a task now. A planner drafts a program for it, a compiler checks it, an executor runs it, a critic "
+    "judges what it gave. Then the run is replayed from its events alone, and must give the same bytes."
+)
 
 RECORDED: Final = (
     "No model is configured: a transcript that was written by hand answers in its place, and is labelled so. "

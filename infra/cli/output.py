@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -53,6 +53,13 @@ class Output:
     def warn(self, text: str) -> None:
         """Say on stderr what is not as it should be."""
         self.notes.print(Text.assemble(("note: ", "yellow"), text), soft_wrap=True)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Say on stderr what takes a while; on a terminal something moves until it is done."""
+        self.note(what)
+        with self.notes.status("") if self.notes.is_terminal else nullcontext():
+            yield
 
     @contextmanager
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:

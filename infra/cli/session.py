@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.nats.command_client import CommandClient
+from adapters.nats.command_client import AnswerOverdue, CommandClient
 from adapters.nats.connection import Connection
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.postgres.database import PostgresDatabase
@@ -22,7 +22,9 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Positions, StreamId, ulid
 from infra.bootstrap import connected, database, event_store
 from infra.cli.invocation import Invocation
+from infra.cli.sharing import opened, using, wait_until_unused
 from infra.settings import Settings
+from infra.stack.directory import DataDirectory
 from infra.stack.endpoints import Endpoints, endpoints_of
 from infra.stack.errors import StackAlreadyRunning
 from infra.stack.service import Service
@@ -44,7 +46,7 @@ ANSWERS_WITHIN: Final = 10.0
 """Seconds for the answer to a command."""
 
 STARTED_WITHIN: Final = 20.0
-"""Seconds for a stack that another process is starting."""
+"""Seconds for a stack that another process is starting or stopping."""
 
 
 class NoWorker(PrecedentError):
@@ -79,7 +81,11 @@ class Session:
 
     async def send(self, envelope: CommandEnvelope) -> Answer:
         """Send a command of the catalog and give its answer. Raises ``AnswerOverdue``, ``ServiceUnreachable``."""
-        return await self.commands.send(envelope, COMMANDS[envelope.type].category, within=ANSWERS_WITHIN)
+        try:
+            return await self.commands.send(envelope, COMMANDS[envelope.type].category, within=ANSWERS_WITHIN)
+        except AnswerOverdue as error:
+            way_out = "it stays on the bus and may still be handled: see `precedent status` and `precedent runs`"
+            raise AnswerOverdue(f"{error}; command {envelope.id}: {way_out}") from error
 
     async def read_up_to(self, wanted: Positions) -> None:
         """Wait until the read side has what is in the log up to there. Raises ``ProjectionBehind``."""
@@ -138,18 +144,28 @@ async def session(cli: Invocation, *, services: bool, settings: Settings | None 
 async def _endpoints(
     cli: Invocation, settings: Settings, stack: AsyncExitStack, *, services: bool
 ) -> tuple[Endpoints, bool]:
-    found = endpoints_of(settings)
-    if found is None:
+    """Where to connect, and whether that was started here; both last until ``stack`` is left."""
+    deadline = asyncio.get_running_loop().time() + STARTED_WITHIN
+    while True:
+        found = endpoints_of(settings)
+        if found is not None and stack.enter_context(using(settings.data)):
+            _check_worker(settings, services=services)
+            return found, False
         try:
             return await _start(cli, settings, stack, services=services), True
         except StackAlreadyRunning:
-            found = await _started_by_another(settings)
+            # Another process is just starting it, or stopping it.
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+        await asyncio.sleep(0.1)
+
+
+def _check_worker(settings: Settings, *, services: bool) -> None:
     if services and not _runs(settings, "worker"):
         raise NoWorker(
             f"the stack of {settings.data} runs without a worker, for a command that only reads; "
             "wait for its end or stop it (`precedent status` shows its process), and try again"
         )
-    return found, False
 
 
 def _runs(settings: Settings, service: str) -> bool:
@@ -163,17 +179,13 @@ def _runs(settings: Settings, service: str) -> bool:
 async def _start(cli: Invocation, settings: Settings, stack: AsyncExitStack, *, services: bool) -> Endpoints:
     what = "broker, database and services" if services else "broker and database"
     note = f"starting {what} for this command (data in {settings.data}; `precedent up --detach` keeps them running)"
-    cli.output.note(note)
-    return await stack.enter_async_context(embedded(settings, services=SERVICES if services else ()))
+    DataDirectory.prepare(settings.data)
+    lock = stack.enter_context(opened(settings.data))  # let go only after the servers have been stopped
+    with cli.output.working(note):
+        endpoints = await stack.enter_async_context(embedded(settings, services=SERVICES if services else ()))
 
+    def say_who_waits() -> None:
+        cli.output.warn("other commands use the servers that this one started; waiting for them (Ctrl-C: do not wait)")
 
-async def _started_by_another(settings: Settings) -> Endpoints:
-    """Wait for a stack that another process is just starting or stopping. Raises ``StackAlreadyRunning``."""
-    deadline = asyncio.get_running_loop().time() + STARTED_WITHIN
-    while (found := endpoints_of(settings)) is None:
-        if asyncio.get_running_loop().time() > deadline:
-            raise StackAlreadyRunning(
-                f"another process has the data in {settings.data} and is not ready; `precedent status` shows it"
-            )
-        await asyncio.sleep(0.1)
-    return found
+    stack.push_async_callback(wait_until_unused, lock, say_who_waits)
+    return endpoints

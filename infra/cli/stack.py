@@ -97,7 +97,10 @@ def status(cli: Invocation, *, data: Path | None) -> int:
 async def _status(output: Output, settings: Settings, report: stack.StackStatus, endpoints: Endpoints | None) -> int:
     inside = await _inside(endpoints) if endpoints is not None else {}
     output.document({"data": settings.data, "running": True, "phase": report.phase, **_components(report), **inside})
-    output.show(_table(report))
+    if report.components:
+        output.show(_table(report))
+    elif endpoints is not None:
+        output.show(f"servers configured elsewhere, broker at {endpoints.nats_url}")
     if inside:
         output.show(Text(f"log: {inside['events']} events; dead letters: {inside['dead']}"))
         output.show(*(_projection(each) for each in inside["projections"]))
