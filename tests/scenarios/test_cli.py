@@ -112,8 +112,15 @@ def test_another_terminal_approves_and_control_c_leaves_the_run(environment: dic
     task.write_text("{goal: Ask, plan: '(call :clock.now {})', tools: [clock.now], approvals: [clock.now]}")
     with started(environment, "run", str(task)) as first:
         command = read_until(first, "precedent approve").splitlines()[-1].split()
-        assert call(environment, *command[1:]).returncode == exits.DONE
-        assert "Run completed" in read_until(first, "completed")
+        with started(environment, "events", "--follow") as follower:
+            read_until(follower, "ApprovalRequested")
+            assert call(environment, *command[1:]).returncode == exits.DONE
+            read_until(first, "all of it:")
+            assert first.stderr is not None
+            assert "starting broker, database and services" in first.stderr.readline()
+            assert "other commands use the servers that this one started" in first.stderr.readline()
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(timeout=20) == exits.INTERRUPTED
         assert first.wait(timeout=20) == exits.DONE
     with started(environment, "run", str(task)) as second:
         run = read_until(second, "precedent approve").splitlines()[-1].split()[2]
