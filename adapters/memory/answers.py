@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from domain.kernel.ids import token
+
 
 class MemoryAnswers:
     """The ``AnswerStore`` port in a dict."""
@@ -12,8 +14,12 @@ class MemoryAnswers:
 
     async def get(self, tenant: str, command: str) -> bytes | None:
         """As the port says."""
-        return self._answers.get((tenant, command))
+        return self._answers.get(_key(tenant, command))
 
     async def put(self, tenant: str, command: str, answer: bytes) -> None:
         """As the port says."""
-        self._answers.setdefault((tenant, command), answer)
+        self._answers.setdefault(_key(tenant, command), answer)
+
+
+def _key(tenant: str, command: str) -> tuple[str, str]:
+    return token(tenant, "tenant"), token(command, "command id")
