@@ -22,6 +22,9 @@ lint: $(VENV)/.lint
 	$(BIN)/mypy
 
 bench: $(VENV)/.bench
+	@$(BIN)/python -m benchmarks.append
+	@$(BIN)/python -m benchmarks.commands
+	@$(BIN)/python -m benchmarks.projections
 	@$(BIN)/precedent bench all
 
 clean:
