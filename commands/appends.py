@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from commands.content import LARGEST_INLINE, externalize, is_reference, resolve
 from commands.ports import Append, ContentStore
 from domain.kernel.errors import InvalidInput
-from domain.kernel.events import Draft, Recorded, address
+from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import StreamId, token
 
 LARGEST_EVENT: Final = 1024 * 1024 - 4096
@@ -50,22 +51,27 @@ class Written:
 
 async def write(append: Append, shards: int, content: ContentStore) -> list[Written]:
     """Bodies and addresses of an append's events. Raises ``HostileName`` and ``EventTooLarge``."""
+    stream = append.stream
+    start = stream.subjects(shards)[:-1]
     written = []
     for version, draft in enumerate(append.drafts, start=append.expected.version + 1):
-        token(draft.id, "event id")
-        parts = draft.type.split(".")
-        place = address(
-            append.stream, shards, version, token(parts[-2] if len(parts) > 1 else draft.type, "event type")
-        )
-        body = draft.body(append.stream, version)
+        place = f"{start}{version}.{_event_name(draft.type)}"
+        body = draft.body(stream, version)
         if len(body) <= LARGEST_INLINE:
-            written.append(Written(draft.id, place, body, None))
+            written.append(Written(token(draft.id, "event id"), place, body, None))
         else:
-            written.append(await _write_big(draft, append.stream, version, place, content))
+            written.append(await _write_big(draft, stream, version, place, content))
     return written
 
 
+@lru_cache(maxsize=1024)
+def _event_name(kind: str) -> str:
+    parts = kind.split(".")
+    return token(parts[-2] if len(parts) > 1 else kind, "event type")
+
+
 async def _write_big(draft: Draft, stream: StreamId, version: int, place: str, content: ContentStore) -> Written:
+    token(draft.id, "event id")
     small = await externalize(draft, stream.tenant, content)
     body = small.body(stream, version)
     if len(body) > LARGEST_EVENT:

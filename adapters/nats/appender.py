@@ -59,15 +59,19 @@ class Unacknowledged(Exception):  # never leaves this folder
 class Entry:
     """Events of one stream in order, under way together."""
 
-    __slots__ = ("done", "expected", "filter", "sequences", "size", "written")
+    __slots__ = ("done", "expected", "filter", "sequences", "written")
 
     def __init__(self, written: Sequence[Written], stream_filter: str, expected: int) -> None:
         self.written = written
         self.filter = stream_filter
         self.expected = expected
         self.sequences: list[int] = []
-        self.size = sum(len(event.body) for event in written)
         self.done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all bodies."""
+        return sum(len(event.body) for event in self.written)
 
     def fail(self, error: Exception) -> None:
         """Tell who waits, if anyone does."""
@@ -122,8 +126,8 @@ class Appender:
         self._lose_all()
         self._connection.forget(self._replies)
 
-    async def send(self, entry: Entry) -> list[int]:
-        """Sequences of the events as acknowledged. Raises ``Refused`` and ``Unacknowledged``."""
+    def send(self, entry: Entry) -> asyncio.Future[list[int]]:
+        """Sequences of the events as acknowledged; ``Refused`` or ``Unacknowledged`` otherwise."""
         self._waiting.append(entry)
         self._waiting_events += len(entry.written)
         if not self._under_way:
@@ -132,7 +136,7 @@ class Appender:
             # Others that run in this turn of the loop join the same group.
             self._pumping = True
             asyncio.get_running_loop().call_soon(self._pump)
-        return await entry.done
+        return entry.done
 
     async def send_atomically(self, entries: Sequence[Entry]) -> list[list[int]]:
         """All or nothing, now. Raises as ``send``."""

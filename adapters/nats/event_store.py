@@ -72,10 +72,24 @@ class JetStreamEventStore:
 
     async def append(self, stream: StreamId, drafts: Sequence[Draft], expected: Head) -> tuple[Recorded, ...]:
         """As the port says."""
+        if len(drafts) > LARGEST_ATOMIC:
+            return await self._append_in_parts(stream, drafts, expected)
+        if not drafts:
+            return ()
+        written = await write(Append(stream, drafts, expected), self._shards, self._content)
+        name = stream.subjects(self._shards)
+        await self._turns.take(name)
+        try:
+            if (stored := await self._send(stream, name, written, expected)) is not None:
+                return stored
+            return await self._until_certain(partial(self._look_and_send, stream, name, written, expected))
+        finally:
+            self._turns.leave(name)
+
+    async def _append_in_parts(self, stream: StreamId, drafts: Sequence[Draft], expected: Head) -> tuple[Recorded, ...]:
         stored: tuple[Recorded, ...] = ()
         for first in range(0, len(drafts), LARGEST_ATOMIC):
-            part = Append(stream, drafts[first : first + LARGEST_ATOMIC], expected)
-            stored += await self._append(stream, await write(part, self._shards, self._content), expected)
+            stored += await self.append(stream, drafts[first : first + LARGEST_ATOMIC], expected)
             expected = Head(stored[-1].version, stored[-1].position.sequence)
         return stored
 
@@ -92,16 +106,6 @@ class JetStreamEventStore:
             if (stored := await self._send_all(appends, written)) is not None:
                 return stored
             return await self._until_certain(partial(self._look_and_send_all, appends, written))
-
-    async def _append(self, stream: StreamId, written: Sequence[Written], expected: Head) -> tuple[Recorded, ...]:
-        name = stream.subjects(self._shards)
-        await self._turns.take(name)
-        try:
-            if (stored := await self._send(stream, written, expected)) is not None:
-                return stored
-            return await self._until_certain(partial(self._look_and_send, stream, written, expected))
-        finally:
-            self._turns.leave(name)
 
     async def _until_certain(self, attempt: Callable[[], Awaitable[T | None]]) -> T:
         """Repeat until it is known what the log holds. Raises ``ServiceUnreachable`` when that takes too long."""
@@ -122,28 +126,31 @@ class JetStreamEventStore:
                 )
             await asyncio.sleep(PAUSE)
 
-    async def _send(self, stream: StreamId, written: Sequence[Written], expected: Head) -> tuple[Recorded, ...] | None:
-        """One attempt. None: look into the log."""
+    async def _send(
+        self, stream: StreamId, name: str, written: Sequence[Written], expected: Head
+    ) -> tuple[Recorded, ...] | None:
+        """One attempt; ``name`` is the stream's filter. None: look into the log."""
         shard = stream.shard(self._shards)
-        entry = Entry(written, stream.subjects(self._shards), expected.sequence)
+        entry = Entry(written, name, expected.sequence)
         try:
-            return self._recorded(shard, written, await self._appenders[shard].send(entry))
+            sequences = await self._appenders[shard].send(entry)
+            return self._recorded(stream, expected.version, written, sequences)
         except (Refused, Unacknowledged) as failure:
             _check_may_succeed(failure)
             return None
 
     async def _look_and_send(
-        self, stream: StreamId, written: Sequence[Written], expected: Head
+        self, stream: StreamId, name: str, written: Sequence[Written], expected: Head
     ) -> tuple[Recorded, ...] | None:
         """See what the log holds, and send again what it lacks. None as above."""
         events, head = await self._loaders[stream.shard(self._shards)].events(stream, expected.version)
         if stored_already(written, events):
             return tuple(await self._whole(events[: len(written)]))
         if events and stored_already(written[: len(events)], events):
-            rest = await self._until_certain(partial(self._look_and_send, stream, written[len(events) :], head))
+            rest = await self._until_certain(partial(self._look_and_send, stream, name, written[len(events) :], head))
             return (*await self._whole(events), *rest)
         _check_head(stream, head, expected)
-        return await self._send(stream, written, expected)
+        return await self._send(stream, name, written, expected)
 
     async def _send_all(
         self, appends: Sequence[Append], written: Sequence[Sequence[Written]]
@@ -159,7 +166,10 @@ class JetStreamEventStore:
         except (Refused, Unacknowledged) as failure:
             _check_may_succeed(failure)
             return None
-        return tuple(self._recorded(shard, w, s) for w, s in zip(written, sequences, strict=True))
+        return tuple(
+            self._recorded(append.stream, append.expected.version, events, numbers)
+            for append, events, numbers in zip(appends, written, sequences, strict=True)
+        )
 
     async def _look_and_send_all(
         self, appends: Sequence[Append], written: Sequence[Sequence[Written]]
@@ -175,13 +185,15 @@ class JetStreamEventStore:
             _check_head(append.stream, head, append.expected)
         return await self._send_all(appends, written)
 
-    def _recorded(self, shard: int, written: Sequence[Written], sequences: Sequence[int]) -> tuple[Recorded, ...]:
-        return tuple(
-            [
-                Recorded(Position(self._epoch, shard, sequence), event.address, event.body, event.resolved)
-                for event, sequence in zip(written, sequences, strict=True)
-            ]
-        )
+    def _recorded(
+        self, stream: StreamId, after: int, written: Sequence[Written], sequences: Sequence[int]
+    ) -> tuple[Recorded, ...]:
+        shard = stream.shard(self._shards)
+        events = []
+        for version, (event, sequence) in enumerate(zip(written, sequences, strict=True), start=after + 1):
+            position = Position(self._epoch, shard, sequence)
+            events.append(Recorded.just_written(stream, version, position, event.address, event.body, event.resolved))
+        return tuple(events)
 
     async def _whole(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
         if not any(has_references(event) for event in events):

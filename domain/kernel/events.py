@@ -52,15 +52,12 @@ class Draft:
         return self.type.split(".")[-2]
 
     def body(self, stream: StreamId, version: int) -> bytes:
-        """Bytes of the CloudEvent as version ``version`` of ``stream``; made once."""
-        made: dict[tuple[StreamId, int], bytes] = self._made
-        if (stream, version) not in made:
-            made[stream, version] = self._body(stream, version)
-        return made[stream, version]
-
-    @cached_property
-    def _made(self) -> dict[tuple[StreamId, int], bytes]:
-        return {}
+        """Bytes of the CloudEvent as version ``version`` of ``stream``; made once for the place last asked for."""
+        made: tuple[StreamId, int, bytes] | None = self.__dict__.get("_made")
+        if made is None or made[0] != stream or made[1] != version:
+            made = stream, version, self._body(stream, version)
+            self.__dict__["_made"] = made  # past the frozen fields: it is no part of the value
+        return made[2]
 
     def _body(self, stream: StreamId, version: int) -> bytes:
         document: dict[str, Any] = {
@@ -92,6 +89,22 @@ class Recorded:
     body: bytes
     resolved: dict[str, Any] | None = field(default=None, repr=False, compare=False)
     """Payload with its big fields put back from the content store; None where ``body`` holds all of it."""
+
+    @classmethod
+    def just_written(
+        cls,
+        stream: StreamId,
+        version: int,
+        position: Position,
+        address: str,
+        body: bytes,
+        resolved: dict[str, Any] | None,
+    ) -> Self:
+        """As its writer knows it, so that nothing need be read from the address."""
+        event = cls.__new__(cls)
+        known = {"position": position, "address": address, "body": body, "resolved": resolved}
+        event.__dict__.update(known, stream=stream, version=version)
+        return event
 
     @cached_property
     def document(self) -> dict[str, Any]:
