@@ -6,7 +6,7 @@ from typing import Final
 
 from domain.kernel.values import Value, digest
 from domain.rtfs.types import mismatch
-from domain.rtfs.vm import Finished, Limits, Trapped, load, start
+from domain.rtfs.vm import Finished, Limits, Trapped, Yielded, load, resume, start
 from domain.runs.events import Decision, VerdictReached
 from domain.runs.task import Task, compile_check
 
@@ -26,6 +26,8 @@ def judge(task: Task, output: Value) -> VerdictReached:
 def _failing(task: Task, check: str, output: Value) -> str | None:
     module = load(compile_check(check, task.input_type, task.output_type))
     step = start(module, {"inputs": task.input_values, "output": output}, Limits(fuel=CHECK_FUEL))
+    while isinstance(step, Yielded):
+        step = resume(step.state, {})
     if isinstance(step, Finished) and step.value is True:
         return None
     if isinstance(step, Trapped):

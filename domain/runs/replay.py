@@ -3,7 +3,7 @@
 Steps, in this order:
 
 1. The events fold into a state; an event that this release does not know is refused.
-2. Every recorded result and output has its recorded digest, and the program's bytes have theirs.
+2. Every recorded request, result and output has its recorded digest, and the program's bytes have theirs.
 3. The program is executed. Each request must be in the journal at the same key with the same digest.
 4. Every effect in the journal was asked for again.
 5. The end is the same: the output's bytes, or the error; and the critic's verdict on it.
@@ -15,12 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from domain.kernel.values import bytes_of_text, canonical_json, digest_bytes, digest_json, encode
 from domain.rtfs import vm
 from domain.runs.critic import judge
-from domain.runs.events import OutcomeResolved, ProgramCompiled, RunCompleted, RunEvent, RunFailed, ToolCallCompleted
+from domain.runs.events import (
+    OutcomeResolved,
+    ProgramCompiled,
+    RunCompleted,
+    RunEvent,
+    RunFailed,
+    ToolCallCompleted,
+    ToolCallFailed,
+    ToolCallRequested,
+)
 from domain.runs.guard import Asked, request_digest
 from domain.runs.journal import ReplayDiverged, answer_of
 from domain.runs.state import EMPTY, Entry, Phase, Run, evolve
@@ -67,18 +76,32 @@ def verify(events: Iterable[RunEvent]) -> Replay:
 
 
 def _check_digests(events: Iterable[RunEvent]) -> None:
+    requests: dict[str, str] = {}
     for event in events:
+        if isinstance(event, ToolCallRequested | ToolCallCompleted | ToolCallFailed):
+            _check_request(event, requests.setdefault(event.effect, event.request_digest))
         match event:
             case ToolCallCompleted(effect=where, result=value, result_digest=expected):
-                pass
+                _check_digest(where, value, expected)
             case OutcomeResolved(effect=where, result=value, result_digest=str(expected)):
-                pass
+                _check_digest(where, value, expected)
             case RunCompleted(output=value, output_digest=expected):
-                where = "output"
-            case _:
-                continue
-        if (actual := digest_json(value)) != expected:
-            raise ReplayDiverged(where, f"digest {expected}", f"a value with digest {actual}")
+                _check_digest("output", value, expected)
+
+
+def _check_request(event: ToolCallRequested | ToolCallCompleted | ToolCallFailed, before: str) -> None:
+    recorded = event.request_digest
+    if recorded != before:
+        raise ReplayDiverged(event.effect, f"a request {before}", f"{recorded} in another event")
+    if event.arguments is not None:
+        actual = request_digest(event.tool, event.version, event.arguments)
+        if actual != recorded:
+            raise ReplayDiverged(event.effect, f"a request {recorded}", f"arguments whose digest is {actual}")
+
+
+def _check_digest(where: str, value: Any, expected: str) -> None:
+    if (actual := digest_json(value)) != expected:
+        raise ReplayDiverged(where, f"digest {expected}", f"a value with digest {actual}")
 
 
 def _program(program: ProgramCompiled) -> vm.Module:
