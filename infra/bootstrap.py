@@ -70,9 +70,11 @@ async def connected(endpoints: Endpoints, name: str) -> AsyncIterator[Connection
 
 
 @asynccontextmanager
-async def event_store(connection: Connection, endpoints: Endpoints) -> AsyncIterator[JetStreamEventStore]:
-    """The log."""
-    store = JetStreamEventStore(connection, FileContentStore(endpoints.content_directory))
+async def event_store(
+    connection: Connection, endpoints: Endpoints, *, grouped: bool = True
+) -> AsyncIterator[JetStreamEventStore]:
+    """The log. ``grouped``: whether the broker syncs every write, so that many appends are better sent as one."""
+    store = JetStreamEventStore(connection, FileContentStore(endpoints.content_directory), grouped=grouped)
     try:
         yield store
     finally:
@@ -86,7 +88,8 @@ async def write_side(
     """Everything that handles commands and drives runs."""
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(connected(endpoints, "precedent-worker"))
-        store = await stack.enter_async_context(event_store(connection, endpoints))
+        grouped = settings.durability == "fsync"
+        store = await stack.enter_async_context(event_store(connection, endpoints, grouped=grouped))
         database = await stack.enter_async_context(PostgresDatabase.at(endpoints.database_url))
         models = await stack.enter_async_context(ModelClients(_models(settings)))
         clock = SystemClock()
