@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from commands.ports import NEW_STREAM
+from domain.kernel.events import Draft
+from domain.kernel.ids import StreamId, event_id
+from infra.bootstrap import connected, event_store
 from infra.cli import exits
+from infra.stack.endpoints import discover
 from tests.infra.cli.conftest import Cli, until_status
 
 ADD = "(+ (:a inputs) (:b inputs))"
@@ -227,3 +233,36 @@ def test_events_are_the_stored_documents_one_a_line(cli: Cli, submitted: Submitt
     assert cli("events", "--run", run, "--from", position).out.splitlines() == [lines[-1]]
     assert cli("events", "--run", run, "--from", position.partition(":")[2]).out.splitlines() == [lines[-1]]
     assert cli("events", "--tenant", "nobody").out == ""
+
+
+def test_a_record_that_was_changed_diverges(cli: Cli, submitted: Submitted, deployment: Path):
+    run = submitted("(call :random.int {:low 1 :high 9})", "completed", tools=["random.int"])
+    forged = asyncio.run(forge(deployment, run))
+    called = cli("replay", forged, "--json")
+    assert called.code == exits.DIVERGED
+    assert called.document["error"]["code"] == "replay.diverged"
+    assert "effect 0: the record has digest sha256:" in called.err
+    assert cli("replay", forged, "--mode", "view").code == exits.DONE
+
+
+async def forge(data: Path, run: str) -> str:
+    """Write the run anew under another name, with another result of its tool."""
+    endpoints = discover(data)
+    assert endpoints is not None
+    copy = StreamId("default", "run", f"{run}-forged")
+    async with connected(endpoints, "test") as connection, event_store(connection, endpoints) as store:
+        events = (await store.load(StreamId("default", "run", run))).events
+        drafts = [
+            Draft(
+                id=event_id(copy.id, event.version),
+                type=event.type,
+                time=event.time,
+                correlation=copy.id,
+                causation=event.causation,
+                actor=event.actor,
+                data={**event.data, "result": 77} if event.short_name == "ToolCallCompleted" else event.data,
+            )
+            for event in events
+        ]
+        await store.append(copy, drafts, NEW_STREAM)
+    return copy.id
