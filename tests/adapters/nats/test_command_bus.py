@@ -414,6 +414,16 @@ class TestReplies:
         assert heard, "it hears what is answered"
         assert all(name.startswith((bus.client._inbox, f"ans.{bus.tenant}.")) for name in heard), heard
 
+    async def test_a_plain_client_as_in_the_documentation(self, bus: Bus, raw: nats.NATS) -> None:
+        inbox = await raw.subscribe(f"_INBOX.{bus.tenant}.bob.1")
+        body = json.dumps(submit("hello-1", bus.tenant)).encode()
+        header = {"Precedent-Reply": f"_INBOX.{bus.tenant}.bob.1"}
+        await raw.jetstream().publish(f"cmd.{bus.tenant}.bob.run.SubmitRun", body, headers=header)
+        answer = json.loads((await inbox.next_msg(timeout=10)).data)
+        assert (answer["commandid"], answer["outcome"]) == ("hello-1", "accepted")
+        (event,) = (await bus.side.services.store.load(StreamId(bus.tenant, "run", "hello-1"))).events
+        assert event.actor == "user:bob"
+
     async def test_without_an_inbox_it_is_handled_all_the_same(self, bus: Bus, raw: nats.NATS) -> None:
         body = json.dumps(submit("c1", bus.tenant)).encode()
         await raw.jetstream().publish(f"cmd.{bus.tenant}.{PRINCIPAL}.run.SubmitRun", body)
