@@ -30,6 +30,9 @@ LEASE: Final = timedelta(seconds=30)
 WATCH: Final = LEASE.total_seconds() / 3
 """Seconds after which a driver looks up from effects that are still under way."""
 
+SKEW: Final = 2.0
+"""Seconds by which the clocks of two workers may differ: a claim with less left is not relied on."""
+
 _RUN_ALREADY: Final = frozenset({Settlement.COMPLETED, Settlement.FAILED})
 
 
@@ -83,7 +86,7 @@ class Caller:
 
     async def _hold_claim(self) -> None:
         """See that the claim holds now: this process may have stood still since its last word. Raises ``Overtaken``."""
-        while self._claim_left() <= 0:
+        while self._claim_left() <= SKEW:
             self.renew_claim()
             await self._log.commit()
 

@@ -81,12 +81,12 @@ class System:
         await handler.react(handled)
         return handled.answer
 
-    async def send(self, kind: str, data: dict[str, Any], command: str) -> Answer:
+    async def send(self, kind: str, data: dict[str, Any], command: str, within: float = 5) -> Answer:
         """Send a command over the bus, again and again until it is answered."""
         envelope = CommandEnvelope(id=command, type=kind, tenant=TENANT, data=data)
         while True:
             try:
-                answer = await self.client.send(envelope, "run", within=5)
+                answer = await self.client.send(envelope, "run", within)
             except ServiceUnreachable:
                 continue
             if answer.outcome == "accepted":

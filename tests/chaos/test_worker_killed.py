@@ -9,7 +9,16 @@ import pytest
 
 from tests.chaos.harness import TOOLS, system, three_calls, unknown_outcomes, until
 from tests.chaos.tools import executions
-from tests.chaos.worker import AFTER_EXECUTION, AFTER_RECORD, AFTER_REQUEST, BEFORE_EXECUTION, BEFORE_REQUEST
+from tests.chaos.worker import (
+    AFTER_COMMAND,
+    AFTER_EXECUTION,
+    AFTER_RECORD,
+    AFTER_REQUEST,
+    BEFORE_COMMAND,
+    BEFORE_EXECUTION,
+    BEFORE_REQUEST,
+    SUBMISSION,
+)
 
 OF_WRITES = (BEFORE_REQUEST, AFTER_REQUEST, BEFORE_EXECUTION, AFTER_EXECUTION, AFTER_RECORD)
 OF_READS = (BEFORE_EXECUTION, AFTER_EXECUTION, AFTER_RECORD)
@@ -47,3 +56,19 @@ async def test_killed_at_each_step(data_directory: Path) -> None:
                 assert MORTAL in doubted, "a person was asked"
         done = {(each.run, each.effect) for each in executions(world.folder)}
         assert {(run, effect) for run in RUNS for effect in "012"} <= done
+
+
+@pytest.mark.chaos
+async def test_killed_while_it_handles_a_command(data_directory: Path) -> None:
+    runs = {"before": BEFORE_COMMAND, "after": AFTER_COMMAND}
+    async with system(data_directory, ["worker"]) as world:
+        for run, step in runs.items():
+            world.plan_fault(run, step, SUBMISSION, signal.SIGKILL)
+            answer = await world.send("SubmitRun", three_calls("chaos.append"), run, within=2)
+            assert (answer.outcome, answer.commandid) == ("accepted", run)
+        await world.until_ended(runs)
+        assert world.faults_left() == []
+        await world.check(runs)
+        assert [(await world.state(run)).output for run in runs] == [4, 4]
+        for run in runs:
+            assert [event.short_name for event in await world.events(run)].count("RunSubmitted") == 1

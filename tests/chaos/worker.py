@@ -34,6 +34,10 @@ AFTER_REQUEST: Final = "after request"
 BEFORE_EXECUTION: Final = "before execution"
 AFTER_EXECUTION: Final = "after execution"
 AFTER_RECORD: Final = "after record"
+BEFORE_COMMAND: Final = "before command"
+AFTER_COMMAND: Final = "after command"
+SUBMISSION: Final = "submission"
+"""In the place of an effect: the command that starts the run."""
 
 OUTCOMES: Final = {"ToolCallCompleted", "ToolCallFailed"}
 
@@ -68,10 +72,14 @@ class MortalStore:
         for draft in drafts:
             if draft.short_name == "ToolCallRequested":
                 self.faults.reach(stream.id, draft.data["effect"], BEFORE_REQUEST)
+            elif draft.short_name == "RunSubmitted":
+                self.faults.reach(stream.id, SUBMISSION, BEFORE_COMMAND)
         stored = await self.inner.append(stream, drafts, expected)
         for draft in drafts:
             if draft.short_name == "ToolCallRequested":
                 self.faults.reach(stream.id, draft.data["effect"], AFTER_REQUEST)
+            elif draft.short_name == "RunSubmitted":
+                self.faults.reach(stream.id, SUBMISSION, AFTER_COMMAND)
             elif draft.short_name in OUTCOMES:
                 self.faults.reach(stream.id, draft.data["effect"], AFTER_RECORD)
         return stored
