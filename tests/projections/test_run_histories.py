@@ -51,7 +51,7 @@ async def test_a_stranger_can_read_what_happened(log, database):
         'shell.run is called | {command: "ls"}',
         "python.metadata answered | MIT",
         "Critic accepts the output | it fits",
-        'Run completed | {MIT: 3}',
+        "Run completed | {MIT: 3}",
         "shell.run failed | no answer in 5 s",
     ]
     assert [line.duration for line in lines if line.duration is not None] == [0.75, 0.01, 0.01, 5.0]
