@@ -26,7 +26,8 @@ from rich.table import Table
 from adapters.nats.command_client import CommandClient
 from adapters.nats.publishing import publish
 from commands.handle import Answer, CommandEnvelope
-from domain.kernel.ids import StreamId, ulid
+from commands.ports import Selection
+from domain.kernel.ids import START, ulid
 from infra.bootstrap import connected, event_store
 from infra.settings import Settings
 from infra.stack.commands import status
@@ -63,7 +64,7 @@ def row(name: str, taken: list[float]) -> dict[str, Any]:
 
 async def measure(durability: str, count: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="precedent-bench-") as parent:
-        os.chmod(parent, 0o755)  # noqa: ASYNC240, PTH101  # once, before anything is measured
+        os.chmod(parent, 0o755)  # noqa: PTH101  # once, before anything is measured
         settings = Settings.model_validate({"data": Path(parent) / "data", "durability": durability})
         async with (
             embedded(settings, services=[WORKER]) as endpoints,
@@ -89,9 +90,9 @@ async def measure(durability: str, count: int) -> dict[str, Any]:
                 return await client.send(envelope, "run")
 
             async def run_ended(answer: Answer) -> None:
-                run = StreamId("default", "run", answer.commandid)
-                while (await store.load(run)).events[-1].short_name != "RunCompleted":
-                    await asyncio.sleep(0.002)
+                async for batch in store.follow(START, Selection(stream=answer.commandid, event="RunCompleted")):
+                    if batch:
+                        return
 
             await timed(20, submit, run_ended)
             rows = [
