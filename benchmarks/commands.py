@@ -28,7 +28,7 @@ from adapters.nats.publishing import publish
 from commands.handle import Answer, CommandEnvelope
 from commands.ports import Selection
 from domain.kernel.ids import START, ulid
-from infra.bootstrap import connected, event_store
+from infra.bootstrap.connections import connected, event_store
 from infra.settings import Settings
 from infra.stack.commands import status
 from infra.stack.service import Service

@@ -1,4 +1,4 @@
-"""Everything the write side was given, in one place. Built in ``infra/bootstrap.py`` only."""
+"""Everything the write side was given, in one place. Built in ``infra/bootstrap`` only."""
 
 from __future__ import annotations
 

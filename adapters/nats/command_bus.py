@@ -17,6 +17,7 @@ from nats.js.api import AckPolicy as ConsumerAck
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from pydantic import ValidationError
 
+from adapters.nats.command_client import REPLY_HEADER
 from adapters.nats.connection import Connection
 from adapters.nats.dead_letters import bury
 from commands.handle import (
@@ -32,7 +33,6 @@ from commands.handle import (
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import TOKEN, token
 
-REPLY_HEADER: Final = "Precedent-Reply"
 LARGEST_COMMAND: Final = 4 * 1024 * 1024
 """Bytes of one command message; bigger inputs belong into the content store or a file."""
 MAX_DELIVERIES: Final = 5

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 from pydantic import ValidationError
 
-from adapters.nats.command_bus import REPLY_HEADER
 from adapters.nats.connection import Connection
 from adapters.nats.publishing import publish
 from commands.handle import Answer, CommandEnvelope
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import token
+
+REPLY_HEADER: Final = "Precedent-Reply"
+"""Header that names the inbox for the answer: a request on a stream's subject is answered by the broker itself."""
 
 
 class AnswerOverdue(ServiceUnreachable):

@@ -18,7 +18,7 @@ from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import Type, infer, parse_type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.task import TaskFile, TaskInvalid
-from infra.bootstrap import tool_runner
+from infra.bootstrap.write_side import tool_runner
 from infra.cli.documents import DocumentInvalid, text_of, yaml_of
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked

@@ -20,7 +20,7 @@ from commands.catalog import COMMANDS
 from commands.handle import Answer, CommandEnvelope
 from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Positions, StreamId, ulid
-from infra.bootstrap import connected, database, event_store
+from infra.bootstrap.connections import connected, database, event_store
 from infra.cli.invocation import Invocation
 from infra.cli.sharing import opened, using, wait_until_unused
 from infra.settings import Settings

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.nats.dead_letters import dead_letters
-from infra.bootstrap import connected, database, event_store
+from infra.bootstrap.connections import connected, database, event_store
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output

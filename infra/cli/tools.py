@@ -14,7 +14,7 @@ from domain.kernel.values import Value, encode
 from domain.rtfs.capability import Parameter
 from domain.rtfs.types import ANY, Type, TypeMismatch, coerce, plain, print_type
 from domain.tools import CallContext, ToolDeclaration, ToolFailed
-from infra.bootstrap import tool_runner
+from infra.bootstrap.write_side import tool_runner
 from infra.cli.documents import json_of
 from infra.cli.errors import print_error
 from infra.cli.exits import DONE

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from domain.kernel.errors import PrecedentError
-from infra.bootstrap import check_floors
+from infra.bootstrap.connections import check_floors
 from infra.settings import Settings, load
 from infra.stack.endpoints import Endpoints, endpoints_of
 from infra.workers.projections import project

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.bootstrap import connected, database, event_store
+from infra.bootstrap.connections import connected, database, event_store
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
 from infra.stack.service import announce_ready

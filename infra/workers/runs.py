@@ -7,7 +7,7 @@ import secrets
 
 from adapters.tools.registry import RunScopedTools
 from commands.runs.pool import DriverPool
-from infra.bootstrap import command_bus, write_side
+from infra.bootstrap.write_side import command_bus, write_side
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
 from infra.stack.service import announce_ready

@@ -21,7 +21,7 @@ from infra.bench.bfcl.replaying import histories_of, re_execute_all, verify_all
 from infra.bench.bfcl.submitting import Send, SubmissionRefused, Submissions, output_of, run_all, task_of
 from infra.bench.bfcl.tools import BfclTools
 from infra.bench.bfcl.world import Scenario
-from infra.bootstrap import WriteSide, write_side
+from infra.bootstrap.write_side import WriteSide, write_side
 from infra.settings import load
 from infra.stack.endpoints import Endpoints
 

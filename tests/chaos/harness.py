@@ -25,7 +25,7 @@ from domain.kernel.ids import StreamId
 from domain.runs.events import ToolCallOutcomeUnknown
 from domain.runs.replay import fold
 from domain.runs.state import Run, Settlement
-from infra.bootstrap import WriteSide, write_side
+from infra.bootstrap.write_side import WriteSide, write_side
 from infra.settings import Settings, load
 from infra.stack.commands import status
 from infra.stack.component import RestartPolicy

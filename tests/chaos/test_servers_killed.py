@@ -18,7 +18,7 @@ from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import START, StreamId, event_id
 from domain.kernel.values import format_time
-from infra.bootstrap import event_store
+from infra.bootstrap.connections import event_store
 from projections import builds
 from projections.catalog import PROJECTIONS
 from projections.extent import count

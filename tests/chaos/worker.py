@@ -23,7 +23,7 @@ from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import StreamId
 from domain.kernel.values import Value
 from domain.tools import CallContext, ToolDeclaration, ToolOutcome
-from infra.bootstrap import command_bus, write_side
+from infra.bootstrap.write_side import command_bus, write_side
 from infra.settings import load
 from infra.stack.endpoints import endpoints_of
 from infra.stack.service import announce_ready

@@ -27,7 +27,7 @@ from commands.runs.pool import DriverPool
 from domain.kernel.ids import StreamId
 from domain.kernel.values import digest_json
 from domain.runs.replay import fold
-from infra.bootstrap import WriteSide, write_side
+from infra.bootstrap.write_side import WriteSide, write_side
 from infra.settings import load
 from infra.stack.stack import embedded
 from tests.chaos.tools import FOLDER, Counting

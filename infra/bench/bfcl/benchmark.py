@@ -24,7 +24,7 @@ from infra.bench.bfcl.report import Pass, Report
 from infra.bench.bfcl.submitting import Submissions, output_of, run_all, task_of
 from infra.bench.bfcl.tools import BfclTools
 from infra.bench.bfcl.usage import usage_of_stack
-from infra.bootstrap import connected, event_store
+from infra.bootstrap.connections import connected, event_store
 from infra.settings import Durability, load
 from infra.stack.service import Service
 from infra.stack.stack import embedded

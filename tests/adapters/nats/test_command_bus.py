@@ -24,7 +24,7 @@ from commands.services import Services
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import StreamId
-from infra.bootstrap import WriteSide, command_bus, write_side
+from infra.bootstrap.write_side import WriteSide, command_bus, write_side
 from infra.settings import load
 from infra.stack.endpoints import Endpoints
 

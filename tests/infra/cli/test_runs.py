@@ -12,7 +12,7 @@ import pytest
 from commands.ports import NEW_STREAM
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
-from infra.bootstrap import connected, event_store
+from infra.bootstrap.connections import connected, event_store
 from infra.cli import exits
 from infra.stack.endpoints import discover
 from tests.infra.cli.conftest import Cli, until_status

@@ -1,8 +1,7 @@
-"""The only place that builds adapters. Everything else is given what it needs."""
+"""Everything that handles commands and drives runs."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -18,8 +17,6 @@ from adapters.nats.answers import JetStreamAnswers
 from adapters.nats.command_broker import CommandBroker
 from adapters.nats.command_bus import CommandBus
 from adapters.nats.connection import Connection
-from adapters.nats.event_store import JetStreamEventStore
-from adapters.nats.streams import ensure_streams
 from adapters.nats.wakes import JetStreamWakes
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.run_index import PostgresRunIndex
@@ -31,21 +28,10 @@ from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import CommandHandler
 from commands.services import Services
 from domain.runs.task import Limits
-from infra.settings import ConfigurationError, Settings
+from infra.bootstrap.connections import connected, event_store
+from infra.settings import Settings
 from infra.settings.model import RecordedModel
 from infra.stack.endpoints import Endpoints
-
-FLOORS = ("domain", "commands", "projections", "adapters", "infra")
-
-
-def check_floors() -> None:
-    """Refuse to start on a mixture of two installations: the five packages must lie side by side."""
-    parents = {Path(str(importlib.import_module(name).__file__)).parents[1] for name in FLOORS}
-    if len(parents) > 1:
-        raise ConfigurationError(
-            f"{', '.join(FLOORS)} come from different places ({', '.join(sorted(map(str, parents)))}); "
-            "remove what shadows them from PYTHONPATH or the working directory"
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,31 +40,6 @@ class WriteSide:
 
     services: Services
     connection: Connection
-
-
-@asynccontextmanager
-async def connected(endpoints: Endpoints, name: str) -> AsyncIterator[Connection]:
-    """Connect to the broker and see that its streams are there."""
-    connection = await Connection.open(
-        endpoints.nats_url, name=name, user=endpoints.nats_user, password=endpoints.nats_password
-    )
-    try:
-        await ensure_streams(connection)
-        yield connection
-    finally:
-        await connection.close()
-
-
-@asynccontextmanager
-async def event_store(
-    connection: Connection, endpoints: Endpoints, *, grouped: bool = True
-) -> AsyncIterator[JetStreamEventStore]:
-    """The log. ``grouped``: whether the broker syncs every write, so that many appends are better sent as one."""
-    store = JetStreamEventStore(connection, FileContentStore(endpoints.content_directory), grouped=grouped)
-    try:
-        yield store
-    finally:
-        store.close()
 
 
 @asynccontextmanager
@@ -140,8 +101,3 @@ def _models(settings: Settings) -> dict[str, ModelConfiguration]:
         )
         for name, model in settings.models.items()
     }
-
-
-def database(endpoints: Endpoints) -> PostgresDatabase:
-    """The read side's database."""
-    return PostgresDatabase.at(endpoints.database_url)

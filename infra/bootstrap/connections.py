@@ -1,0 +1,58 @@
+"""The broker, the log and the database."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from adapters.content.files import FileContentStore
+from adapters.nats.connection import Connection
+from adapters.nats.event_store import JetStreamEventStore
+from adapters.nats.streams import ensure_streams
+from adapters.postgres.database import PostgresDatabase
+from infra.settings import ConfigurationError
+from infra.stack.endpoints import Endpoints
+
+FLOORS = ("domain", "commands", "projections", "adapters", "infra")
+
+
+def check_floors() -> None:
+    """Refuse to start on a mixture of two installations: the five packages must lie side by side."""
+    parents = {Path(str(importlib.import_module(name).__file__)).parents[1] for name in FLOORS}
+    if len(parents) > 1:
+        raise ConfigurationError(
+            f"{', '.join(FLOORS)} come from different places ({', '.join(sorted(map(str, parents)))}); "
+            "remove what shadows them from PYTHONPATH or the working directory"
+        )
+
+
+@asynccontextmanager
+async def connected(endpoints: Endpoints, name: str) -> AsyncIterator[Connection]:
+    """Connect to the broker and see that its streams are there."""
+    connection = await Connection.open(
+        endpoints.nats_url, name=name, user=endpoints.nats_user, password=endpoints.nats_password
+    )
+    try:
+        await ensure_streams(connection)
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def event_store(
+    connection: Connection, endpoints: Endpoints, *, grouped: bool = True
+) -> AsyncIterator[JetStreamEventStore]:
+    """The log. ``grouped``: whether the broker syncs every write, so that many appends are better sent as one."""
+    store = JetStreamEventStore(connection, FileContentStore(endpoints.content_directory), grouped=grouped)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def database(endpoints: Endpoints) -> PostgresDatabase:
+    """The read side's database."""
+    return PostgresDatabase.at(endpoints.database_url)
