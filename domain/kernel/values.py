@@ -84,7 +84,7 @@ Json: TypeAlias = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 
 class ValueNotEncodable(PrecedentError):
-    """Return only values of the language from tools and programs: see docs/values.md for the list."""
+    """Return only values of the language from tools and programs: docs/messages.md lists them."""
 
     code = "value.not-encodable"
 

@@ -60,3 +60,10 @@ def test_links_lead_somewhere(document: str) -> None:
     folder = (ROOT / document).parent
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (ROOT / document).read_text("utf-8")):
         assert target.startswith(("http://", "https://")) or (folder / target).exists(), target
+
+
+def test_every_document_that_the_code_names_exists() -> None:
+    for room in ("domain", "commands", "projections", "adapters", "infra"):
+        for source in (ROOT / room).rglob("*.py"):
+            for named in re.findall(r"\bdocs/[a-z-]+\.md\b", source.read_text("utf-8")):
+                assert (ROOT / named).exists(), f"{source}: {named}"
