@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
+# bfcl-eval declares dozens of heavy dependencies that its data and tools do not need.
+BFCL := $(PIP) --no-deps bfcl-eval
+
 .PHONY: demo test lint bench up clean
 
 demo: $(VENV)/.base
@@ -43,17 +46,17 @@ $(VENV)/.base: $(VENV)/.venv pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.base
 	@echo "Installing what the tests need ..."
-	@$(PIP) --editable '.[test]'
+	@$(PIP) --editable '.[test,bench]'
+	@$(BFCL)
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
 	@echo "Installing the linters ..."
-	@$(PIP) --editable '.[test,lint]'
+	@$(PIP) --editable '.[test,bench,lint]'
 	@touch $@
 
-# bfcl-eval declares dozens of heavy dependencies that its data and tools do not need.
 $(VENV)/.bench: $(VENV)/.base
 	@echo "Installing what the benchmarks need ..."
 	@$(PIP) --editable '.[bench]'
-	@$(PIP) --no-deps bfcl-eval
+	@$(BFCL)
 	@touch $@
