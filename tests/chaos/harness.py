@@ -57,6 +57,13 @@ class System:
     def faults_left(self) -> list[str]:
         return [file.name for file in (self.folder / "faults").iterdir() if file.suffix != ".done"]
 
+    def forget_faults(self) -> None:
+        for name in self.faults_left():
+            (self.folder / "faults" / name).unlink()
+
+    def had_fault(self, run: str) -> bool:
+        return (self.folder / "faults" / f"{run}.done").exists()
+
     def pid(self, name: str) -> int | None:
         return next((each.pid for each in status(self.endpoints.data).components if each.name == name), None)
 
