@@ -1,11 +1,13 @@
 import uuid
 from collections.abc import AsyncIterator
 
+import nats
 import pytest
 
 from adapters.nats.connection import Connection
 from adapters.nats.streams import ensure_streams
 from infra.stack.endpoints import Endpoints
+from tests.adapters.nats.commanding import Bus, serving
 from tests.contracts.event_store import SHARDS
 
 
@@ -20,3 +22,17 @@ async def connection(stack: Endpoints) -> AsyncIterator[Connection]:
 @pytest.fixture
 def tenant() -> str:
     return f"t{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+async def bus(stack: Endpoints, tenant: str) -> AsyncIterator[Bus]:
+    async with serving(stack, tenant) as bus:
+        yield bus
+
+
+@pytest.fixture
+async def raw(stack: Endpoints) -> AsyncIterator[nats.NATS]:
+    """A client that may send what ours refuse to send."""
+    client = await nats.connect(**stack.nats_options())
+    yield client
+    await client.close()
