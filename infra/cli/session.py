@@ -36,7 +36,9 @@ from projections.runner import Runner
 from projections.waiting import wait_for
 
 SERVICES: Final = tuple(
-    Service(name=name, argv=(sys.executable, "-m", "infra.workers", name)) for name in ("worker", "projector")
+    # A worker that keeps its name takes its runs up again at once when it was killed and started anew.
+    Service(name=name, argv=(sys.executable, "-m", "infra.workers", name, f"{name}-embedded"))
+    for name in ("worker", "projector")
 )
 
 ROWS_WITHIN: Final = 10.0

@@ -33,6 +33,8 @@ PLAN = (
 OUTPUT = 10
 AT_ONCE = 12
 """Runs that the load keeps going."""
+MOST = 5_000
+"""Runs that one load submits at the most."""
 
 
 @asynccontextmanager
@@ -41,6 +43,7 @@ async def load_on(world: System) -> AsyncIterator[list[str]]:
     runs: list[str] = []
     slots = asyncio.Semaphore(AT_ONCE)
     going: set[asyncio.Task[None]] = set()
+    failed = asyncio.Event()
 
     async def one(name: str) -> None:
         try:
@@ -48,12 +51,15 @@ async def load_on(world: System) -> AsyncIterator[list[str]]:
             assert answer.outcome == "accepted", answer
             runs.append(name)
             await until(lambda: ended(world, name), 100)
+        except BaseException:
+            failed.set()
+            raise
         finally:
             slots.release()
 
     async def submit() -> None:
         number = 0
-        while True:
+        while not failed.is_set() and number < MOST:
             await slots.acquire()
             number += 1
             going.add(asyncio.create_task(one(f"run-{number}")))
