@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -49,6 +49,8 @@ class Caller:
         self._opened = False
         self._opening = asyncio.Lock()
         self._poked: asyncio.Future[None] | None = None
+        self._overtaken = False
+        """Whether others appended to the run since the calls under way began."""
 
     def poke(self) -> None:
         """Someone appended to the run: look at it now, even while effects are under way."""
@@ -69,23 +71,33 @@ class Caller:
             self._log.stage(RunClaimed(worker=claim.worker, epoch=claim.epoch, deadline=deadline))
 
     async def call(self, effects: Sequence[Asked]) -> None:
-        """Do these effects at once and stage their outcomes; raises ``Interrupted`` when the run is no longer ours."""
-        await self._hold_claim()
+        """Do these effects at once and stage their outcomes. Raises as ``watch``."""
+        await self.hold_claim()
         if len(effects) == 1 and self._is_short(effects[0]):
             self._log.stage(await self._outcome(effects[0]))
-            return
-        self._poked = asyncio.get_running_loop().create_future()
-        tasks = [asyncio.create_task(self._outcome(asked)) for asked in effects]
+        else:
+            await self.watch([self._outcome(asked) for asked in effects])
+
+    async def watch(self, calls: Sequence[Coroutine[Any, Any, RunEvent]]) -> None:
+        """See these calls to their end and stage what they come to; renew the claim and keep the limit of time.
+
+        Raises ``Interrupted`` when the run is no longer ours, and ``Overtaken`` after the last call when others
+        appended in the meantime: paused or approved, the run may have to go on differently.
+        """
+        tasks = [asyncio.create_task(call) for call in calls]
         try:
-            await self._watch(tasks)
+            await self._until_done(tasks)
         finally:
             if unfinished := [task for task in tasks if not task.done()]:
                 for task in unfinished:
                     task.cancel()
                 await asyncio.gather(*unfinished, return_exceptions=True)
+        if self._overtaken:
+            await self._log.commit()
+            raise Overtaken(f"others appended to run {self._log.stream.id} while it was busy")
 
-    async def _hold_claim(self) -> None:
-        """See that the claim holds now: this process may have stood still since its last word. Raises ``Overtaken``."""
+    async def hold_claim(self) -> None:
+        """See, just before a call, that the claim holds: this process may have stood still. Raises ``Overtaken``."""
         while self._claim_left() <= SKEW:
             self.renew_claim()
             await self._log.commit()
@@ -103,7 +115,9 @@ class Caller:
     def _time_left(self) -> float:
         return remaining(self._log.preview, self._services.clock.now())
 
-    async def _watch(self, tasks: Sequence[asyncio.Task[RunEvent]]) -> None:
+    async def _until_done(self, tasks: Sequence[asyncio.Task[RunEvent]]) -> None:
+        self._overtaken = False
+        self._poked = asyncio.get_running_loop().create_future()
         pending: set[asyncio.Future[Any]] = set(tasks)
         while pending:
             left = self._time_left()
@@ -124,14 +138,20 @@ class Caller:
     async def _look_up(self) -> None:
         """Record what is done so far, renew the claim, and see what others have appended."""
         self._poked = asyncio.get_running_loop().create_future()
-        self.renew_claim()
-        try:
-            await self._log.commit()
-            await self._log.refresh()
-        except Overtaken:
-            pass  # the log evolved with the others' events, which is what matters here
-        if self._log.run.ended or not self._log.holds_claim:
-            raise Interrupted
+        committed = False
+        while not committed:
+            self.renew_claim()
+            try:
+                await self._log.commit()
+                version = self._log.version
+                await self._log.refresh()
+            except Overtaken:
+                self._overtaken = True  # the renewal was dropped: once more
+            else:
+                committed = True
+                self._overtaken |= self._log.version > version
+            if self._log.run.ended or not self._log.holds_claim:
+                raise Interrupted
 
     async def _outcome(self, asked: Asked) -> RunEvent:
         declaration = self._services.tools.declarations()[asked.tool]

@@ -110,7 +110,7 @@ class Driver:
             case Step.ROUTE:
                 self._log.stage(route(run, self._services.models.names()))
             case Step.DRAFT:
-                await draft_plan(self._services, self._log)
+                await draft_plan(self._services, self._log, self._executor.caller)
             case Step.COMPILE:
                 compile_draft(self._services, self._log)
             case _:

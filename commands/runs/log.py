@@ -119,8 +119,9 @@ class RunLog:
 
     def _draft(self, event: RunEvent, version: int, now: str) -> Draft:
         return Draft(
-            # The author is in the name: two that decide at once must not take each other's event for theirs.
-            id=event_id(f"{self.stream}@{self.author}", version),
+            # Author and moment are in the name: two that decide at once must not take each other's event for theirs,
+            # nor one that decides anew its own earlier one, given up as unreachable, that arrives after all.
+            id=event_id(f"{self.stream}@{self.author}@{now}", version),
             type=event.TYPE,
             time=now,
             correlation=self.stream.id,

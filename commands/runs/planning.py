@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Final
 
 from commands.ports import ModelAnswer, ModelRequest, ToolRunner
+from commands.runs.calling import Caller
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.values import digest_json, text_of_bytes
@@ -17,7 +18,7 @@ from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, rejected
 from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.events import Fault, ModelCallAnswered, ModelCallFailed, ModelCallRequested, PinnedEffect
+from domain.runs.events import Fault, ModelCallAnswered, ModelCallFailed, ModelCallRequested, PinnedEffect, RunEvent
 from domain.runs.state import Run
 
 NO_PROGRAM: Final = "Correct the plan; `precedent rtfs check` shows the same messages."
@@ -25,7 +26,7 @@ MODEL_TIMEOUT: Final = 300.0
 """Seconds for one draft, retries included."""
 
 
-async def draft_plan(services: Services, log: RunLog) -> None:
+async def draft_plan(services: Services, log: RunLog, caller: Caller) -> None:
     """Stage the next draft, or the run's failure when there can be none."""
     run = log.preview
     if run.route == "given-plan":
@@ -36,7 +37,7 @@ async def draft_plan(services: Services, log: RunLog) -> None:
         message = f"{len(run.drafts)} drafts were rejected; the last one: {last}"
         log.stage(failed("plan.rejected", message, advice="Bring a plan, or allow more model.max_attempts."))
         return
-    answer = await _answer(services, log, f"plan/{len(run.drafts) + 1}")
+    answer = await _answer(services, log, caller, f"plan/{len(run.drafts) + 1}")
     if answer is None:
         return
     try:
@@ -55,7 +56,7 @@ def _draft_given(log: RunLog, run: Run) -> None:
         log.stage(drafted(run, run.accepted_task.plan or "", "task"))
 
 
-async def _answer(services: Services, log: RunLog, key: str) -> ModelCallAnswered | None:
+async def _answer(services: Services, log: RunLog, caller: Caller, key: str) -> ModelCallAnswered | None:
     run = log.preview
     if key in run.answers:
         return run.answers[key]
@@ -74,20 +75,20 @@ async def _answer(services: Services, log: RunLog, key: str) -> ModelCallAnswere
             ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest_json(document))
         )
     await log.commit()
-    await _ask(services, log, key, request)
+    await caller.hold_claim()
+    await caller.watch([_ask(services, key, request)])
     await log.commit()
     return log.run.answers.get(key)
 
 
-async def _ask(services: Services, log: RunLog, key: str, request: ModelRequest) -> None:
+async def _ask(services: Services, key: str, request: ModelRequest) -> RunEvent:
     began = services.clock.monotonic()
     try:
         answer = await services.models.ask(request)
     except ModelUnavailable as error:
         fault = Fault(type=error.code, message=str(error))
-        log.stage(ModelCallFailed(effect=key, error=fault, duration=services.clock.monotonic() - began))
-    else:
-        log.stage(_answered(key, answer, services.clock.monotonic() - began))
+        return ModelCallFailed(effect=key, error=fault, duration=services.clock.monotonic() - began)
+    return _answered(key, answer, services.clock.monotonic() - began)
 
 
 def _answered(key: str, answer: ModelAnswer, duration: float) -> ModelCallAnswered:

@@ -19,6 +19,8 @@ SWEEP_EVERY: Final = 5.0
 SWEEP_AGAIN: Final = 60.0
 """Seconds before the same run is swept up a second time: its wake may be waiting in a long queue."""
 SWEPT_AT_ONCE: Final = 200
+SWEPT: Final = "swept"
+"""Reason of a sweeper's wake."""
 ATTEMPTS: Final = 3
 """How often a driver may fail on one run, by a fault of ours, before the run fails."""
 PUT_BACK: Final = {Rest.ELSEWHERE: 1.0, Rest.INCOMPATIBLE: 5.0}
@@ -99,7 +101,9 @@ class DriverPool:
             await self._failed(held, error)
         else:
             self._failures.pop(run, None)
-            delay = PUT_BACK.get(rest)
+            # The sweeper sends its wakes again: put back as well, those of a run that nobody can drive would pile up.
+            spare = rest is Rest.INCOMPATIBLE and held.wake.reason == SWEPT
+            delay = None if spare else PUT_BACK.get(rest)
             await _quietly(held.settle() if delay is None else held.put_back(delay))
         finally:
             keeper.cancel()
@@ -134,15 +138,18 @@ class DriverPool:
                 await self.sweep()
             except PrecedentError as error:
                 logger.warning("nothing swept up: %s", error)
+            except Exception:  # a fault of ours must not leave lost runs lost for ever
+                logger.exception("nothing swept up")
 
     async def sweep(self) -> None:
         """Wake runs that are unfinished and have no live claim: their wake, or their worker, was lost."""
         now = self.services.clock.monotonic()
         self._swept = {run: at for run, at in self._swept.items() if now - at < SWEEP_AGAIN}
-        for run in await self.services.runs.unfinished(self.services.clock.now(), SWEPT_AT_ONCE):
+        limit = SWEPT_AT_ONCE + len(self._swept)  # those swept a moment ago may be listed before all others
+        for run in await self.services.runs.unfinished(self.services.clock.now(), limit):
             if run not in self._swept and run not in self._active:
                 self._swept[run] = now
-                await self.services.wakes.send(Wake(run, "swept"))
+                await self.services.wakes.send(Wake(run, SWEPT))
 
 
 async def _keep(held: HeldWake) -> None:
