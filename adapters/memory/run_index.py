@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from commands.ports import EventStore, Selection
 from commands.runs.log import CATALOG
@@ -36,8 +37,15 @@ def _needs_driver(run: Run, now: datetime) -> bool:
         return False
     if run.claim is not None and parse_time(run.claim.deadline) >= now:
         return False
-    due = [parse_time(entry.due) for entry in run.journal.values() if entry.due and _asleep(entry.settlement)]
-    return not due or min(due) <= now
+    asleep = [parse_time(entry.due) for entry in run.journal.values() if entry.due and _asleep(entry.settlement)]
+    if not asleep or any(entry.settlement in _FOR_DRIVER for entry in run.journal.values()):
+        return True
+    assert run.deadline is not None, "its time runs: it neither is paused nor waits for a person"
+    return min(*asleep, parse_time(run.deadline)) <= now
+
+
+_FOR_DRIVER: Final = frozenset({Settlement.REQUESTED, Settlement.APPROVED})
+"""Effects that a driver has to do something about, whatever sleeps beside them."""
 
 
 def _asleep(settlement: Settlement) -> bool:
