@@ -89,16 +89,18 @@ class System:
         return handled.answer
 
     async def send(self, kind: str, data: dict[str, Any], command: str, within: float = 5) -> Answer:
-        """Send a command over the bus, again and again until it is answered."""
+        """Send a command over the bus, again and again until it is answered, for a minute and a half at most."""
         envelope = CommandEnvelope(id=command, type=kind, tenant=TENANT, data=data)
-        while True:
-            try:
-                answer = await self.client.send(envelope, "run", within)
-            except ServiceUnreachable:
-                continue
-            if answer.outcome == "accepted":
-                self.accepted[command] = answer
-            return answer
+        async with asyncio.timeout(90):
+            while True:
+                try:
+                    answer = await self.client.send(envelope, "run", within)
+                except ServiceUnreachable:
+                    await asyncio.sleep(0.05)  # a broker that is just starting refuses at once
+                    continue
+                if answer.outcome == "accepted":
+                    self.accepted[command] = answer
+                return answer
 
     async def events(self, run: str) -> tuple[Recorded, ...]:
         return (await self.side.services.store.load(StreamId(TENANT, "run", run))).events

@@ -67,10 +67,13 @@ async def load_on(world: System) -> AsyncIterator[list[str]]:
     submitting = asyncio.create_task(submit())
     try:
         yield runs
-    finally:
         submitting.cancel()
         await asyncio.gather(submitting, return_exceptions=True)
-    await asyncio.gather(*going)
+        await asyncio.gather(*going)
+    finally:
+        for task_ in (submitting, *going):
+            task_.cancel()
+        await asyncio.gather(submitting, *going, return_exceptions=True)
 
 
 async def ended(world: System, name: str) -> bool:
@@ -88,6 +91,7 @@ async def check_completed(world: System, runs: list[str]) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(300)
 async def test_the_projector_killed_under_load(data_directory: Path) -> None:
     async with system(data_directory, ["worker"]) as world:
         async with load_on(world) as runs:
@@ -100,6 +104,7 @@ async def test_the_projector_killed_under_load(data_directory: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(300)
 async def test_postgresql_killed_under_load(data_directory: Path) -> None:
     async with system(data_directory, ["worker"]) as world:
         async with load_on(world) as runs:
@@ -115,6 +120,7 @@ async def test_postgresql_killed_under_load(data_directory: Path) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(300)
 async def test_the_broker_killed_under_load(data_directory: Path) -> None:
     async with system(data_directory, ["worker"]) as world:
         acknowledged: list[Recorded] = []

@@ -30,6 +30,7 @@ IN_DOUBT = {AFTER_REQUEST, BEFORE_EXECUTION, AFTER_EXECUTION}
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(300)
 @pytest.mark.timeout(180)
 async def test_killed_at_each_step(data_directory: Path) -> None:
     async with system(data_directory, ["left", "right"], concurrent=4) as world:
@@ -68,6 +69,7 @@ async def start(world: System, steps: list[tuple[str, str]], first: int) -> dict
 
 
 @pytest.mark.chaos
+@pytest.mark.timeout(300)
 async def test_killed_while_it_handles_a_command(data_directory: Path) -> None:
     runs = {"before": BEFORE_COMMAND, "after": AFTER_COMMAND}
     async with system(data_directory, ["worker"]) as world:
