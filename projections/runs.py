@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    literal,
     or_,
     select,
     text,
@@ -51,6 +52,8 @@ class RunRow:
     submitted_at: datetime
     updated_at: datetime
     ended_at: datetime | None
+    deadline: datetime | None
+    """When its active time ends; without meaning while that stands still (paused, waiting)."""
     version: int
     """Version of the newest event that this row has."""
     position: str
@@ -96,6 +99,7 @@ TABLE: Final = Table(
     Column("submitted_at", DateTime(timezone=True), nullable=False),
     Column("updated_at", DateTime(timezone=True), nullable=False),
     Column("ended_at", DateTime(timezone=True)),
+    Column("deadline", DateTime(timezone=True)),
     Column("version", BigInteger, nullable=False),
     Column("position", Text, nullable=False),
     Column("events", BigInteger, nullable=False),
@@ -124,6 +128,7 @@ def _submitted(_: Mapping[str, Any], fact: Fact) -> Row:
         "tenant": fact.tenant, "id": fact.stream, "goal": cells.one_line(fact.data["task"]["goal"]),
         "phase": "submitted", "paused": False, "route": None, "program": None,
         "submitted_by": cells.text(fact.actor), "submitted_at": fact.at, "ended_at": None,
+        "deadline": cells.moment(fact.data["deadline"]),
         "tool_calls": 0, "model_calls": 0, "tokens": 0, "usd": 0.0,
         "error_code": None, "error_message": None, "advice": None, "output_digest": None,
         "waiting_for": {}, "sleeping": {}, "wake_at": None, "requested": [],
@@ -159,6 +164,7 @@ def _answered_by_person(row: Mapping[str, Any], fact: Fact) -> Row:
     return {
         "waiting_for": {key: tool for key, tool in row["waiting_for"].items() if key != effect},
         "requested": [other for other in row["requested"] if other != effect],
+        "deadline": cells.moment(fact.data["deadline"]),
     }
 
 
@@ -248,7 +254,9 @@ _FOLDS: Final[Mapping[str, Fold]] = {
     "precedent.run.TimerFired.v1": _woke,
     "precedent.run.VerdictReached.v1": lambda _, __: {"phase": "judged"},
     "precedent.run.RunPaused.v1": lambda _, __: {"paused": True},
-    "precedent.run.RunResumed.v1": lambda _, __: {"paused": False},
+    "precedent.run.RunResumed.v1": lambda _, fact: {
+        "paused": False, "deadline": cells.moment(fact.data["deadline"]),
+    },
     "precedent.run.RunCompleted.v1": lambda _, fact: {
         "phase": "completed", "ended_at": fact.at, "output_digest": cells.text(fact.data["output_digest"]),
     },
@@ -258,7 +266,7 @@ _FOLDS: Final[Mapping[str, Fold]] = {
 
 RUNS: Final = RowPerStream(
     name="runs",
-    version=1,
+    version=2,
     table=TABLE,
     opening="precedent.run.RunSubmitted.v1",
     appliers={kind: _kept(change) for kind, change in _FOLDS.items()},
@@ -299,11 +307,17 @@ async def list_runs(
 async def runs_without_driver(connection: AsyncConnection, now: datetime, limit: int = 1000) -> Sequence[RunRow]:
     """Open runs of every tenant that nobody drives and that need nobody else, those left longest first.
 
-    Runs that are paused, or wait for a person or for a timer that is not due, are left alone: what they wait for
-    wakes them, and that wake is kept by the bus until a worker has settled it.
+    Runs that are paused, or wait for a person or for nothing but timers that are not due, are left alone: what they
+    wait for wakes them, and that wake is kept by the bus until a worker has settled it. No sleep outlasts the run's
+    active time.
     """
     unclaimed = or_(TABLE.c.claim_deadline.is_(None), TABLE.c.claim_deadline < now)
-    asleep = and_(TABLE.c.wake_at.is_not(None), TABLE.c.wake_at > now)
+    asleep = and_(
+        TABLE.c.wake_at.is_not(None),
+        TABLE.c.wake_at > now,
+        TABLE.c.deadline > now,
+        TABLE.c.requested == literal([], JSONB),
+    )
     found = await connection.execute(
         select(TABLE)
         .where(TABLE.c.ended_at.is_(None), TABLE.c.status.not_in(("paused", "waiting")), unclaimed, ~asleep)

@@ -47,7 +47,7 @@ async def test_only_the_serving_tables_stay(log, database):
         tables = await connection.scalars(
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         )
-        assert list(tables) == ["ledger_v1_1", "projection_builds", "runs_v1_4", "timeline_v1_1"]
+        assert list(tables) == ["ledger_v1_1", "projection_builds", "runs_v2_4", "timeline_v1_1"]
 
 
 async def test_progress_counts_events_up_to_the_log_end(log, database):
@@ -196,8 +196,8 @@ async def test_a_new_version_is_built_beside_and_then_served_by_the_runner(log, 
 
 
 async def test_an_older_release_refuses_rows_of_a_newer_one(log, database):
-    await builds.prepare(database, (replace(RUNS, version=2),))
-    with pytest.raises(ProjectionIsNewer, match="projection runs was built by version 2, this release has 1"):
+    await builds.prepare(database, (replace(RUNS, version=RUNS.version + 1),))
+    with pytest.raises(ProjectionIsNewer, match="projection runs was built by version 3, this release has 2"):
         await Runner(log, database, (RUNS,)).run()
 
 

@@ -58,6 +58,7 @@ def test_a_finished_run():
         "tenant": "acme", "id": "r1", "goal": "", "status": "completed", "phase": "completed", "paused": False,
         "route": "model", "program": "", "submitted_by": "agent:planner", "submitted_at": START + timedelta(seconds=1),
         "updated_at": START + timedelta(seconds=len(happenings)), "ended_at": START + timedelta(seconds=len(happenings)),
+        "deadline": START,
         "version": len(happenings), "position": f"0.0:{len(happenings)}", "events": len(happenings),
         "tool_calls": 4, "model_calls": 1, "tokens": 150, "usd": 0.0125,
         "error_code": None, "error_message": None, "advice": None, "output_digest": SAW,
@@ -205,12 +206,19 @@ async def test_runs_without_a_driver(log, database):
     now = START + timedelta(seconds=1000)
     live, dead = claimed(deadline=now + timedelta(seconds=1)), claimed(deadline=now - timedelta(seconds=1))
 
-    def timer(seconds):
+    def timer(seconds, effect="0"):
         return "TimerStarted", {
-            "effect": "0",
+            "effect": effect,
             "due": format_time(now + timedelta(seconds=seconds)),
             "request_digest": SAW,
         }
+
+    def resumed(deadline):
+        return "RunResumed", {"deadline": format_time(deadline), "decision": decision("operator", "resume")}
+
+    def called(effect):
+        data = {"effect": effect, "tool": "shell.run", "version": "1", "arguments": {}, "request_digest": SAW}
+        return "ToolCallRequested", data
 
     paused = ("RunPaused", {"reason": "", "remaining": 1.0, "decision": decision("operator", "pause")})
     stories = {
@@ -222,8 +230,10 @@ async def test_runs_without_a_driver(log, database):
         "paused": [dead, paused],
         "waits-for-approval": [dead, approval("0")],
         "approved": [dead, approval("0"), granted("0")],
-        "asleep": [dead, timer(10)],
-        "should-have-woken": [dead, timer(-10)],
+        "asleep": [dead, resumed(now + timedelta(seconds=5)), timer(10)],
+        "should-have-woken": [dead, resumed(now + timedelta(seconds=5)), timer(-10)],
+        "sleeps-beyond-its-time": [dead, resumed(now - timedelta(seconds=5)), timer(10)],
+        "busy-beside-a-timer": [dead, resumed(now + timedelta(seconds=5)), called("0"), timer(10, effect="1")],
     }
     for run, happenings in stories.items():
         await tell(log, run, [submitted(), *happenings])
@@ -231,5 +241,8 @@ async def test_runs_without_a_driver(log, database):
     async with database.transaction() as connection:
         found = await runs_without_driver(connection, now)
         first = await runs_without_driver(connection, now, limit=1)
-    assert {run.id for run in found} == {"never-claimed", "abandoned", "approved", "should-have-woken"}
+    assert {run.id for run in found} == {
+        *("never-claimed", "abandoned", "approved"),
+        *("should-have-woken", "sleeps-beyond-its-time", "busy-beside-a-timer"),
+    }
     assert [run.id for run in first] == ["never-claimed"]
