@@ -31,7 +31,6 @@ IN_DOUBT = {AFTER_REQUEST, BEFORE_EXECUTION, AFTER_EXECUTION}
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-@pytest.mark.timeout(180)
 async def test_killed_at_each_step(data_directory: Path) -> None:
     async with system(data_directory, ["left", "right"], concurrent=4) as world:
         runs: dict[str, tuple[str, str]] = {}

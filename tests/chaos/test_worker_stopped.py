@@ -20,7 +20,6 @@ RUN = "stopped"
 
 @pytest.mark.chaos
 @pytest.mark.timeout(300)
-@pytest.mark.timeout(180)
 async def test_stopped_between_request_and_execution(data_directory: Path) -> None:
     async with system(data_directory, ["left", "right"]) as world:
         append, put = "0/0/0", "0/1/0"
