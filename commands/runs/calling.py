@@ -30,6 +30,9 @@ LEASE: Final = timedelta(seconds=30)
 WATCH: Final = LEASE.total_seconds() / 3
 """Seconds after which a driver looks up from effects that are still under way."""
 
+RENEWED_BELOW: Final = LEASE.total_seconds() / 2
+"""Seconds left of a claim below which it is renewed: it must outlast the next look, and the append of its renewal."""
+
 SKEW: Final = 2.0
 """Seconds by which the clocks of two workers may differ: a claim with less left is not relied on."""
 
@@ -66,7 +69,7 @@ class Caller:
     def renew_claim(self) -> None:
         """Stage a renewal when little is left of the claim."""
         claim = self._log.preview.claim
-        if claim is not None and self._claim_left() < WATCH:
+        if claim is not None and self._claim_left() < RENEWED_BELOW:
             deadline = format_time(self._services.clock.now() + LEASE)
             self._log.stage(RunClaimed(worker=claim.worker, epoch=claim.epoch, deadline=deadline))
 

@@ -75,21 +75,23 @@ class Driver:
             if step is Step.REST:
                 await self._log.commit()
                 return Rest.WAITING
-            return self._claim() or await self._take(step)
+            return self._claim(step) or await self._take(step)
         except Overtaken as error:
             logger.info("%s", error)
         except Interrupted:
             logger.info("run %s was ended or taken over", self._log.stream.id)
         return None
 
-    def _claim(self) -> Rest | None:
+    def _claim(self, step: Step) -> Rest | None:
         """Stage a claim unless we hold one; it is committed together with the first thing that the worker does."""
         claim = self._log.preview.claim
         if claim is not None and claim.worker == self._log.author:
+            self._epoch = claim.epoch
             return None
         if claim is not None and (0 < self._epoch < claim.epoch or not self._may_take_over(claim.worker)):
             return Rest.ELSEWHERE
-        if not has_versions(self._services, self._log.preview):
+        # Whose time is over needs no tools any more: else a run that no worker can drive would never end.
+        if step is not Step.OVERTIME and not has_versions(self._services, self._log.preview):
             return Rest.INCOMPATIBLE
         self._epoch = claim.epoch + 1 if claim else 1
         deadline = format_time(self._services.clock.now() + LEASE)

@@ -74,6 +74,7 @@ async def _answer(services: Services, log: RunLog, caller: Caller, key: str) -> 
         log.stage(
             ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest_json(document))
         )
+    caller.renew_claim()
     await log.commit()
     await caller.hold_claim()
     await caller.watch([_ask(services, key, request)])

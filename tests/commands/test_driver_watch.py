@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from commands.ports import ModelAnswer, ModelRequest, Wake
+from commands.runs.calling import SKEW
 from commands.runs.driver import Driver, Rest
 from commands.runs.pool import DriverPool
 from domain.kernel.errors import ServiceUnreachable
@@ -175,8 +176,63 @@ async def test_the_renewal_of_a_claim_survives_what_others_append(world: World) 
 
 
 @told
+async def test_a_claim_outlasts_the_first_look_up_from_each_call(world: World) -> None:
+    async def take_a_while(call: Any) -> None:
+        await asyncio.sleep(19 if call.effect == "0" else 60)
+
+    await world.submit("r1", "(+ (call :t.add {:n 1}) (call :t.add {:n 2}))")
+    world.tools.during = take_a_while
+    driving = asyncio.ensure_future(world.drive("r1"))
+    await asyncio.sleep(0.5)
+    while not driving.done():
+        claim = (await world.state("r1")).claim
+        assert claim is not None
+        assert (parse_time(claim.deadline) - world.clock.now()).total_seconds() > SKEW
+        await asyncio.sleep(0.5)
+
+
+@told
+async def test_a_run_that_no_worker_can_drive_ends_with_its_time(world: World) -> None:
+    await world.submit("r1", "(call :t.add {:n 1})", limits={"seconds": 60})
+    world.tools.declarations = dict  # type: ignore[method-assign]
+    assert await world.drive("r1") is Rest.INCOMPATIBLE
+    await asyncio.sleep(60)
+    assert await world.drive("r1") is Rest.ENDED
+    error = (await world.state("r1")).error
+    assert error is not None
+    assert error.error.type == "limits.seconds"
+
+
+@told
+async def test_an_earlier_life_never_takes_its_run_back(world: World) -> None:
+    """A worker was started again while its earlier life only stood still."""
+    await world.submit(
+        "r1",
+        "(do (call :t.put {:n 1}) (call :timer.sleep {:seconds 5.0}) (call :t.put {:n 2}))",
+        tools=["t.put", "timer.sleep"],
+    )
+    assert await world.drive("r1", "worker/1") is Rest.WAITING
+    await asyncio.sleep(6)
+
+    async def take_over(call: Any) -> None:
+        if call.effect == "2":
+            later.append(asyncio.ensure_future(world.drive("r1", "worker/2")))
+            world.tools.during = take_a_while
+            await asyncio.sleep(40)
+
+    async def take_a_while(_: Any) -> None:
+        await asyncio.sleep(60)
+
+    later: list[Any] = []
+    world.tools.during = take_over
+    assert await world.drive("r1", "worker/1") is Rest.ELSEWHERE
+    assert await later[0] is Rest.ENDED
+    assert (await world.state("r1")).output == 3
+
+
+@told
 async def test_wakes_of_a_run_that_no_worker_can_drive_do_not_pile_up(world: World) -> None:
-    await world.submit("r1", "(call :t.add {:n 1})")
+    await world.submit("r1", "(call :t.add {:n 1})", limits={"seconds": 100_000})
     world.tools.declarations = dict  # type: ignore[method-assign]
     working = [asyncio.ensure_future(DriverPool(world.services, f"{name}/1", 4).work()) for name in ("a", "b", "c")]
     await asyncio.sleep(1_800)
