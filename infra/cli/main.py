@@ -59,6 +59,9 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
     },
 }
 
+COMMON_OPTIONS: Final = ("--json", "--tenant", "--config")
+"""What every command takes, behind its name."""
+
 _TABLE: Final = {name: listed for section in COMMANDS.values() for name, listed in section.items()}
 
 
@@ -130,9 +133,11 @@ def _run(given: list[str]) -> int:
         code = cli.main(given, prog_name="precedent", standalone_mode=False)
     except PrecedentError as error:
         return _failed(error.code, str(error), as_json=as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message(), file=sys.stderr)
+        return exits.INVALID
     except click.UsageError as error:
-        hint = f"; see `{error.ctx.command_path} --help`" if error.ctx is not None else ""
-        return _failed("usage", f"{error.format_message().rstrip('.')}{hint}", as_json=as_json)
+        return _failed("usage", _wrong_usage(error), as_json=as_json)
     except click.ClickException as error:
         return _failed("usage", error.format_message(), as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
@@ -140,6 +145,16 @@ def _run(given: list[str]) -> int:
     except exits.Terminated:
         return exits.TERMINATED
     return code if isinstance(code, int) else exits.DONE
+
+
+def _wrong_usage(error: click.UsageError) -> str:
+    """Click's message as one sentence of one line, and where the help is."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    if error.ctx is None:
+        return message
+    if isinstance(error, click.NoSuchOption) and error.ctx.parent is None and error.option_name in COMMON_OPTIONS:
+        return f"{error.option_name} goes after the command, as in `precedent runs {error.option_name}`"
+    return f"{message}{'' if message.endswith('?') else ';'} see `{error.ctx.command_path} --help`"
 
 
 def _failed(code: str, message: str, *, as_json: bool) -> int:

@@ -15,9 +15,9 @@ from domain.rtfs.bytecode.disassembly import disassemble
 from domain.rtfs.bytecode.encoding import MAGIC
 from domain.rtfs.capability import Capability
 from domain.rtfs.program import Program, compile_program
-from domain.rtfs.types import Type, infer, parse_type
+from domain.rtfs.types import Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.task import TaskFile, TaskInvalid
+from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
 from infra.bootstrap.write_side import tool_runner
 from infra.cli.documents import DocumentInvalid, text_of, yaml_of
 from infra.cli.exits import DONE
@@ -51,16 +51,15 @@ class Plan:
     source: str
     input: Type | None
     output: Type | None
-    tools: tuple[str, ...] | None
-    """None: every tool."""
+    capabilities: Mapping[str, Capability]
 
-    def compiled(self, settings: Settings) -> Program:
+    def compiled(self) -> Program:
         """The program. Raises ``ReadError``, ``CompileError``."""
         return compile_program(
             self.source,
             parameters={} if self.input is None else {"inputs": self.input},
             output=self.output,
-            capabilities=_capabilities(settings, self.tools),
+            capabilities=self.capabilities,
         )
 
 
@@ -68,8 +67,8 @@ class Plan:
 @file_argument
 @invoked
 def check(cli: Invocation, file: str) -> int:
-    """Say whether the plan in FILE compiles; if not, where and why, as the planner would be told."""
-    program = read_plan(file).compiled(cli.settings())
+    """Say whether the plan in FILE compiles, and the checks of its task; if not, where and why."""
+    program = read_plan(file, cli.settings()).compiled()
     cli.output.document({"file": file, **_document(program)})
     names = ", ".join(effect.name for effect in program.effects) or "nothing"
     cli.output.show(Text.assemble(("compiles", "green"), f"  may use: {names}"))
@@ -84,7 +83,7 @@ def check(cli: Invocation, file: str) -> int:
 @invoked
 def compile(cli: Invocation, file: str, output: Path | None) -> int:  # noqa: A001  # the command's name
     """Compile the plan in FILE; print the program's digest, effects and size."""
-    program = read_plan(file).compiled(cli.settings())
+    program = read_plan(file, cli.settings()).compiled()
     if output is not None:
         _write(output, program.module)
     cli.output.document({"file": file, **_document(program)})
@@ -105,7 +104,7 @@ def disasm(cli: Invocation, file: str) -> int:
     """List the instructions of FILE: a plan, a task file, or a module that `rtfs compile -o` wrote."""
     module = _module(file)
     if module is None:
-        program = read_plan(file).compiled(cli.settings())
+        program = read_plan(file, cli.settings()).compiled()
         listing = disassemble(program.module, program.source_map)
     else:
         listing = disassemble(module)
@@ -114,28 +113,24 @@ def disasm(cli: Invocation, file: str) -> int:
     return DONE
 
 
-def read_plan(file: str) -> Plan:
-    """The plan in a file. Raises ``DocumentInvalid``, ``TaskInvalid``."""
+def read_plan(file: str, settings: Settings) -> Plan:
+    """The plan in a file; a task is accepted as a worker would. Raises ``DocumentInvalid``, ``TaskInvalid``."""
     text = text_of(file)
+    declared = tool_runner(settings).declarations()
+    known = {**{name: each.capability for name, each in declared.items()}, **CONTROLLER_CAPABILITIES}
     if not file.endswith(TASK_FILES):
-        return Plan(source=text, input=None, output=None, tools=None)
-    task = TaskFile.read(yaml_of(text, file))
+        return Plan(source=text, input=None, output=None, capabilities=known)
+    task = accept(TaskFile.read(yaml_of(text, file)), known, Limits())
     if task.plan is None:
         raise TaskInvalid(
             f"{file}: the task brings no plan, so there is nothing to compile before a planner drafts one"
         )
     return Plan(
         source=task.plan,
-        input=parse_type(task.input) if task.input else infer(task.inputs),
-        output=parse_type(task.output),
-        tools=task.tools,
+        input=task.input_type,
+        output=task.output_type,
+        capabilities={name: known[name] for name in task.tools},
     )
-
-
-def _capabilities(settings: Settings, names: tuple[str, ...] | None) -> Mapping[str, Capability]:
-    declared = {name: each.capability for name, each in tool_runner(settings).declarations().items()}
-    known = {**declared, **CONTROLLER_CAPABILITIES}
-    return known if names is None else {name: known[name] for name in names if name in known}
 
 
 def _module(file: str) -> bytes | None:

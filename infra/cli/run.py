@@ -9,11 +9,12 @@ import click
 from rich.rule import Rule
 from rich.text import Text
 
-from commands.handle import CommandEnvelope
+from commands.handle import Answer, CommandEnvelope
 from commands.ports import Selection
 from domain.kernel.ids import Positions
 from domain.runs.state import Phase
-from domain.runs.task import TaskFile
+from domain.runs.task import TaskFile, TaskInvalid
+from infra.bootstrap.write_side import tool_runner
 from infra.cli.answers import document_of, report_answer, tell_refusal
 from infra.cli.documents import text_of, yaml_of
 from infra.cli.errors import tell_error
@@ -68,6 +69,7 @@ async def _submit(cli: Invocation, task: dict[str, Any]) -> int:
         envelope = connected.envelope("SubmitRun", {"task": task})
         answer = await connected.send(envelope)
     if answer.outcome != "accepted":
+        _say_if_the_worker_lags(cli, connected, task, answer)
         return report_answer(cli.output, answer, "")
     cli.output.document({"run": envelope.id, "position": answer.position})
     cli.output.show(Text.assemble(("submitted", "green"), f"  run {envelope.id}"))
@@ -92,6 +94,7 @@ async def run_task(
     after = await connected.store.end()
     answer = await connected.send(envelope)
     if answer.outcome != "accepted":
+        _say_if_the_worker_lags(cli, connected, task, answer)
         return tell_refusal(cli.output, answer), document_of(answer)
     cli.output.show(Rule(f"run {envelope.id}", align="left", style="dim"))
     watch = Watch(cli.output, every=every)
@@ -113,6 +116,21 @@ async def follow(connected: Session, run: str, after: Positions, watch: Watch) -
                 watch.see(event, run)
             if watch.run.ended:
                 return
+
+
+def _say_if_the_worker_lags(cli: Invocation, connected: Session, task: dict[str, Any], answer: Answer) -> None:
+    """Workers read the configuration when they start: a tool that was configured since then is none to them."""
+    if connected.own or answer.error is None or answer.error.code != TaskInvalid.code:
+        return
+    declared = tool_runner(cli.settings()).declarations()
+    lacking = [
+        name for name in task.get("tools", ()) if name in declared and f"{name!r} is no tool" in answer.error.message
+    ]
+    if lacking:
+        cli.output.warn(
+            f"{lacking[0]} is configured here, but the worker that runs was started without it: "
+            "restart it with `precedent down` and `precedent up --detach`"
+        )
 
 
 def _say_what_remains(cli: Invocation, connected: Session, envelope: CommandEnvelope) -> None:

@@ -117,7 +117,8 @@ class DataDirectory:
             _own(directory.sockets, account)
         except OSError as error:
             raise DataDirectoryRefused(
-                f"data: {directory.root}: {error.strerror} ({error.filename}): name another directory with --data"
+                f"data: {directory.root}: {error.strerror} ({error.filename}); "
+                "name another directory as `data` in precedent.yaml or in PRECEDENT_DATA"
             ) from None
         return directory
 
@@ -197,7 +198,7 @@ class StackLock:
             os.close(descriptor)
             raise StackAlreadyRunning(
                 f"the stack of {self._root} already runs, under process {holder}: use it, stop it with "
-                f"'precedent down --data {self._root}', or name another directory with --data"
+                f"`precedent down --data {self._root}`, or name another directory with --data"
             ) from None
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from infra.stack.errors import DataDirectoryRefused
 from infra.stack.processes import ProcessIdentity
 
 Phase = Literal["starting", "ready", "stopping", "stopped", "failed"]
@@ -60,8 +61,17 @@ def write_state(data: Path, state: StackState) -> None:
 
 
 def read_state(data: Path) -> StackState | None:
-    """The state last written; None when there is none, or one that this release cannot read."""
+    """The state last written; None when there is none, or one that this release cannot read.
+
+    Raises:
+        DataDirectoryRefused: this user may not look there, or it is no directory.
+
+    """
     try:
         return _STATE.validate_json(state_file(data).read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
+    except OSError as error:
+        raise DataDirectoryRefused(
+            f"data: {data}: {error.strerror}; name another directory as `data` in precedent.yaml or in PRECEDENT_DATA"
+        ) from None

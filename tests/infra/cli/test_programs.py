@@ -26,6 +26,16 @@ def test_a_plan_that_does_not_compile_shows_the_place(offline: Cli, tmp_path: Pa
     assert "line 2, column 4: `fnil` is not defined" in called.err
 
 
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [("checks: ['(> output']", "checks.0: line 1, column 1"), ("tools: [fs.lsit]", "tools: 'fs.lsit' is no tool here")],
+)
+def test_a_task_is_checked_as_a_worker_checks_it(offline: Cli, tmp_path: Path, field: str, said: str):
+    (tmp_path / "task.yaml").write_text(f"goal: Add\nplan: (+ 1 2)\n{field}\n")
+    called = offline("rtfs", "check", tmp_path / "task.yaml")
+    assert (called.code, said in called.err) == (exits.INVALID, True)
+
+
 def test_a_task_without_a_plan_has_nothing_to_compile(offline: Cli):
     called = offline("rtfs", "check", "examples/licences.yaml")
     assert (called.code, "brings no plan" in called.err) == (exits.INVALID, True)

@@ -138,3 +138,33 @@ def test_the_documentation_shows_the_walk_of_a_submission():
     documented = (ROOT / "docs" / "commands.md").read_text("utf-8")
     for number, step in enumerate(walk("SubmitRun", BUS_COMMANDS["SubmitRun"]), 1):
         assert f"{number}. `{step.where}`: {step.what}" in documented
+
+
+def test_without_arguments_the_help_is_shown_as_it_is(offline: Cli):
+    shown = offline()
+    assert shown.code == exits.INVALID
+    assert shown.err.startswith("Usage: precedent")
+    assert shown.err.rstrip().endswith("precedent show RUN")
+
+
+def test_a_common_option_before_the_command_is_told_its_place(offline: Cli):
+    shown = offline("--tenant", "acme", "runs")
+    assert (shown.code, shown.err) == (
+        exits.INVALID,
+        "error: --tenant goes after the command, as in `precedent runs --tenant`\n",
+    )
+
+
+def test_a_usage_error_is_one_line(offline: Cli):
+    assert offline("rebuild").err.count("\n") == 1
+    assert "Did you mean '--json'? see `precedent runs --help`" in offline("runs", "--jsn").err
+
+
+def test_a_data_directory_that_is_a_file_is_refused_with_a_way_out(
+    offline: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PRECEDENT_DATA", str(tmp_path / "file"))
+    shown = offline("runs")
+    assert shown.code == exits.INVALID
+    assert "Not a directory; name another directory as `data` in precedent.yaml" in shown.err
