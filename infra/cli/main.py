@@ -118,6 +118,9 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (that of this process, when None) and give its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if "" not in sys.path:
+        # Workers run as `python -m` and so import tool modules of the working directory; behind what is installed here.
+        sys.path.append("")
     try:
         code = _run(given)
         sys.stdout.flush()

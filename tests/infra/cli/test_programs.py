@@ -63,6 +63,16 @@ def test_tools_are_listed_with_signature_and_effects(offline: Cli):
     assert "takes    package :string" in offline("tools", "show", "python.metadata").out
 
 
+def test_a_tool_module_of_the_working_directory_is_found(offline: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "tools_of_this_folder.py").write_text(
+        "from adapters.tools.declare import tool\n\n\n"
+        '@tool("here.one", effects="pure", version="1")\ndef one() -> int:\n    """One."""\n    return 1\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PRECEDENT_TOOLS", '["tools_of_this_folder"]')
+    assert offline("tools", "call", "here.one", "--json").document["result"] == 1
+
+
 def test_a_tool_is_called_outside_of_any_run(offline: Cli):
     called = offline("tools", "call", "fs.stat", '{"path": "README.md"}', "--json")
     assert called.code == exits.DONE
