@@ -70,10 +70,9 @@ async def _answer(services: Services, log: RunLog, caller: Caller, key: str) -> 
         return None
     request = _request(services, run)
     document = {"model": request.model, "messages": list(request.messages), "parameters": request.parameters}
-    if key not in run.asked:
-        log.stage(
-            ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest_json(document))
-        )
+    digest = digest_json(document)
+    if run.asked.get(key) != digest:  # a repeated call may come from a release that asks otherwise
+        log.stage(ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest))
     caller.renew_claim()
     await log.commit()
     await caller.hold_claim()

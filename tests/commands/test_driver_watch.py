@@ -14,7 +14,7 @@ from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
 from domain.kernel.values import parse_time
 from tests.commands.test_driver import RUN, told
-from tests.commands.world import TENANT, World
+from tests.commands.world import DECLARATIONS, TENANT, World
 
 PLAN = "```rtfs\n(call :t.read {:n 6})\n```"
 
@@ -137,6 +137,32 @@ async def test_active_time_ends_a_call_of_a_model(world: World) -> None:
     assert error is not None
     assert error.error.type == "limits.seconds"
     assert world.clock.monotonic() < 14
+
+
+@told
+async def test_the_record_has_the_request_that_was_answered(world: World) -> None:
+    """A later release, whose tools are described otherwise, repeats the call of a worker that vanished."""
+    asked: list[ModelRequest] = []
+
+    class Asked(SlowModels):
+        async def ask(self, request: ModelRequest) -> ModelAnswer:
+            asked.append(request)
+            return await super().ask(request)
+
+    planned_by(world, Asked(5))
+    await world.submit("r1", None, output=":int")
+    first = asyncio.ensure_future(world.drive("r1", "worker/1"))
+    await asyncio.sleep(1)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    read = DECLARATIONS["t.read"]
+    described = replace(read, capability=replace(read.capability, doc="Reads the number after it"))
+    world.tools.declarations = lambda: {**DECLARATIONS, "t.read": described}  # type: ignore[method-assign]
+    assert await world.drive("r1", "worker/2") is Rest.ENDED
+    events = (await world.store.load(RUN)).events
+    *_, request = (event.data["request"] for event in events if event.short_name == "ModelCallRequested")
+    assert len(asked) == 2
+    assert request["messages"] == list(asked[-1].messages)
 
 
 @told
