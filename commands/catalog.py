@@ -10,7 +10,7 @@ from commands.runs.handling import decide_run, named_run, new_run, wake_driver
 from domain.runs import commands as run
 
 COMMANDS: Final[Mapping[str, Handling]] = {
-    "SubmitRun": Handling(command=run.SubmitRun, category="run", stream=new_run, decide=decide_run),
+    "SubmitRun": Handling(command=run.SubmitRun, category="run", stream=new_run, decide=decide_run, creates=True),
     "PauseRun": Handling(command=run.PauseRun, category="run", stream=named_run, decide=decide_run),
     "ResumeRun": Handling(command=run.ResumeRun, category="run", stream=named_run, decide=decide_run),
     "CancelRun": Handling(command=run.CancelRun, category="run", stream=named_run, decide=decide_run),

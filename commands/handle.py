@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from commands.ports import StreamSlice
+from commands.ports import NEW_STREAM, StreamSlice
 from commands.services import Services
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable, VersionConflict
 from domain.kernel.events import DomainEvent, Draft, Recorded
@@ -79,6 +79,8 @@ class Handling:
     stream: Callable[[CommandEnvelope, Any], str]
     """Id of the stream that decides."""
     decide: Callable[[Services, StreamSlice, Any, datetime], list[DomainEvent]]
+    creates: bool = False
+    """Whether the stream takes its id from the command, and so is new unless the command is repeated."""
 
 
 Reaction = Callable[[Services, Recorded], Awaitable[None]]
@@ -133,10 +135,17 @@ class CommandHandler:
         except ValidationError as error:
             return _invalid(envelope, error)
         stream = StreamId(envelope.tenant, handling.category, handling.stream(envelope, command))
-        earlier, slice_ = await asyncio.gather(self._earlier(envelope), self.services.store.load(stream))
+        if handling.creates and envelope.expectedversion is None and not self._is_late(envelope):
+            # Where the stream exists after all, appending tells: to a repeated command with the events it caused.
+            earlier, slice_ = await self._earlier(envelope), StreamSlice((), NEW_STREAM)
+        else:
+            earlier, slice_ = await asyncio.gather(self._earlier(envelope), self.services.store.load(stream))
         if earlier is not None:
             return earlier
         return await self._decide(envelope, principal, handling, command, stream, slice_)
+
+    def _is_late(self, envelope: CommandEnvelope) -> bool:
+        return envelope.expires is not None and envelope.expires <= self.services.clock.now()
 
     async def _earlier(self, envelope: CommandEnvelope) -> Answer | None:
         stored = await self.services.answers.get(envelope.tenant, envelope.id)
@@ -156,7 +165,7 @@ class CommandHandler:
             if caused:
                 return _accepted(envelope, caused)
             now = self.services.clock.now()
-            if envelope.expires is not None and envelope.expires <= now:
+            if self._is_late(envelope):
                 return _refused(envelope, "expired", "command.expired", f"it expired at {envelope.expires}")
             if envelope.expectedversion not in (None, slice_.head.version):
                 message = f"{stream} is at version {slice_.head.version}, not {envelope.expectedversion}"

@@ -5,7 +5,6 @@ Who asks is the principal token of the subject, which broker permissions guarant
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
@@ -72,7 +71,6 @@ class CommandBus:
         self._broker = broker
         self._connection = connection
         self._handler = handler
-        self._keeping: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Begin to consume."""
@@ -98,8 +96,6 @@ class CommandBus:
     async def stop(self) -> None:
         """Finish what was begun."""
         await self._broker.stop()
-        if self._keeping:
-            await asyncio.wait(self._keeping, timeout=5)
 
     async def _consume(self, message: NatsMessage) -> None:
         subject, body = message.raw_message.subject, message.raw_message.data
@@ -150,31 +146,15 @@ class CommandBus:
             logger.warning("an answer for %s.%s was not sent: %.200r is no inbox of theirs", tenant, principal, inbox)
 
     async def _keep(self, subject: str, answer: Answer) -> None:
-        """Keep a final answer. An accepted one can be found from its events, so nobody waits for that."""
-        if not answer.commandid or not is_final(answer):
-            return
-        tenant = subject.split(".")[1]
-        keeping = self._handler.services.answers.put(
-            tenant, answer.commandid, answer.model_dump_json(exclude_none=True).encode()
-        )
-        if answer.outcome != "accepted":
-            await keeping
-            return
-        task = asyncio.ensure_future(_logged(keeping))
-        self._keeping.add(task)
-        task.add_done_callback(self._keeping.discard)
+        """Keep a final answer, unless it is found from the events that the command caused."""
+        if answer.commandid and is_final(answer) and answer.outcome != "accepted":
+            kept = answer.model_dump_json(exclude_none=True).encode()
+            await self._handler.services.answers.put(subject.split(".")[1], answer.commandid, kept)
 
 
 def _is_inbox_of(inbox: str, tenant: str, principal: str) -> bool:
     own = f"_INBOX.{tenant}.{principal}."
     return inbox.startswith(own) and all(TOKEN.match(part) for part in inbox.split(".")[1:])
-
-
-async def _logged(keeping: object) -> None:
-    try:
-        await keeping  # type: ignore[misc]
-    except PrecedentError as error:
-        logger.warning("an answer was not kept, and will be found from its events: %s", error)
 
 
 async def _undecoded(message: NatsMessage) -> NatsMessage:

@@ -36,15 +36,15 @@ class _Wrapped:
 
 
 @dataclass
-class BrokenLoads(_Wrapped):
+class BrokenAppends(_Wrapped):
     broken: str | None
     failed: int = 0
 
-    async def load(self, stream: StreamId, after: int = 0) -> StreamSlice:
+    async def append(self, stream: StreamId, drafts: list[Draft], expected: Head) -> tuple[Recorded, ...]:
         if stream.id == self.broken:
             self.failed += 1
             raise ZeroDivisionError("a bug")
-        return await super().load(stream, after)
+        return await super().append(stream, drafts, expected)
 
 
 @dataclass
@@ -77,7 +77,7 @@ class LostOnce:
 
 class TestFaults:
     async def test_a_handler_that_raises_is_tried_again_then_buried(self, stack: Endpoints, tenant: str) -> None:
-        store = BrokenLoads(broken="c1")
+        store = BrokenAppends(broken="c1")
 
         async with serving(stack, tenant, store.around) as bus:
             answer = await bus.send(submit("c1", tenant), within=20)
