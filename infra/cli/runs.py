@@ -20,6 +20,12 @@ from projections.runs import RunRow, list_runs
 BESIDE_GOAL: Final = 92
 """Columns that all but the goal take."""
 
+BESIDE_GOAL_NARROW: Final = 60
+"""The same without the figures."""
+
+WIDE: Final = BESIDE_GOAL + 20
+"""Columns from which on the figures fit beside a goal that says something."""
+
 STATUSES: Final = (*(phase.value for phase in Phase if phase is not Phase.NEW), "paused", "waiting")
 STYLES: Final = {
     "completed": "green",
@@ -55,21 +61,26 @@ async def _runs(cli: Invocation, status: Sequence[str], goal: str | None, limit:
 
 
 def _table(rows: Sequence[RunRow], width: int) -> Table:
+    """The runs; on a narrow screen without the figures, since an id that is cut is good for nothing."""
+    figures = width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "status", "submitted (UTC)"):
         table.add_column(name, no_wrap=True)
-    for name in ("took", "events", "calls"):
+    for name in ("took", "events", "calls") if figures else ():
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("goal", no_wrap=True)
     for row in rows:
-        took = (row.ended_at or row.updated_at) - row.submitted_at
+        goal = shorten(row.goal, max(16, width - (BESIDE_GOAL if figures else BESIDE_GOAL_NARROW)), placeholder="…")
         table.add_row(
             row.id,
             Text(row.status, STYLES.get(row.status, "")),
             f"{row.submitted_at:%Y-%m-%d %H:%M:%S}",
-            f"{took.total_seconds():.2f} s",
-            str(row.events),
-            str(row.tool_calls),
-            Text(shorten(row.goal, max(20, width - BESIDE_GOAL), placeholder="…")),
+            *(_figures(row) if figures else ()),
+            Text(goal),
         )
     return table
+
+
+def _figures(row: RunRow) -> tuple[str, str, str]:
+    took = (row.ended_at or row.updated_at) - row.submitted_at
+    return f"{took.total_seconds():.2f} s", str(row.events), str(row.tool_calls)

@@ -116,7 +116,9 @@ def below(event: RunEvent | None, name: str) -> list[Any]:
 
 def listing(source: str) -> Syntax:
     """A plan with line numbers."""
-    return Syntax(source.rstrip("\n"), "clojure", theme="ansi_dark", line_numbers=True, background_color="default")
+    return Syntax(
+        source.rstrip("\n"), "clojure", theme="ansi_dark", line_numbers=True, background_color="default", word_wrap=True
+    )
 
 
 def approval(run: str, effect: str) -> tuple[str, ...]:

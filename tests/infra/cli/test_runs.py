@@ -220,6 +220,14 @@ def test_runs_are_listed_filtered_and_limited(cli: Cli, submitted: Submitted):
     assert "no runs;" in cli("runs", "--goal", "there is no such goal").out
 
 
+def test_a_narrow_screen_cuts_neither_run_nor_status(cli: Cli, submitted: Submitted, monkeypatch: pytest.MonkeyPatch):
+    run = submitted(ADD, "completed", **NUMBERS)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = cli("runs").out.splitlines()
+    assert any(line.startswith(f"{run}  completed  ") for line in lines)
+    assert max(len(line) for line in lines) <= 80
+
+
 def test_events_are_the_stored_documents_one_a_line(cli: Cli, submitted: Submitted):
     run = submitted(ADD, "completed", **NUMBERS)
     lines = cli("events", "--run", run).out.splitlines()
