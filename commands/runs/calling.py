@@ -123,7 +123,8 @@ class Caller:
         self._poked = asyncio.get_running_loop().create_future()
         pending: set[asyncio.Future[Any]] = set(tasks)
         while pending:
-            left = self._time_left()
+            # While it stands still, for a pause or a person, time ends nothing.
+            left = WATCH if self._log.preview.deadline is None else self._time_left()
             if left <= 0:
                 self._log.stage(overtime(self._log.preview))
                 return

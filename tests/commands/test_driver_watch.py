@@ -75,6 +75,24 @@ async def test_a_pause_seen_while_a_call_is_under_way_holds_after_it(world: Worl
 
 
 @told
+async def test_a_run_paused_when_its_time_is_just_over_stays_paused(world: World) -> None:
+    async def take_a_while(_: Any) -> None:
+        await asyncio.sleep(5)
+
+    await world.submit("r1", "(call :t.add {:n 1})")
+    world.tools.during = take_a_while
+    driver = Driver(world.services, RUN, "worker/1")
+    driving = asyncio.ensure_future(driver.drive())
+    await asyncio.sleep(1)
+    world.clock.jump(400)
+    await world.send("PauseRun", {"run": "r1"}, "c1")
+    driver.poke()
+    assert await driving is Rest.WAITING
+    assert (await world.kinds("r1"))[-1] == "ToolCallCompleted"
+    assert not (await world.state("r1")).ended
+
+
+@told
 async def test_a_run_paused_during_its_last_call_does_not_end(world: World) -> None:
     async def take_a_while(_: Any) -> None:
         await asyncio.sleep(25)
