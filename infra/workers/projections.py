@@ -6,6 +6,7 @@ from infra.bootstrap.connections import connected, database, event_store
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
 from infra.stack.service import announce_ready
+from projections.builds import prepare
 from projections.catalog import PROJECTIONS
 from projections.runner import Runner
 
@@ -17,5 +18,7 @@ async def project(settings: Settings, endpoints: Endpoints, name: str | None) ->
         event_store(connection, endpoints) as store,
         database(endpoints) as sql,
     ):
+        projections = tuple(PROJECTIONS.values())
+        await prepare(sql, projections)  # whoever waits for this service reads its tables next
         announce_ready()
-        await Runner(store, sql, tuple(PROJECTIONS.values())).run()
+        await Runner(store, sql, projections).run()
