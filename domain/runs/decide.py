@@ -36,7 +36,7 @@ from domain.runs.task import Limits, accept
 
 
 class RunHasEnded(PrecedentError):
-    """Nothing can change a run that has ended; submit the task again."""
+    """Nothing can change a run that has ended; ``precedent show`` tells how it did."""
 
     code = "run.ended"
 
@@ -82,7 +82,7 @@ def _require_open(run: Run, name: str) -> None:
     if run.phase is Phase.NEW:
         raise NotFound(f"there is no run {name}; `precedent runs` lists them")
     if run.ended:
-        raise RunHasEnded(f"run {name} has ended ({run.phase}); submit the task again")
+        raise RunHasEnded(f"run {name} has ended ({run.phase}), so there is nothing to do; see `precedent show {name}`")
 
 
 def _submit(run: Run, command: SubmitRun, given: Circumstances) -> list[RunEvent]:

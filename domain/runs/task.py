@@ -5,7 +5,8 @@ The file has plain YAML or JSON data; the accepted task has typed, encoded input
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -100,10 +101,24 @@ class TaskFile(_Part):
 
 
 def _describe(item: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in item["loc"])
+    place, path = item["loc"], ".".join(str(part) for part in item["loc"])
     if item["type"] == "extra_forbidden":
-        return f"{path}: no such field; allowed here: {', '.join(TaskFile.model_fields)}"
+        allowed = list(_part_at(place[:-1]).model_fields)
+        near = get_close_matches(str(place[-1]), allowed, n=1)
+        return f"{path}: no such field; {f'did you mean {near[0]}? ' if near else ''}allowed here: {', '.join(allowed)}"
+    if item["type"] == "missing":
+        return f"{path}: it is missing"
+    if item["type"] == "model_type":
+        return f"{path}: expected a map of {', '.join(_part_at(place).model_fields)}, found {str(item['input'])[:80]!r}"
     return f"{path}: {item['msg']} (found {str(item['input'])[:80]!r})"
+
+
+def _part_at(place: Sequence[str | int]) -> type[BaseModel]:
+    """The part of a task file that stands at this place."""
+    part: type[BaseModel] = TaskFile
+    for name in place:
+        part = type(part.model_fields[str(name)].default)
+    return part
 
 
 class Task(_Part):

@@ -219,3 +219,20 @@ def test_an_unknown_outcome_may_be_repeated_and_is_counted_again() -> None:
     (event,) = when(with_unknown_outcome(), ResolveOutcome(run="r", effect="0", outcome="repeat"))
     again = ToolCallRequested(effect="0", tool="fs.write", version="1", arguments={}, request_digest="sha256:1")
     assert fold([*with_unknown_outcome(), event, again]).spent.tool_calls == 2
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"goal": "x", "inptus": {}}, "inptus: no such field; did you mean inputs? allowed here: goal, inputs,"),
+        ({"goal": "x", "limits": {"secnds": 1}}, "limits.secnds: no such field; did you mean seconds?"),
+        ({"goal": "x", "model": "gpt"}, "model: expected a map of name, max_attempts, found 'gpt'"),
+        ({"goal": "x", "limits": {"seconds": "soon"}}, "limits.seconds: "),
+        ({}, "goal: it is missing"),
+        ([], "a task is a map of fields"),
+    ],
+)
+def test_a_malformed_task_file_is_told_what_was_meant(document: object, words: str) -> None:
+    with pytest.raises(TaskInvalid) as raised:
+        TaskFile.read(document)
+    assert words in str(raised.value)
