@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
 
 from commands.ports import Wake
 from commands.runs.calling import Caller
 from commands.runs.log import RunLog
 from commands.services import Services
-from domain.kernel.values import bytes_of_text, encode, parse_time
+from domain.kernel.values import bytes_of_text, parse_time
 from domain.rtfs import vm
 from domain.rtfs.bytecode.source_map import SourceMap
 from domain.runs.controller import failed, overtime
@@ -27,11 +26,9 @@ from domain.runs.events import (
     ToolCallOutcomeUnknown,
     ToolCallRequested,
 )
-from domain.runs.guard import Asked, Terms, authorize, request_digest
-from domain.runs.journal import ReplayDiverged, answer_of
+from domain.runs.guard import Asked, Terms, authorize
+from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by
 from domain.runs.state import Entry, Run, Settlement
-
-LIMITS: Final = vm.Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ class Executor:
         """Run the program as far as it goes. The last outcomes may still be staged when this returns."""
         program, task = self._log.preview.program, self._log.preview.accepted_task
         assert program is not None, "only compiled runs execute"
-        step = vm.start(_loaded(program.module), {"inputs": task.input_values}, LIMITS)
+        step = vm.start(_loaded(program.module), {"inputs": task.input_values}, PROGRAM_LIMITS)
         while True:
             match step:
                 case vm.Finished():
@@ -82,13 +79,12 @@ class Executor:
                     await asyncio.sleep(0)
                     step = vm.resume(step.state, {})
                 case vm.Suspended():
-                    answers = await self._answers(step.requests)
+                    answers = await self._answers([asked_by(program, request) for request in step.requests])
                     if not isinstance(answers, dict):
                         return answers
                     step = vm.resume(step.state, answers)
 
-    async def _answers(self, requests: Sequence[vm.EffectRequest]) -> Answers | Resting | Settled:
-        effects = [self._asked(request) for request in requests]
+    async def _answers(self, effects: Sequence[Asked]) -> Answers | Resting | Settled:
         try:
             answers, unanswered = self._recorded(effects)
             if not unanswered:
@@ -117,14 +113,6 @@ class Executor:
             else:
                 answers[asked.key] = answer
         return answers, unanswered
-
-    def _asked(self, request: vm.EffectRequest) -> Asked:
-        program = self._log.preview.program
-        pinned = {effect.name: effect.version for effect in program.effects} if program else {}
-        version = pinned.get(request.capability, "")
-        arguments = {name: encode(value) for name, value in request.arguments.items()}
-        digest = request_digest(request.capability, version, arguments)
-        return Asked(request.key, request.capability, arguments, digest)
 
     async def _settle(self, effects: Sequence[Asked]) -> None:
         """Guard, record, do, record: in that order for every open effect of a group."""

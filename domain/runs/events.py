@@ -111,6 +111,10 @@ class ProgramCompiled(RunEvent):
     """JSON text that gives lines and columns of the plan; not part of the program's meaning."""
     decision: Decision
 
+    def version_of(self, tool: str) -> str | None:
+        """The version of a tool to which this program is pinned; None where its effects do not have it."""
+        return next((effect.version for effect in self.effects if effect.name == tool), None)
+
 
 class ToolCallRequested(RunEvent):
     """A write or external call is about to happen: recorded first, so that a crash cannot hide it."""

@@ -85,9 +85,9 @@ def _broken_rule(run: Run, asked: Asked, terms: Terms | None, under_way: int) ->
         return f"it is not among the task's tools ({', '.join(task.tools) or 'none'})"
     if terms is None:
         return "this worker does not have it"
-    pinned = {effect.name: effect.version for effect in run.program.effects} if run.program else {}
-    if pinned.get(asked.tool) != terms.version:
-        return f"the program is pinned to version {pinned.get(asked.tool)}; this worker has {terms.version}"
+    pinned = run.program.version_of(asked.tool) if run.program else None
+    if pinned != terms.version:
+        return f"the program is pinned to version {pinned}; this worker has {terms.version}"
     if run.spent.tool_calls + under_way >= task.limits.tool_calls:
         return f"limits.tool_calls ({task.limits.tool_calls}) is reached"
     return None

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from domain.kernel.errors import PrecedentError
-from domain.kernel.values import decode
-from domain.rtfs.vm import Answer, Raised, Returned
-from domain.runs.guard import Asked
+from domain.kernel.values import decode, encode
+from domain.rtfs.vm import Answer, EffectRequest, Limits, Raised, Returned
+from domain.runs.events import ProgramCompiled
+from domain.runs.guard import Asked, request_digest
 from domain.runs.state import Entry, Settlement
+
+PROGRAM_LIMITS: Final = Limits()
+"""Limits of every program: a replay with others could end elsewhere than the run."""
 
 
 class ReplayDiverged(PrecedentError):
@@ -21,6 +27,13 @@ class ReplayDiverged(PrecedentError):
         self.expected = expected
         self.actual = actual
         self.site = site
+
+
+def asked_by(program: ProgramCompiled, request: EffectRequest) -> Asked:
+    """What a program asks for, as the journal knows it: with the pinned version, encoded, with its digest."""
+    arguments = {name: encode(value) for name, value in request.arguments.items()}
+    digest = request_digest(request.capability, program.version_of(request.capability) or "", arguments)
+    return Asked(request.key, request.capability, arguments, digest)
 
 
 def answer_of(entry: Entry | None, asked: Asked) -> Answer | None:

@@ -30,8 +30,8 @@ from domain.runs.events import (
     ToolCallFailed,
     ToolCallRequested,
 )
-from domain.runs.guard import Asked, request_digest
-from domain.runs.journal import ReplayDiverged, answer_of
+from domain.runs.guard import request_digest
+from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by
 from domain.runs.state import EMPTY, Entry, Phase, Run, evolve
 
 FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.")
@@ -116,11 +116,11 @@ class _Execution:
     def __init__(self, run: Run, program: ProgramCompiled) -> None:
         self.asked: set[str] = set()
         self._run = run
-        self._versions = {effect.name: effect.version for effect in program.effects}
+        self._program = program
 
     def run(self, module: vm.Module) -> vm.Step:
         """Execute as far as the journal answers."""
-        step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, vm.Limits())
+        step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, PROGRAM_LIMITS)
         while isinstance(step, vm.Suspended | vm.Yielded):
             if isinstance(step, vm.Yielded):
                 step = vm.resume(step.state, {})
@@ -132,10 +132,7 @@ class _Execution:
         return step
 
     def _answer(self, request: vm.EffectRequest) -> vm.Answer | None:
-        version = self._versions.get(request.capability, "")
-        arguments = {name: encode(value) for name, value in request.arguments.items()}
-        digest = request_digest(request.capability, version, arguments)
-        asked = Asked(request.key, request.capability, arguments, digest)
+        asked = asked_by(self._program, request)
         entry = self._run.journal.get(asked.key)
         if entry is None and self._run.ended and self._run.phase is Phase.COMPLETED:
             raise ReplayDiverged(asked.key, "no such effect", f"{asked.tool} {asked.digest}")
