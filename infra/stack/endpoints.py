@@ -40,22 +40,6 @@ class Endpoints:
         return Path(self.content_url.removeprefix("file:"))
 
 
-def discover(data: Path) -> Endpoints | None:
-    """The embedded stack of a data directory, when it runs and is ready."""
-    state = read_state(data)
-    if state is None or not state.ready() or state.nats_url is None or state.database_url is None:
-        return None
-    user, password = read_credential(credential_file(data))
-    return Endpoints(
-        data=data,
-        nats_url=state.nats_url,
-        nats_user=user,
-        nats_password=password,
-        database_url=state.database_url,
-        content_url=f"file:{data / 'content'}",
-    )
-
-
 def endpoints_of(settings: Settings) -> Endpoints | None:
     """Where these settings lead: the servers they name, the embedded ones for the rest; None when those do not run.
 

@@ -21,7 +21,7 @@ from infra.settings import load
 from infra.stack.broker import credential, is_our_server
 from infra.stack.commands import StackStatus, down, status, up_detached
 from infra.stack.component import RestartPolicy
-from infra.stack.endpoints import Endpoints, discover
+from infra.stack.endpoints import Endpoints, endpoints_of
 from infra.stack.errors import ComponentFailed, DataDirectoryRefused, StackAlreadyRunning
 from infra.stack.processes import ProcessIdentity
 from infra.stack.service import Service
@@ -109,7 +109,7 @@ async def test_data_is_kept_between_runs(data_directory: Path):
     settings = settings_for(data_directory, "fsync")
     async with embedded(settings) as endpoints:
         await store(endpoints, b"first run")
-    assert discover(data_directory) is None
+    assert endpoints_of(settings_for(data_directory, "flush")) is None
     async with embedded(settings) as endpoints:
         assert await stored_in_broker(endpoints) == b"first run"
         assert await stored_in_database(endpoints) == [(b"first run",)]
@@ -122,7 +122,7 @@ async def test_a_second_stack_on_the_same_data_is_refused_with_the_way_out(data_
             StackAlreadyRunning, match=rf"process {os.getpid()}.*precedent down --data {data_directory}"
         ):
             await Stack(settings).start()
-        assert discover(data_directory) == endpoints
+        assert endpoints_of(settings_for(data_directory, "flush")) == endpoints
 
 
 @pytest.mark.parametrize("name", ["nats", "postgres"])
@@ -131,7 +131,7 @@ async def test_a_killed_server_returns_at_the_same_address_with_its_data(data_di
         await store(endpoints, b"before the kill")
         os.kill(pid_of(data_directory, name), signal.SIGKILL)
         await until(lambda: restarted(data_directory, name))
-        assert discover(data_directory) == endpoints
+        assert endpoints_of(settings_for(data_directory, "flush")) == endpoints
         assert await stored_in_broker(endpoints) == b"before the kill"
         assert await stored_in_database(endpoints) == [(b"before the kill",)]
 
@@ -153,7 +153,7 @@ def test_a_killed_supervisor_leaves_nothing_running_and_the_next_up_works(data_d
     assert report.supervisor_pid is not None
     os.kill(report.supervisor_pid, signal.SIGKILL)
     assert all(process is not None and process.ended_within(10) for process in processes)
-    assert discover(data_directory) is None
+    assert endpoints_of(settings_for(data_directory, "flush")) is None
     try:
         assert up_detached(settings).data == data_directory
     finally:

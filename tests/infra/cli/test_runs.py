@@ -14,7 +14,8 @@ from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
 from infra.bootstrap.connections import connected, event_store
 from infra.cli import exits
-from infra.stack.endpoints import discover
+from infra.stack.endpoints import endpoints_of
+from tests.conftest import settings_for
 from tests.infra.cli.conftest import Cli, until_status
 
 ADD = "(+ (:a inputs) (:b inputs))"
@@ -255,7 +256,7 @@ def test_a_record_that_was_changed_diverges(cli: Cli, submitted: Submitted, depl
 
 async def forge(data: Path, run: str) -> str:
     """Write the run anew under another name, with another result of its tool."""
-    endpoints = discover(data)
+    endpoints = endpoints_of(settings_for(data, "flush"))
     assert endpoints is not None
     copy = StreamId("default", "run", f"{run}-forged")
     async with connected(endpoints, "test") as connection, event_store(connection, endpoints) as store:
