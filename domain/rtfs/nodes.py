@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import TypeAlias
 
 from domain.kernel.values import Value
@@ -57,4 +58,46 @@ class ShorthandFn:
     span: Span
 
 
-Node: TypeAlias = Literal | Symbol | ListNode | VectorNode | MapNode | ShorthandFn
+class Quoting(Enum):
+    """What a quoting mark asks for."""
+
+    QUOTE = "'"
+    """The form itself, as data."""
+    QUASIQUOTE = "`"
+    """The form as a template: only what is unquoted in it is worked out."""
+    UNQUOTE = "~"
+    """Within a template: what this gives."""
+    SPLICE = "~@"
+    """Within a template: the items of what this gives, in place of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A form behind ``'``, `` ` ``, ``~`` or ``~@``."""
+
+    quoting: Quoting
+    node: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Annotated:
+    """``^{…} form``; ``^:key form`` is short for ``^{:key true} form``.
+
+    Delegation is metadata too: ``^:delegation :remote "name" form`` is ``^{:delegation [:remote "name"]} form``.
+    """
+
+    metadata: MapNode
+    node: Node
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``@name`` or ``@:name``: the task's input of this name."""
+
+    name: str
+    span: Span
+
+
+Node: TypeAlias = Literal | Symbol | ListNode | VectorNode | MapNode | ShorthandFn | Quoted | Annotated | Context
