@@ -39,7 +39,18 @@ class Output:
         """Print for people; nothing with ``as_json``."""
         if not self.as_json:
             for renderable in renderables:
-                self.screen.print(renderable)
+                self._print(renderable)
+
+    def _print(self, renderable: RenderableType) -> None:
+        if self.screen.is_terminal:
+            self.screen.print(renderable)
+            return
+        with self.screen.capture() as printed:
+            self.screen.print(renderable)
+        # Tables fill their lines with spaces, which a file or another program has no use for.
+        lines = printed.get().split("\n")
+        self.screen.file.write("\n".join(line.rstrip(" ") for line in lines))
+        self.screen.file.flush()
 
     def document(self, document: Any) -> None:
         """Print the one JSON document of a command; nothing without ``as_json``."""
@@ -81,6 +92,11 @@ def _plainly(value: Any) -> Any:
     if hasattr(value, "_asdict"):
         return value._asdict()
     return str(value)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things: ``1 event``, ``2 events``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def short(text: str) -> str:

@@ -6,6 +6,7 @@ import click
 
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import counted
 from infra.cli.session import session
 from projections.catalog import PROJECTIONS
 from projections.rebuild import Progress
@@ -36,5 +37,5 @@ async def _rebuild(cli: Invocation, name: str) -> int:
 
             await build_anew(connected.store, connected.database, PROJECTIONS[name], advance)
     cli.output.document({"projection": name, "events": reached.done})
-    cli.output.show(f"projection {name} rebuilt from {reached.done} events")
+    cli.output.show(f"projection {name} rebuilt from {counted(reached.done, 'event')}")
     return DONE

@@ -14,6 +14,7 @@ from domain.kernel.ids import StreamId
 from domain.runs.state import Run
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import counted
 from infra.cli.results import plain_output, render_result
 from infra.cli.session import Session, session
 from infra.cli.watching import Watch
@@ -58,8 +59,8 @@ async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dic
     Raises ``ReplayDiverged``, ``NotFound``, ``UnknownEventType``.
     """
     result = await verify_run(connected.store, connected.run(name))
-    compared = f"{result.effects} of {result.effects} effects asked alike and answered from the journal"
-    cli.output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {result.events} events read"))
+    compared = f"{result.effects} of {counted(result.effects, 'effect')} asked alike and answered from the journal"
+    cli.output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {counted(result.events, 'event')} read"))
     if result.output_digest is not None:
         cli.output.show(Text(f"output {result.output_digest}: the same bytes"))
     cli.output.show(Text("no tool was called, no model was asked", style="dim"))
@@ -91,7 +92,7 @@ async def _view(cli: Invocation, name: str, at: int | None) -> int:
 async def _watch(cli: Invocation, connected: Session, stream: StreamId, at: int | None) -> Watch:
     events = (await connected.store.load(stream)).events
     if at is not None and at > len(events):
-        raise NotFound(f"run {stream.id} has {len(events)} events; --at {at} is beyond them")
+        raise NotFound(f"run {stream.id} has {counted(len(events), 'event')}; --at {at} is beyond them")
     cli.output.show(Rule(f"run {stream.id}", align="left", style="dim"))
     watch = Watch(cli.output, every=False)
     with watch:

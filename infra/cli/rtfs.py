@@ -22,6 +22,7 @@ from infra.bootstrap.write_side import tool_runner
 from infra.cli.documents import DocumentInvalid, text_of, yaml_of
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
+from infra.cli.output import counted
 from infra.settings import Settings
 
 TASK_FILES = (".yaml", ".yml")
@@ -90,7 +91,7 @@ def compile(cli: Invocation, file: str, output: Path | None) -> int:  # noqa: A0
     table = Table.grid(padding=(0, 2))
     table.add_row("program", program.digest)
     table.add_row("interface", program.interface_hash)
-    table.add_row("size", f"{len(program.module)} bytes{f', written to {output}' if output else ''}")
+    table.add_row("size", f"{counted(len(program.module), 'byte')}{f', written to {output}' if output else ''}")
     for effect in program.effects:
         table.add_row("may use", f"{effect.name} version {effect.version} ({effect.mode})")
     cli.output.show(table)

@@ -20,6 +20,7 @@ from infra.cli.documents import text_of, yaml_of
 from infra.cli.errors import tell_error
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import counted
 from infra.cli.results import plain_output, render_result
 from infra.cli.session import Session, session
 from infra.cli.watching import Watch
@@ -187,10 +188,10 @@ def _summary(run: str, watch: Watch) -> Text:
     used = usage(watch)
     parts = [
         f"{used['seconds']:.2f} s",
-        f"{used['events']} events",
-        f"{used['tool_calls']} tool calls",
-        f"{used['model_calls']} model calls",
-        f"{used['tokens']} tokens",
+        counted(used["events"], "event"),
+        counted(used["tool_calls"], "tool call"),
+        counted(used["model_calls"], "model call"),
+        counted(used["tokens"], "token"),
         f"{used['usd']:.4f} USD",
     ]
     return Text(

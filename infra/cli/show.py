@@ -22,7 +22,7 @@ from domain.runs.replay import fold
 from domain.runs.state import Entry, Run, Settlement
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
-from infra.cli.output import short
+from infra.cli.output import counted, short
 from infra.cli.results import plain_output, render_result
 from infra.cli.runs import STYLES
 from infra.cli.session import Session, session
@@ -179,13 +179,19 @@ def _head(shown: Shown) -> Table:
     row, task = shown.row, shown.run.accepted_task
     took = (row.ended_at or row.updated_at) - row.submitted_at
     table = Table.grid(padding=(0, 2))
-    used = f"{row.tool_calls} tool calls, {row.model_calls} model calls, {row.tokens} tokens, {row.usd:.4f} USD"
+    used = [
+        counted(row.events, "event"),
+        counted(row.tool_calls, "tool call"),
+        counted(row.model_calls, "model call"),
+        counted(row.tokens, "token"),
+        f"{row.usd:.4f} USD",
+    ]
     lines = {
         "goal": Text(task.goal),
         "status": Text(row.status, STYLES.get(row.status, "")),
         "submitted": Text(f"{row.submitted_at:%Y-%m-%d %H:%M:%S} UTC by {row.submitted_by.partition(':')[2]}"),
         "route": Text(row.route or "-"),
-        "used": Text(f"{took.total_seconds():.2f} s, {row.events} events, {used}"),
+        "used": Text(", ".join([f"{took.total_seconds():.2f} s", *used])),
     }
     for label, value in lines.items():
         table.add_row(Text(label, style="dim"), value)

@@ -16,7 +16,7 @@ from adapters.nats.dead_letters import dead_letters
 from infra.bootstrap.connections import connected, database, event_store
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
-from infra.cli.output import Output
+from infra.cli.output import Output, counted
 from infra.cli.session import SERVICES
 from infra.settings import Settings
 from infra.stack import commands as stack
@@ -102,7 +102,7 @@ async def _status(output: Output, settings: Settings, report: stack.StackStatus,
     elif endpoints is not None:
         output.show(f"servers configured elsewhere, broker at {endpoints.nats_url}")
     if inside:
-        output.show(Text(f"log: {inside['events']} events; dead letters: {inside['dead']}"))
+        output.show(Text(f"log: {counted(inside['events'], 'event')}; dead letters: {inside['dead']}"))
         output.show(*(_projection(each) for each in inside["projections"]))
     return DONE
 
@@ -137,7 +137,9 @@ async def _inside(endpoints: Endpoints) -> dict[str, Any]:
 
 
 def _projection(known: dict[str, Any]) -> Text:
-    line = Text(f"projection {known['name']} v{known['version']}: {known['state']}, {known['behind']} events behind")
+    line = Text(
+        f"projection {known['name']} v{known['version']}: {known['state']}, {counted(known['behind'], 'event')} behind"
+    )
     if known["stopped_at"] is not None:
         line.append(f"; STOPPED at {known['stopped_at']}: {known['stopped_because']}", style="bold red")
     return line

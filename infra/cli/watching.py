@@ -25,7 +25,7 @@ from domain.runs.events import (
     ToolCallOutcomeUnknown,
 )
 from domain.runs.state import EMPTY, Run, evolve
-from infra.cli.output import Output
+from infra.cli.output import Output, counted
 from infra.cli.timeline import is_recorded, line_of, render_line, seconds
 
 SHOWN_ALIKE: Final = 3
@@ -97,7 +97,7 @@ class Watch:
             return "paused"
         if self.run.waiting:
             return f"waits for a person: {', '.join(sorted(self.run.waiting))}"
-        return f"{_PLAIN_PHASES.get(self.run.phase, self.run.phase)}, {len(self.run.journal)} effects"
+        return f"{_PLAIN_PHASES.get(self.run.phase, self.run.phase)}, {counted(len(self.run.journal), 'effect')}"
 
 
 def below(event: RunEvent | None, name: str) -> list[Any]:
@@ -162,9 +162,10 @@ class _Alike:
 
     def flush(self) -> None:
         """Say how many were counted, and begin anew."""
-        counted = self._seen - self._most
-        if counted > 0:
-            effects = f"effects {self._first} to {self._last}, {seconds(self._duration)} in all"
-            text = Text.assemble(("… ", "dim"), f"{self._tool} answered {counted} more times", (f"  {effects}", "dim"))
-            self._show(Padding(text, _INDENT))
+        more = self._seen - self._most
+        if more > 0:
+            effects = f"effect {self._first}" if more == 1 else f"effects {self._first} to {self._last}"
+            answered = f"{self._tool} answered {counted(more, 'more time')}"
+            took = f"  {effects}, {seconds(self._duration)}{'' if more == 1 else ' in all'}"
+            self._show(Padding(Text.assemble(("… ", "dim"), answered, (took, "dim")), _INDENT))
         self._tool, self._seen, self._duration, self._first, self._last = "", 0, 0.0, "", ""

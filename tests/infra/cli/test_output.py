@@ -1,0 +1,44 @@
+"""What is printed for people: no spaces at line ends, one thing is one thing."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from infra.cli.output import Output, counted
+
+
+def shown(*renderables: Table | Text, terminal: bool = False) -> str:
+    screen = Console(file=io.StringIO(), width=40, force_terminal=terminal, color_system=None)
+    Output(as_json=False, screen=screen).show(*renderables)
+    assert isinstance(screen.file, io.StringIO)
+    return screen.file.getvalue()
+
+
+def table() -> Table:
+    made = Table("name", "value", box=None, pad_edge=False)
+    made.add_row("a", "1")
+    made.add_row("longer", "22")
+    return made
+
+
+def test_piped_lines_end_where_their_text_ends():
+    assert shown(table()) == "name    value\na       1\nlonger  22\n"
+
+
+def test_a_terminal_gets_what_the_table_paints():
+    assert "a       1    \n" in shown(table(), terminal=True)
+
+
+@pytest.mark.parametrize("text", ["", "one", "one\n\nthree", "  indented"])
+def test_text_is_printed_as_it_is(text: str):
+    assert shown(Text(text)) == f"{text}\n"
+
+
+@pytest.mark.parametrize(("number", "said"), [(0, "0 events"), (1, "1 event"), (2, "2 events")])
+def test_one_thing_is_one_thing(number: int, said: str):
+    assert counted(number, "event") == said
