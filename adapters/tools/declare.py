@@ -47,6 +47,7 @@ class Tool:
             name = parameter.name
             if name not in given:
                 if parameter.required:
+                    self._refuse_unknown(given)  # a misspelt name explains what is missing
                     raise ArgumentsRefused(f"{self._asked()} lacks {name}: {print_type(parameter.type)}")
                 continue
             value = given[name]
@@ -56,9 +57,13 @@ class Tool:
             load = self.loads.get(name)
             prepared[self.names[name]] = load(value) if load else value
         if len(prepared) < len(given):
-            unknown = ", ".join(sorted(name for name in given if name not in self.names))
-            raise ArgumentsRefused(f"{self._asked()} has no parameter {unknown}")
+            self._refuse_unknown(given)
         return prepared
+
+    def _refuse_unknown(self, given: Mapping[str, Value]) -> None:
+        unknown = ", ".join(sorted(name for name in given if name not in self.names))
+        if unknown:
+            raise ArgumentsRefused(f"{self.declaration.name} has no parameter {unknown}; it takes {self._taken()}")
 
     def _coerced(self, name: str, value: Value, parameter: Parameter) -> Value:
         try:
@@ -67,8 +72,11 @@ class Tool:
             raise ArgumentsRefused(f"{self._asked()}: argument {name}: {error}") from error
 
     def _asked(self) -> str:
-        capability = self.declaration.capability
-        return f"{capability.name} ({', '.join(parameter.name for parameter in capability.parameters)})"
+        return f"{self.declaration.name} ({', '.join(each.name for each in self.declaration.capability.parameters)})"
+
+    def _taken(self) -> str:
+        parameters = self.declaration.capability.parameters
+        return ", ".join(f"{each.name} {print_type(each.type)}" for each in parameters) or "none"
 
 
 def tool(

@@ -154,14 +154,23 @@ def _failure(declaration: ToolDeclaration, error: BaseException, context: ToolCo
         kind, retryable, unknown = error.code, declaration.repeatable, not declaration.repeatable
     elif isinstance(error, TypeMismatch | ValueNotEncodable):
         kind = "tool.result-type"
-    shown = isinstance(error, PrecedentError)
     return ToolFailed(
         type=kind,
-        message=f"{declaration.name}: {_text(error) if shown else f'{type(error).__name__}: {_text(error)}'}",
+        message=_message(declaration.name, error),
         retryable=retryable,
         outcome_unknown=unknown,
         transcript=context.transcript,
         duration=duration,
+    )
+
+
+def _message(tool: str, error: BaseException) -> str:
+    if isinstance(error, ArgumentsRefused):
+        return _text(error)  # begins with the tool and what it takes
+    return (
+        f"{tool}: {_text(error)}"
+        if isinstance(error, PrecedentError)
+        else f"{tool}: {type(error).__name__}: {_text(error)}"
     )
 
 

@@ -153,7 +153,8 @@ class Task(_Part):
         return decode(self.inputs)
 
 
-MAX_LISTED: Final = 20
+LONGEST_COMPARED: Final = 80
+"""Characters of an unknown name that are compared with the known ones."""
 
 
 def accept(file: TaskFile, known_tools: Collection[str], default_limits: Limits) -> Task:
@@ -196,8 +197,9 @@ def _settle(field: str, settle: Any) -> Any:
 def _check_tools(file: TaskFile, known: Collection[str]) -> None:
     for name in file.tools:
         if name not in known:
-            listed = ", ".join(sorted(known)[:MAX_LISTED])
-            raise TaskInvalid(f"tools: {name!r} is no tool here; `precedent tools ls` shows all (some: {listed})")
+            near = " or ".join(get_close_matches(name[:LONGEST_COMPARED], known, n=3))
+            meant = f"did you mean {near}? " if near else ""
+            raise TaskInvalid(f"tools: {name!r} is no tool here; {meant}see `precedent tools ls`")
     for name in file.approvals:
         if name not in file.tools:
             raise TaskInvalid(f"approvals: {name!r} is not among the task's tools")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from rich.text import Text
 
 from infra.cli.exits import exit_code
@@ -11,6 +14,12 @@ from infra.cli.output import Output
 def tell_error(output: Output, message: str) -> None:
     """Say on stderr what is wrong."""
     output.notes.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """``did you mean a or b?`` and a space, the nearest first; empty where nothing is near."""
+    near = " or ".join(get_close_matches(name[:80], list(known), n=3))
+    return f"did you mean {near}? " if near else ""
 
 
 def print_error(code: str, message: str, *, as_json: bool) -> int:

@@ -1,4 +1,7 @@
-"""``tools``: what plans may call, as it is declared, and a way to try one."""
+"""``tools``: what plans may call, as it is declared, and a way to try one.
+
+Beside the tools stand the effects that the controller itself answers: a task lists both alike.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,13 @@ from rich.text import Text
 from adapters.tools.runner import LocalToolRunner
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.values import Value, encode
-from domain.rtfs.capability import Parameter
+from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.types import ANY, Type, TypeMismatch, coerce, plain, print_type
+from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.tools import CallContext, ToolDeclaration, ToolFailed
 from infra.bootstrap.write_side import tool_runner
 from infra.cli.documents import json_of
-from infra.cli.errors import print_error
+from infra.cli.errors import meant, print_error
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.results import render_result
@@ -38,15 +42,14 @@ def tools() -> None:
 @invoked
 def ls(cli: Invocation) -> int:
     """List every tool with its signature and effects."""
-    declared = tool_runner(cli.settings()).declarations()
-    cli.output.document({"tools": [_document(each) for each in declared.values()]})
+    listed = _listed(tool_runner(cli.settings()))
+    cli.output.document({"tools": [_document(each) for each in listed.values()]})
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("tool", "effects", "takes", "gives"):
         table.add_column(name, no_wrap=name in ("tool", "effects"))
-    for each in declared.values():
-        capability = each.capability
+    for capability in map(_capability, listed.values()):
         takes = ", ".join(_parameter(parameter) for parameter in capability.parameters)
-        table.add_row(each.name, capability.effects, Text(takes), Text(print_type(capability.result)))
+        table.add_row(capability.name, capability.effects, Text(takes), Text(print_type(capability.result)))
     cli.output.show(table)
     return DONE
 
@@ -56,16 +59,20 @@ def ls(cli: Invocation) -> int:
 @invoked
 def show(cli: Invocation, name: str) -> int:
     """Show the declaration of tool NAME."""
-    declaration = _declared(tool_runner(cli.settings()), name)
-    cli.output.document(_document(declaration))
-    capability = declaration.capability
+    offered = _offered(tool_runner(cli.settings()), name)
+    cli.output.document(_document(offered))
+    capability = _capability(offered)
+    idempotent = isinstance(offered, ToolDeclaration) and offered.idempotent
     table = Table.grid(padding=(0, 2))
     table.add_row("tool", Text(f"{name}, version {capability.version}", style="bold"))
-    table.add_row("effects", capability.effects + (", idempotent" if declaration.idempotent else ""))
+    table.add_row("effects", capability.effects + (", idempotent" if idempotent else ""))
     for parameter in capability.parameters:
         table.add_row("takes", Text(_parameter(parameter)))
     table.add_row("gives", Text(print_type(capability.result)))
-    table.add_row("runs", f"{declaration.isolation}, at most {declaration.timeout:g} s")
+    if isinstance(offered, ToolDeclaration):
+        table.add_row("runs", f"{offered.isolation}, at most {offered.timeout:g} s")
+    else:
+        table.add_row("runs", "nowhere: the run's controller answers it itself")
     cli.output.show(table, Text(f"\n{capability.doc}"))
     return DONE
 
@@ -85,7 +92,9 @@ def call(cli: Invocation, name: str, arguments: str) -> int:
     For trying a tool: it has its real effects, the guard is not asked, and nothing is recorded.
     """
     runner = tool_runner(cli.settings())
-    declaration = _declared(runner, name)
+    declaration = _offered(runner, name)
+    if not isinstance(declaration, ToolDeclaration):
+        raise InvalidInput(f"{name} is answered by the controller of a run, so it can be called by a plan only")
     given = json_of(arguments, "ARGUMENTS")
     if not isinstance(given, dict):
         raise InvalidInput('ARGUMENTS: a JSON object is expected, as in \'{"path": "README.md"}\'')
@@ -111,32 +120,42 @@ def _typed(name: str, value: Any, expected: Type) -> Value:
         raise InvalidInput(f"ARGUMENTS, {name}: {error}") from None
 
 
-def _declared(runner: LocalToolRunner, name: str) -> ToolDeclaration:
-    declaration = runner.declarations().get(name)
-    if declaration is None:
-        raise NotFound(f"there is no tool {name!r}; `precedent tools ls` lists them")
-    return declaration
+def _listed(runner: LocalToolRunner) -> dict[str, ToolDeclaration | Capability]:
+    offered: dict[str, ToolDeclaration | Capability] = {**runner.declarations(), **CONTROLLER_CAPABILITIES}
+    return dict(sorted(offered.items()))
+
+
+def _offered(runner: LocalToolRunner, name: str) -> ToolDeclaration | Capability:
+    listed = _listed(runner)
+    if name not in listed:
+        raise NotFound(f"there is no tool {name!r}; {meant(name, listed)}see `precedent tools ls`")
+    return listed[name]
+
+
+def _capability(offered: ToolDeclaration | Capability) -> Capability:
+    return offered.capability if isinstance(offered, ToolDeclaration) else offered
 
 
 def _parameter(parameter: Parameter) -> str:
     return f"{parameter.name} {print_type(parameter.type)}{'' if parameter.required else ' (optional)'}"
 
 
-def _document(declaration: ToolDeclaration) -> dict[str, Any]:
-    capability = declaration.capability
+def _document(offered: ToolDeclaration | Capability) -> dict[str, Any]:
+    capability = _capability(offered)
+    run_as = (
+        {name: getattr(offered, name) for name in ("idempotent", "isolation", "stateful", "timeout", "tags")}
+        if isinstance(offered, ToolDeclaration)
+        else {"idempotent": True, "isolation": "controller", "stateful": False, "timeout": None, "tags": ()}
+    )
     return {
-        "name": declaration.name,
+        "name": capability.name,
         "version": capability.version,
         "effects": capability.effects,
-        "idempotent": declaration.idempotent,
-        "isolation": declaration.isolation,
-        "stateful": declaration.stateful,
-        "timeout": declaration.timeout,
+        **run_as,
         "parameters": [
             {"name": each.name, "type": print_type(each.type), "required": each.required}
             for each in capability.parameters
         ],
         "result": print_type(capability.result),
         "doc": capability.doc,
-        "tags": declaration.tags,
     }

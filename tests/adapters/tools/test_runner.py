@@ -50,7 +50,8 @@ class TestArguments:
             ({"left": True}, "argument left: expected :int, found :bool true"),
             ({"left": 1, "wide-name": [1, "x"]}, r"argument wide-name: at \[1\]: expected :int"),
             ({"left": 1, "wide_name": []}, "has no parameter wide_name"),
-            ({"left": 1, "context": 1, "more": 2}, "has no parameter context, more"),
+            ({"left": 1, "context": 1, "more": 2}, "has no parameter context, more; it takes left :int, right"),
+            ({"lft": 1}, r"^t\.t has no parameter lft; it takes left :int"),
         ],
     )
     async def test_wrong_arguments_are_a_failure_that_names_them(self, arguments, why: str) -> None:

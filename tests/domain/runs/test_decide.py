@@ -105,7 +105,7 @@ def test_a_submitted_task_is_settled_and_its_time_runs() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"tools": ("fs.raed",)}, "tools: 'fs.raed' is no tool here"),
+        ({"tools": ("fs.raed",)}, "tools: 'fs.raed' is no tool here; did you mean fs.read or fs.write? see"),
         ({"approvals": ("http.get",)}, "approvals: 'http.get' is not among the task's tools"),
         ({"output": "[:vector"}, "output:"),
         ({"input": "[:map [:path :int]]"}, "inputs:"),

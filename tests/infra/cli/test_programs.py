@@ -28,7 +28,10 @@ def test_a_plan_that_does_not_compile_shows_the_place(offline: Cli, tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("field", "said"),
-    [("checks: ['(> output']", "checks.0: line 1, column 1"), ("tools: [fs.lsit]", "tools: 'fs.lsit' is no tool here")],
+    [
+        ("checks: ['(> output']", "checks.0: line 1, column 1"),
+        ("tools: [fs.lsit]", "tools: 'fs.lsit' is no tool here; did you mean fs.list"),
+    ],
 )
 def test_a_task_is_checked_as_a_worker_checks_it(offline: Cli, tmp_path: Path, field: str, said: str):
     (tmp_path / "task.yaml").write_text(f"goal: Add\nplan: (+ 1 2)\n{field}\n")
@@ -73,6 +76,47 @@ def test_a_tool_module_of_the_working_directory_is_found(offline: Cli, tmp_path:
     assert offline("tools", "call", "here.one", "--json").document["result"] == 1
 
 
+def test_what_the_controller_answers_is_listed_beside_the_tools_and_cannot_be_called_alone(offline: Cli):
+    tools = {each["name"]: each for each in offline("tools", "ls", "--json").document["tools"]}
+    assert tools["timer.sleep"]["isolation"] == "controller"
+    assert {frozenset(each) for each in tools.values()} == {frozenset(tools["fs.read"])}, "one shape for all"
+    assert list(tools) == sorted(tools)
+    assert "timer.sleep" in offline("tools", "ls").out
+    assert "takes    seconds :float" in offline("tools", "show", "timer.sleep").out
+    called = offline("tools", "call", "timer.sleep", '{"seconds": 1}')
+    assert (called.code, "by a plan only" in called.err) == (exits.INVALID, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("fs.raed", "there is no tool 'fs.raed'; did you mean fs.read or"),
+        ("timer.slep", "did you mean timer.sleep? see `precedent tools ls`"),
+        ("zz", "there is no tool 'zz'; see `precedent tools ls`"),
+        ("x" * 100_000, "see `precedent tools ls`"),
+        ("", "there is no tool ''"),
+    ],
+    ids=["misspelt", "misspelt effect", "like nothing", "huge", "empty"],
+)
+def test_a_tool_that_does_not_exist(offline: Cli, name: str, said: str):
+    for command in ("show", "call"):
+        called = offline("tools", command, name)
+        assert (called.code, said in called.err) == (exits.NO, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("{}", "fs.stat (path) lacks path: :string"),
+        ('{"paht": "README.md"}', "fs.stat has no parameter paht; it takes path :string"),
+        ('{"path": "README.md", "depth": 1}', "fs.stat has no parameter depth; it takes path :string"),
+    ],
+)
+def test_wrong_arguments_of_a_tool_are_told_once(offline: Cli, arguments: str, said: str):
+    called = offline("tools", "call", "fs.stat", arguments)
+    assert (called.code, called.err) == (exits.INVALID, f"error: tool.arguments: {said}\n")
+
+
 def test_a_tool_is_called_outside_of_any_run(offline: Cli):
     called = offline("tools", "call", "fs.stat", '{"path": "README.md"}', "--json")
     assert called.code == exits.DONE
@@ -82,7 +126,7 @@ def test_a_tool_is_called_outside_of_any_run(offline: Cli):
 @pytest.mark.parametrize(
     ("name", "arguments", "code", "said"),
     [
-        ("no.tool", "{}", exits.NO, "there is no tool 'no.tool'; `precedent tools ls` lists them"),
+        ("no.tool", "{}", exits.NO, "there is no tool 'no.tool'; see `precedent tools ls`"),
         ("fs.stat", "[]", exits.INVALID, "ARGUMENTS: a JSON object is expected"),
         ("fs.stat", "{", exits.INVALID, "ARGUMENTS, line 1, column 2"),
         ("fs.stat", '{"path": 3}', exits.INVALID, "ARGUMENTS, path: expected :string, found :int 3"),
