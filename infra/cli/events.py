@@ -5,24 +5,32 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
 
 import click
 
+from commands.catalog import COMMANDS
 from commands.ports import Selection
-from domain.kernel.errors import InvalidInput
+from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, Positions
+from domain.runs.events import RUN_EVENTS
+from infra.cli.errors import meant
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
-from infra.cli.session import session
+from infra.cli.session import Session, session
 from projections.applying import closing
+
+NOW: Final = "now"
+"""Of ``--from``: behind the last event that is there."""
 
 
 @click.command(
     epilog=examples(
         "precedent events --run RUN",
         "precedent events --type RunCompleted --from 1000 | jq .data.output",
-        "precedent events --follow",
+        "precedent events --follow --from now",
     )
 )
 @click.option("--run", metavar="RUN", help="Of this run only.")
@@ -30,7 +38,12 @@ from projections.applying import closing
     "--type", "kind", metavar="NAME", help="Of this type only: RunCompleted, or precedent.run.RunCompleted.v1."
 )
 @click.option("--category", metavar="NAME", help="Of this category of streams only, as `run`.")
-@click.option("--from", "first", metavar="N", help="Begin at this sequence (as 120) or position (as 0.0:120).")
+@click.option(
+    "--from",
+    "first",
+    metavar="N",
+    help="Begin at this sequence (as 120), position (as 0.0:120), or with --follow at `now`: the next event.",
+)
 @click.option("--follow", is_flag=True, help="Go on as events arrive, until interrupted.")
 @invoked
 def events(
@@ -43,7 +56,10 @@ def events(
     selection = Selection(
         tenant=cli.settings().tenant, category=_category(category, run), stream=run, event=_short(kind)
     )
-    return complete(_events(cli, selection, _after(first), follow=follow))
+    if first == NOW and not follow:
+        raise click.UsageError("--from now goes with --follow: after now there is nothing yet")
+    after = None if first == NOW else _after(first)
+    return complete(_events(cli, selection, after, follow=follow))
 
 
 def _category(given: str | None, run: str | None) -> str | None:
@@ -70,13 +86,61 @@ def _after(first: str | None) -> Positions:
     return Positions({(position.epoch, position.shard): max(0, position.sequence - 1)})
 
 
-async def _events(cli: Invocation, selection: Selection, after: Positions, *, follow: bool) -> int:
+async def _events(cli: Invocation, selection: Selection, after: Positions | None, *, follow: bool) -> int:
+    """Print them; ``after`` is None for the end of the log as of now."""
     async with session(cli, services=False) as connected:
+        if after is None:
+            after = await connected.store.end()
+            cli.output.note(f"events behind {after}")
+        if follow:
+            await _say_what_is_awaited(cli, connected, selection)
         batches = connected.store.follow(after, selection) if follow else connected.store.read(after, selection)
+        printed = 0
         async with closing(batches):
             async for batch in batches:
                 _write(batch)
+                printed += len(batch)
+        if not printed:
+            await _say_why_nothing(cli, connected, selection)
     return DONE
+
+
+async def _say_what_is_awaited(cli: Invocation, connected: Session, selection: Selection) -> None:
+    for strange in _strange_names(selection):
+        cli.output.warn(strange)
+    if not await _is_there(connected, selection):
+        cli.output.warn(f"there is no run {selection.stream} of tenant {selection.tenant} yet; waiting for its events")
+
+
+async def _say_why_nothing(cli: Invocation, connected: Session, selection: Selection) -> None:
+    """Say on stderr why nothing was printed. Raises ``NotFound`` for a run that is not there."""
+    if not await _is_there(connected, selection):
+        raise NotFound(f"there is no run {selection.stream} of tenant {selection.tenant}; `precedent runs` lists them")
+    cli.output.warn("; ".join(["no event matched", *_strange_names(selection)]))
+
+
+async def _is_there(connected: Session, selection: Selection) -> bool:
+    """Whether the run that was asked for has events; true where none was asked for."""
+    if selection.stream is None:
+        return True
+    async with closing(connected.store.read(START, replace(selection, event=None), batch=1)) as batches:
+        async for batch in batches:
+            if batch:
+                return True
+    return False
+
+
+def _strange_names(selection: Selection) -> list[str]:
+    """What is said about names that this release does not know; another release may have written such events."""
+    known = {
+        "type": (selection.event, sorted(event.short_name() for event in RUN_EVENTS)),
+        "category": (selection.category, sorted({handling.category for handling in COMMANDS.values()})),
+    }
+    return [
+        f"no {what} {name!r} is known here; {(meant(name, names) or 'known: ' + ', '.join(names)).rstrip()}"
+        for what, (name, names) in known.items()
+        if name is not None and name not in names
+    ]
 
 
 def _write(batch: Sequence[Recorded]) -> None:

@@ -158,6 +158,27 @@ def test_up_serves_until_it_is_told_to_stop(environment: dict[str, str], data_di
     assert not status(data_directory).running
 
 
+def test_events_are_followed_from_now_also_those_of_a_run_that_is_yet_to_come(environment: dict[str, str]):
+    assert call(environment, "up", "--detach").returncode == exits.DONE
+    submit = {"type": "SubmitRun", "data": {"task": {"goal": "Give 1", "plan": "1"}}}
+    call(environment, "publish", "-", stdin=json.dumps({**submit, "id": "earlier"}))
+    with (
+        started(environment, "events", "--follow", "--from", "now", "--type", "RunSubmitted") as every,
+        started(environment, "events", "--follow", "--run", "later") as one,
+    ):
+        assert every.stderr is not None
+        assert one.stderr is not None
+        assert every.stderr.readline().startswith("events behind 0.0:")
+        assert "there is no run later of tenant default yet; waiting" in one.stderr.readline()
+        call(environment, "publish", "-", stdin=json.dumps({**submit, "id": "later"}))
+        for follower in (every, one):
+            assert follower.stdout is not None
+            first = json.loads(follower.stdout.readline())
+            assert (first["subject"], first["type"]) == ("later", "precedent.run.RunSubmitted.v1")
+            follower.send_signal(signal.SIGINT)
+            assert follower.wait(timeout=20) == exits.INTERRUPTED
+
+
 def test_a_closed_pipe_is_no_error(first_run):
     reader, writer = os.pipe()
     os.close(reader)

@@ -97,6 +97,7 @@ def test_a_configuration_that_is_not_there(offline: Cli):
         (("events", "--run", "r", "--category", "program"), "leave out --category program"),
         (("events", "--type", "a.b"), "give a short name like RunCompleted"),
         (("events", "--from", "x"), "position 'x' is not <epoch>.<shard>:<sequence>"),
+        (("events", "--from", "now"), "--from now goes with --follow"),
         (("events", "--run", "a.>"), "stream 'a.>' is refused"),
         (("rebuild", "nothing"), "'nothing' is not one of"),
         (("explain", "DoIt"), "'DoIt' is not one of"),

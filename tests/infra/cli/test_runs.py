@@ -241,7 +241,38 @@ def test_events_are_the_stored_documents_one_a_line(cli: Cli, submitted: Submitt
     position = cli("show", run, "--json").document["position"]
     assert cli("events", "--run", run, "--from", position).out.splitlines() == [lines[-1]]
     assert cli("events", "--run", run, "--from", position.partition(":")[2]).out.splitlines() == [lines[-1]]
-    assert cli("events", "--tenant", "nobody").out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--tenant", "nobody"), "note: no event matched\n"),
+        (("--type", "RunComplete"), "no type 'RunComplete' is known here; did you mean RunCompleted"),
+        (("--type", "precedent.run.RunCompletd.v1"), "did you mean RunCompleted"),
+        (("--type", "Zz"), "no type 'Zz' is known here; known: ApprovalGranted, "),
+        (("--category", "runs"), "no category 'runs' is known here; did you mean run?\n"),
+        (("--category", "zz", "--type", "RunComplete"), "did you mean RunCompleted"),
+        (("--from", "999999999"), "note: no event matched\n"),
+    ],
+    ids=" ".join,
+)
+def test_events_that_do_not_exist_are_told_on_stderr(cli: Cli, options: tuple[str, ...], said: str):
+    called = cli("events", *options, "--json")
+    assert (called.code, called.out) == (exits.DONE, "")
+    assert said in called.err
+
+
+def test_a_run_without_such_events_is_there(cli: Cli, submitted: Submitted):
+    run = submitted(ADD, "completed", **NUMBERS)
+    called = cli("events", "--run", run, "--type", "RunFailed")
+    assert (called.code, called.out, called.err) == (exits.DONE, "", "note: no event matched\n")
+
+
+@pytest.mark.parametrize("options", [(), ("--type", "RunCompleted"), ("--from", "999999999")], ids=" ".join)
+def test_a_run_without_any_events_is_not_there(cli: Cli, options: tuple[str, ...]):
+    called = cli("events", "--run", "NOSUCH", *options)
+    assert (called.code, called.out) == (exits.NO, "")
+    assert "there is no run NOSUCH of tenant default; `precedent runs` lists them" in called.err
 
 
 def test_a_record_that_was_changed_diverges(cli: Cli, submitted: Submitted, deployment: Path):
