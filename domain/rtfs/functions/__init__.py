@@ -3,7 +3,7 @@
 from typing import Final
 
 from domain.rtfs.functions.arranging import ARRANGING
-from domain.rtfs.functions.entry import Each, Entry, Fold
+from domain.rtfs.functions.entry import Applying, Each, Entry, Fold, Sorting
 from domain.rtfs.functions.items import ITEMS
 from domain.rtfs.functions.json_text import JSON
 from domain.rtfs.functions.maps import MAPS
@@ -47,4 +47,4 @@ ALIASES: Final = {
 }
 """Other spellings of the specification and of Clojure; the compiler takes them, modules hold the first name."""
 
-__all__ = ["ALIASES", "FUNCTIONS", "GROUPS", "Each", "Entry", "Fold"]
+__all__ = ["ALIASES", "FUNCTIONS", "GROUPS", "Applying", "Each", "Entry", "Fold", "Sorting"]

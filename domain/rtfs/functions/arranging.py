@@ -4,26 +4,52 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from domain.rtfs.functions.entry import Entry
+from domain.rtfs.functions.entry import Entry, Sorting
 from domain.rtfs.functions.items import check_key, items_of
 from domain.rtfs.functions.vectors import amount_of
 from domain.rtfs.metering import Fault, Meter
 from domain.rtfs.ordering import identity, sort_key
+from domain.rtfs.types import describe
+
+_ASCENDING: Final = frozenset({"<", "<="})
+_DESCENDING: Final = frozenset({">", ">="})
 
 
-def sort(meter: Meter, *arguments: Any) -> list[Any]:
-    """Give the items in canonical order, or with ``>`` against it; equal ones keep theirs."""
-    items = items_of(meter, arguments[-1])
-    meter.allocate(meter.walk(items))
-    return sorted(items, key=sort_key, reverse=len(arguments) == 2 and descends(arguments[0]))
+def _sort(meter: Meter, arguments: tuple[Any, ...]) -> tuple[Any, Any, bool, list[Any]]:
+    return _sorting(meter, None, arguments[:-1], arguments[-1])
 
 
-def descends(comparison: Any) -> bool:
-    """Tell whether a comparison function sorts against the canonical order."""
-    name = comparison.name if isinstance(comparison, Entry) else None
-    if name in ("<", "<=", ">", ">="):
-        return name in (">", ">=")
-    raise Fault("invalid-argument", "sorting takes `<` or `>`; for other orders give `sort-by` a function of one item")
+def _sort_by(meter: Meter, arguments: tuple[Any, ...]) -> tuple[Any, Any, bool, list[Any]]:
+    return _sorting(meter, arguments[0], arguments[1:-1], arguments[-1])
+
+
+def _sorting(meter: Meter, key: Any, comparisons: tuple[Any, ...], collection: Any) -> tuple[Any, Any, bool, list[Any]]:
+    items = items_of(meter, collection)
+    meter.allocate(2 * len(items))
+    comparison = comparisons[0] if comparisons else None
+    name = comparison.name if isinstance(comparison, Entry) else ""
+    if comparison is None or name in _ASCENDING or name in _DESCENDING:
+        return key, None, name in _DESCENDING, items
+    # What a merge sort compares at most; the function itself is paid for where it runs.
+    meter.spend(len(items) * len(items).bit_length())
+    return key, comparison, False, items
+
+
+def arranged(meter: Meter, items: list[Any], keys: list[Any], *, descending: bool) -> list[Any]:
+    """Give the items in the canonical order of their keys; equal ones keep theirs."""
+    meter.allocate(meter.walk(keys))
+    ranks = [sort_key(key) for key in keys]
+    return [items[place] for place in sorted(range(len(items)), key=ranks.__getitem__, reverse=descending)]
+
+
+def comes_before(entry: Entry, answer: Any) -> bool:
+    """Tell what a comparison function says of the first of its arguments: true, or a number below zero."""
+    if answer is None or type(answer) is bool:
+        return answer is True
+    if type(answer) is int or type(answer) is float:
+        return bool(answer < 0)
+    message = f"the comparison that `{entry.name}` is given gave {describe(answer)}, not a boolean or a number"
+    raise Fault("type-mismatch", message)
 
 
 def distinct(meter: Meter, collection: Any) -> list[Any]:
@@ -69,11 +95,18 @@ ARRANGING: Final = (
     Entry(
         "sort",
         "[:fn [:any & :any] [:vector :any]]",
-        "In canonical order, or with `>` first against it.",
-        sort,
+        "In canonical order, or as a comparison says.",
+        Sorting(_sort),
         "[(sort [2 1]) (sort > [1 2])] => [[1 2] [2 1]]",
         optional=1,
-        metered=True,
+    ),
+    Entry(
+        "sort-by",
+        "[:fn [:any :any & :any] [:vector :any]]",
+        "Sorted by what a function gives; a comparison may stand between.",
+        Sorting(_sort_by),
+        '(sort-by count > ["a" "bb"]) => ["bb" "a"]',
+        optional=1,
     ),
     Entry(
         "distinct",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from domain.rtfs.metering import Meter
 from domain.rtfs.types import Function, Type, parse_type
@@ -35,6 +35,19 @@ class Fold:
     """Gives the function, the first accumulated value, and the items."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """A function that arranges items: by a key that one function gives, in an order that another one gives."""
+
+    begin: Callable[[Meter, tuple[Any, ...]], tuple[Any, Any, bool, list[Any]]]
+    """Gives the key function (``None``: an item is its own key), the comparison (``None``: canonical order), whether
+    that order is turned around, and the items."""
+
+
+Applying: TypeAlias = Each | Fold | Sorting
+"""Implementations that the machine runs in frames, since they apply functions that may make effects."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A function of the library."""
@@ -42,7 +55,7 @@ class Entry:
     name: str
     signature: str
     doc: str
-    implementation: Callable[..., Any] | Each | Fold
+    implementation: Callable[..., Any] | Applying
     example: str
     """An expression and its value, ``source => value``: shown in documents, run as a test."""
     optional: int | None = None

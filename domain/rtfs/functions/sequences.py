@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from domain.rtfs.functions.arranging import descends
 from domain.rtfs.functions.entry import Each, Entry, Fold
 from domain.rtfs.functions.items import check_key, get, get_in, items_of
 from domain.rtfs.functions.maps import assoc, assoc_in
 from domain.rtfs.functions.predicates import truthy
 from domain.rtfs.metering import Meter
-from domain.rtfs.ordering import identity, sort_key
+from domain.rtfs.ordering import identity
 
 Applied = tuple[Any, Any, list[Any]]
 
@@ -34,11 +33,6 @@ def _each_indexed(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
     applications = list(enumerate(items_of(meter, collection)))
     meter.allocate(2 * len(applications))
     return function, None, applications
-
-
-def _each_sorted(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
-    function, _, applications = _each_item(meter, (arguments[0], arguments[-1]))
-    return function, len(arguments) == 3 and descends(arguments[1]), applications
 
 
 def _once(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
@@ -95,13 +89,6 @@ def _joined(meter: Meter, _context: Any, _applied: list[Any], results: list[Any]
     parts = [items_of(meter, result) for result in results]
     meter.allocate(sum(map(len, parts)))
     return [item for part in parts for item in part]
-
-
-def _sorted(meter: Meter, descending: Any, applied: list[Any], results: list[Any]) -> Any:
-    meter.allocate(meter.walk(results))
-    keys = [sort_key(result) for result in results]
-    order = sorted(range(len(keys)), key=keys.__getitem__, reverse=descending)
-    return [applied[place][0] for place in order]
 
 
 def _grouped(meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
@@ -201,14 +188,6 @@ SEQUENCES: Final = (
         ":any & :any",
         ":any",
         1,
-    ),
-    _row(
-        "sort-by",
-        "Sorted by what a function gives; `>` in between turns the order.",
-        Each(_each_sorted, _sorted),
-        '(sort-by count > ["a" "bb"]) => ["bb" "a"]',
-        ":any & :any",
-        optional=1,
     ),
     _row(
         "group-by",

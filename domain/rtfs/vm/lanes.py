@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.metering import Fault, Limits, Meter, memory_exhausted
 from domain.rtfs.vm.loading import Closure, Code
-from domain.rtfs.vm.sequences import Arguments, EachFrame, FoldFrame, SequenceFrame
+from domain.rtfs.vm.sequences import Arguments, EachFrame, FoldFrame, SequenceFrame, SortFrame
 from domain.rtfs.vm.steps import EffectRequest, ErrorValue
 
 CodeFrame: TypeAlias = tuple[Code, int, list[Any], int]
@@ -136,6 +136,6 @@ def _held(value: Any) -> Any:
         return value.values()
     if kind is Closure:
         return value.captures
-    if kind is EachFrame or kind is FoldFrame:
+    if kind is EachFrame or kind is FoldFrame or kind is SortFrame:
         return value.roots()
     return None

@@ -12,7 +12,7 @@ from domain.rtfs.bytecode.encoding import decode_module
 from domain.rtfs.bytecode.module import FunctionCode, Handler, Instruction, ModuleParts
 from domain.rtfs.bytecode.operations import OPERATIONS, Op
 from domain.rtfs.bytecode.verifying import verify
-from domain.rtfs.functions import FUNCTIONS, Each, Entry, Fold
+from domain.rtfs.functions import FUNCTIONS, Applying, Entry
 
 # What the machine dispatches on: the operations, with LIBRARY resolved by how its function is called.
 MOVE: Final = int(Op.MOVE)
@@ -143,7 +143,7 @@ class _Preparing:
 
     def call_library(self, target: int, entry: Entry, registers: tuple[int, ...]) -> tuple[Any, ...]:
         run = entry.implementation
-        if isinstance(run, Each | Fold):
+        if isinstance(run, Applying):
             return (SEQUENCE, target, entry, _gather(registers))
         one, two, many = (METERED_1, METERED_2, METERED_N) if entry.metered else (PLAIN_1, PLAIN_2, PLAIN_N)
         if len(registers) == 1:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from domain.kernel.values import Keyword
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.bytecode.operations import Op
-from domain.rtfs.functions import Each, Entry, Fold
+from domain.rtfs.functions import Applying, Entry
 from domain.rtfs.functions.items import check_key, get
 from domain.rtfs.metering import Fault, Meter, fuel_exhausted
 from domain.rtfs.types import describe, mismatch, widen
@@ -98,11 +98,11 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                         if meter.fuel < 0:
                             raise fuel_exhausted(meter.limits)
                         return True
-                elif type(callee) is Entry and isinstance(callee.implementation, Each | Fold):
+                elif type(callee) is Entry and isinstance(callee.implementation, Applying):
                     if len(frames) > depth:
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
                     frame = _begin(callee, meter, arguments)
-                    if type(frame.function) is Closure or _is_sequence(frame.function):
+                    if any(type(each) is Closure or _is_sequence(each) for each in frame.applied()):
                         following = frame.first()
                         if following is None:
                             value, callee = _finish(frame, meter), DELIVER
@@ -231,7 +231,7 @@ def _fit_arguments(code: Code, arguments: Arguments) -> Arguments:
 
 
 def _is_sequence(function: Any) -> bool:
-    return type(function) is Entry and isinstance(function.implementation, Each | Fold)
+    return type(function) is Entry and isinstance(function.implementation, Applying)
 
 
 def _begin(entry: Entry, meter: Meter, arguments: Arguments) -> SequenceFrame:
@@ -252,11 +252,10 @@ def _finish(frame: SequenceFrame, meter: Meter) -> Any:
 
 def _exhaust(frame: SequenceFrame, meter: Meter) -> Any:
     """Run a sequence whose function makes no frames of its own."""
-    function = frame.function
     arguments = frame.first()
     while arguments is not None:
         meter.spend(2)
-        arguments = frame.following(_apply(function, meter, arguments))
+        arguments = frame.following(_apply(frame.function, meter, arguments))
     return _finish(frame, meter)
 
 
@@ -266,7 +265,7 @@ def _apply(function: Any, meter: Meter, arguments: Arguments) -> Any:
         if not function.accepts(len(arguments)):
             raise Fault("arity", f"`{function.name}` takes {function.arity()} and is given {len(arguments)}")
         implementation = function.implementation
-        assert not isinstance(implementation, Each | Fold)
+        assert not isinstance(implementation, Applying)
         try:
             return implementation(meter, *arguments) if function.metered else implementation(*arguments)
         except _MISUSE as problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.rtfs.card import FORMS_BY_EXAMPLE, language_card
-from domain.rtfs.functions import ALIASES, FUNCTIONS, Each, Fold
+from domain.rtfs.functions import ALIASES, FUNCTIONS, Applying
 
 
 def cut(example: str) -> tuple[str, str]:
@@ -24,7 +24,7 @@ def test_every_function_is_documented_and_typed(entry):
     assert entry.doc.endswith((".", "?", "nil"))
     assert entry.name in entry.example
     assert entry.least >= 0
-    assert isinstance(entry.implementation, Each | Fold) or callable(entry.implementation)
+    assert isinstance(entry.implementation, Applying) or callable(entry.implementation)
 
 
 def test_aliases_name_functions_and_hide_none():
@@ -76,6 +76,18 @@ def test_aliases_name_functions_and_hide_none():
         ),
         ('(sort ["b" :a nil 2 1.5 true [1] "a"])', '[nil true 1.5 2 :a "a" "b" [1]]'),
         ("(sort-by :n [{:n 2 :i 0} {:n 1 :i 1} {:n 2 :i 2}])", "[{:i 1 :n 1} {:i 0 :n 2} {:i 2 :n 2}]"),
+        ("(sort (fn [a b] (< (:n a) (:n b))) [{:n 2 :i 0} {:n 1} {:n 2 :i 1}])", "[{:n 1} {:i 0 :n 2} {:i 1 :n 2}]"),
+        ("(sort - [3 1 2 5 4 1])", "[1 1 2 3 4 5]"),
+        ("(sort (fn [a b] (- b a)) (range 7))", "[6 5 4 3 2 1 0]"),
+        ("(sort (fn [a b] (> a b)) [])", "[]"),
+        (
+            "[(sort (fn [a b] nil) [2 1]) (sort (fn [a b] ##NaN) [2 1]) (sort (fn [a b] true) [1 2])]",
+            "[[2 1] [2 1] [2 1]]",
+        ),
+        ("(sort-by :n (fn [a b] (> a b)) [{:n 1} {:n 3} {:n 2}])", "[{:n 3} {:n 2} {:n 1}]"),
+        ("(sort-by (fn [x] (- x)) - [1 3 2])", "[3 2 1]"),
+        ("(sort-by (fn [x] x) >= [1 3 2])", "[3 2 1]"),
+        ("(sort-by :n < nil)", "[]"),
         ("(distinct [1 1.0 true [1] [1] {:a 1} {:a 1} nil nil])", "[1 1.0 true [1] {:a 1} nil]"),
         ("(reduce + [])", "nil"),
         ("(reduce + [5])", "5"),
@@ -122,7 +134,8 @@ def test_library(run, compiling, source, value):
         ('(< 1 (get (parse-json "[\\"a\\"]") 0))', "type-mismatch", ":int and :string cannot be compared"),
         ("(frequencies [true])", "type-mismatch", "a map key is a keyword, string or integer; found :bool true"),
         ("(sort [{:a 1}])", "type-mismatch", "sort-by"),
-        ("(sort (fn [a b] true) [1 2])", "invalid-argument", "sort-by"),
+        ("(sort (fn [a b] :less) [1 2])", "type-mismatch", "`sort` is given gave :keyword :less, not a boolean"),
+        ('(sort (fn [a b] (error :stop a)) ["x" "y"])', "stop", "y"),
         ('(parse-json "{")', "invalid-json", "line 1"),
         ("(range 0 5 0)", "invalid-argument", "never ends"),
         ("(sqrt -1)", "invalid-argument", "no square root"),
