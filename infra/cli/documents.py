@@ -13,6 +13,8 @@ from typing import Any
 import yaml
 
 from domain.kernel.errors import InvalidInput
+from domain.runs.task import TaskFile, TaskInvalid
+from infra.settings.yaml_error import told
 
 
 class DocumentInvalid(InvalidInput):
@@ -45,15 +47,23 @@ def yaml_of(text: str, name: str) -> Any:
     """Parsed YAML as JSON data: dates become their ISO text. Raises ``DocumentInvalid`` with line and column."""
     try:
         parsed = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
-        raise DocumentInvalid(f"{name}{where}: {error.problem or 'no YAML'}") from None
     except yaml.YAMLError as error:
-        raise DocumentInvalid(f"{name}: no YAML: {error}") from None
+        raise DocumentInvalid(f"{name}{told(error)}") from None
     except (RecursionError, ValueError) as error:
         raise DocumentInvalid(f"{name}: {error}") from None
     return _as_json(parsed, name, "")
+
+
+def task_of(text: str, name: str) -> dict[str, Any]:
+    """The task in a YAML text. Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field."""
+    document = yaml_of(text, name)
+    if document is None:
+        raise DocumentInvalid(f"{name}: it is empty; a task has at least a goal, as docs/tasks.md shows")
+    try:
+        TaskFile.read(document)
+    except TaskInvalid as error:
+        raise TaskInvalid("\n".join(f"{name}: {line}" for line in str(error).splitlines())) from None
+    return dict(document)
 
 
 def _as_json(value: Any, name: str, path: str) -> Any:

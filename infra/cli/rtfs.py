@@ -19,7 +19,7 @@ from domain.rtfs.types import Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
 from infra.bootstrap.write_side import tool_runner
-from infra.cli.documents import DocumentInvalid, text_of, yaml_of
+from infra.cli.documents import DocumentInvalid, task_of, text_of
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 from infra.cli.output import counted
@@ -121,7 +121,7 @@ def read_plan(file: str, settings: Settings) -> Plan:
     known = {**{name: each.capability for name, each in declared.items()}, **CONTROLLER_CAPABILITIES}
     if not file.endswith(TASK_FILES):
         return Plan(source=text, input=None, output=None, capabilities=known)
-    task = accept(TaskFile.read(yaml_of(text, file)), known, Limits())
+    task = accept(TaskFile.read(task_of(text, file)), known, Limits())
     if task.plan is None:
         raise TaskInvalid(
             f"{file}: the task brings no plan, so there is nothing to compile before a planner drafts one"

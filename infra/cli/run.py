@@ -13,10 +13,10 @@ from commands.handle import Answer, CommandEnvelope
 from commands.ports import Selection
 from domain.kernel.ids import Positions
 from domain.runs.state import Phase
-from domain.runs.task import TaskFile, TaskInvalid
+from domain.runs.task import TaskInvalid
 from infra.bootstrap.write_side import tool_runner
 from infra.cli.answers import document_of, report_answer, tell_refusal
-from infra.cli.documents import text_of, yaml_of
+from infra.cli.documents import task_of, text_of
 from infra.cli.errors import tell_error
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
@@ -60,9 +60,7 @@ def submit(cli: Invocation, task: str) -> int:
 
 def read_task(file: str) -> dict[str, Any]:
     """The task in a file. Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field."""
-    document = yaml_of(text_of(file), file)
-    TaskFile.read(document)
-    return dict(document)
+    return task_of(text_of(file), file)
 
 
 async def _submit(cli: Invocation, task: dict[str, Any]) -> int:

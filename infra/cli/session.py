@@ -178,8 +178,18 @@ def _runs(settings: Settings, service: str) -> bool:
     return state is not None and service in state.components
 
 
+def _what_starts(settings: Settings, *, services: bool) -> str:
+    """What is not configured elsewhere, in words."""
+    parts = [
+        *(["broker"] if settings.nats.url is None else []),
+        *(["database"] if settings.database.url is None else []),
+        *(["services"] if services else []),
+    ]
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if parts[1:] else parts)
+
+
 async def _start(cli: Invocation, settings: Settings, stack: AsyncExitStack, *, services: bool) -> Endpoints:
-    what = "broker, database and services" if services else "broker and database"
+    what = _what_starts(settings, services=services)
     note = f"starting {what} for this command (data in {settings.data}; `precedent up --detach` keeps them running)"
     DataDirectory.prepare(settings.data)
     lock = stack.enter_context(opened(settings.data))  # let go only after the servers have been stopped

@@ -44,16 +44,24 @@ def approve(cli: Invocation, run: str, key: str, refuse: str | None, note: str) 
 @click.option(
     "--outcome", required=True, type=click.Choice(["happened", "repeat", "failed"]), help="What became of it."
 )
-@click.option("--result", metavar="JSON", help="What it gave, with `happened`: plain JSON of the tool's result type.")
+@click.option(
+    "--result", metavar="JSON", help="What it gave, required with `happened`: plain JSON of the tool's result type."
+)
 @click.option("--note", default="", help="How you know; kept in the decision ledger.")
 @invoked
 def resolve(cli: Invocation, run: str, key: str, outcome: str, result: str | None, note: str) -> int:
     """Say what became of the effect KEY of RUN, whose worker vanished between request and outcome.
 
-    `repeat` does it again; `failed` tells the program that it did not happen.
+    `happened` goes on with the result that you give; `repeat` does it again; `failed` tells the program that it did
+    not happen.
     """
     if result is not None and outcome != "happened":
         raise click.UsageError(f"--result goes with --outcome happened, not with {outcome}")
+    if result is None and outcome == "happened":
+        raise click.UsageError(
+            "--outcome happened needs what the tool gave, as in --result '{\"id\": 7}', or --result null for nothing; "
+            "`precedent show RUN` names the tool, `precedent tools show TOOL` the type of its result"
+        )
     given = None if result is None else json_of(result, "--result")
     data = {"run": run, "effect": key, "outcome": outcome, "result": given, "note": note}
     return complete(_tell(cli, "ResolveOutcome", data, f"effect {key} of run {run}: {outcome}"))

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from infra.settings.model import ConfigurationError, HttpModel, Settings
+from infra.settings.yaml_error import told
 
 DEFAULT_FILE = "precedent.yaml"
 PREFIX = "PRECEDENT_"
@@ -89,8 +90,12 @@ def _file_to_read(config: Path | None) -> Path | None:
 def _read(file: Path) -> dict[str, Any]:
     try:
         read = yaml.safe_load(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{file}: this is not YAML: {error}") from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{file}{told(error)}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: this is not UTF-8 text (byte {error.start})") from None
+    except (RecursionError, ValueError) as error:
+        raise ConfigurationError(f"{file}: {error}") from None
     except OSError as error:
         raise ConfigurationError(f"{file}: cannot be read: {error.strerror}") from None
     if read is None:

@@ -166,7 +166,22 @@ REFUSED = {
     ),
     "a model's bad name": ("models: {'a b': 'recorded:x'}", "expected a name of at most 64 lower-case letters"),
     "a list as file": ("- durability", "a mapping of keys to values is expected"),
-    "no YAML": ("a: [", "this is not YAML"),
+    "no YAML": ("a: [", ", line 1, column 5: expected a value, but found the end of the file"),
+    "a tab": ("nats:\n\turl: x", ", line 2, column 1: a tab; indent with spaces"),
+    "a colon in a text": ("data: a: b", ", line 1, column 8: no `key: value` can stand here"),
+    "a quote left open": (
+        "data: 'x",
+        ", line 1, column 9: the file ends too early, in the quote that begins at line 1",
+    ),
+    "a brace left open": (
+        "nats: {url: x\ntools: [a]",
+        ", line 2, column 6: expected ',' or '}', but got ':', in the { that begins at line 1, column 7",
+    ),
+    "a key in a list": ("- a\nb: 1", ", line 2, column 1: check the indentation"),
+    "a character of control": ("data: \x01", ": the character '\\x01' at position 6 cannot stand in YAML"),
+    "two documents": ("data: a\n--- data: b", ", line 2, column"),
+    "no number": ("workers: !!int x", "invalid literal"),
+    "nested too deeply": ("[" * 10_000, "recursion"),
 }
 
 
@@ -179,6 +194,23 @@ def test_refused_in_the_file(case: str):
     assert words in str(refusal.value)
     if case != "replicated on one server":
         assert str(refusal.value).startswith(str(file.absolute()))
+
+
+def test_what_is_no_yaml_is_told_in_one_line():
+    for text, words in REFUSED.values():
+        if not words.startswith(", line"):
+            continue
+        write(text)
+        with pytest.raises(ConfigurationError) as refusal:
+            load()
+        assert "\n" not in str(refusal.value)
+        assert "<" not in str(refusal.value), "the parser's own words"
+
+
+def test_a_file_that_is_no_text_is_refused():
+    Path("precedent.yaml").write_bytes(b"data: \xff")
+    with pytest.raises(ConfigurationError, match=r"precedent.yaml: this is not UTF-8 text \(byte 6\)"):
+        load()
 
 
 def test_every_wrong_value_is_named_at_once():

@@ -10,6 +10,8 @@ import pytest
 
 from domain.kernel.ids import TOKEN
 from infra.cli import exits
+from infra.stack.endpoints import credential_file, endpoints_of
+from tests.conftest import settings_for, temporary_data_directory
 from tests.infra.cli.conftest import Called, Cli, until_status
 
 
@@ -128,6 +130,18 @@ def test_a_database_that_does_not_answer(cli: Cli, tmp_path: Path):
     called = cli("runs", "--config", _only_database(tmp_path, "postgresql://127.0.0.1:1/none"), "--json")
     assert called.code == exits.UNREACHABLE
     assert called.document["error"]["code"] == "database.unreachable"
+
+
+def test_only_what_is_not_configured_elsewhere_is_started(cli: Cli, deployment: Path, monkeypatch: pytest.MonkeyPatch):
+    endpoints = endpoints_of(settings_for(deployment, "flush"))
+    assert endpoints is not None
+    monkeypatch.setenv("PRECEDENT_NATS__URL", endpoints.nats_url)
+    monkeypatch.setenv("PRECEDENT_NATS__CREDENTIALS", str(credential_file(deployment)))
+    with temporary_data_directory() as data:
+        monkeypatch.setenv("PRECEDENT_DATA", str(data))
+        called = cli("events", "--from", "999999999")
+    assert called.code == exits.DONE, called.err
+    assert called.err.startswith("starting database for this command")
 
 
 def _only_database(folder: Path, url: str) -> Path:

@@ -16,9 +16,12 @@ from tests.infra.cli.conftest import Cli
     [
         ("goal: [unclosed\nplan: 1", "task.yaml, line 2, column 5:"),
         ("goal: one\ngoal: {a: b}: c", "task.yaml, line 2, column"),
-        ("- not\n- a map", "a task is a map of fields"),
-        ("plan: 1", "goal: it is missing"),
-        ("goal: x\ngaol: y", "gaol: no such field; did you mean goal? allowed here: goal, inputs"),
+        ("", "task.yaml: it is empty; a task has at least a goal"),
+        ("# only a comment", "task.yaml: it is empty"),
+        ("- not\n- a map", "task.yaml: a task is a map of fields"),
+        ("3", "task.yaml: a task is a map of fields"),
+        ("plan: 1", "task.yaml: goal: it is missing"),
+        ("goal: x\ngaol: y", "task.yaml: gaol: no such field; did you mean goal? allowed here: goal, inputs"),
         ("goal: x\nlimits: {seconds: -1}", "limits.seconds: Input should be greater than 0 (found '-1')"),
         ("goal: x\ninputs: {rate: .nan}", "task.yaml: inputs.rate: nan cannot travel as JSON"),
         ("goal: x\ninputs: {data: !!binary aGVsbG8=}", "task.yaml: inputs.data: bytes is no JSON"),
@@ -32,6 +35,12 @@ def test_a_wrong_task_file(offline: Cli, tmp_path: Path, text: str, said: str):
     assert called.code == exits.INVALID
     assert said in called.err
     assert not (tmp_path / "data").exists(), "nothing was started"
+
+
+def test_a_task_to_check_is_refused_with_its_file_too(offline: Cli, tmp_path: Path):
+    (tmp_path / "task.yaml").write_text("[]", "utf-8")
+    called = offline("rtfs", "check", tmp_path / "task.yaml")
+    assert (called.code, f"{tmp_path}/task.yaml: a task is a map" in called.err) == (exits.INVALID, True)
 
 
 def test_a_task_file_that_is_no_text(offline: Cli, tmp_path: Path):
@@ -92,6 +101,7 @@ def test_a_configuration_that_is_not_there(offline: Cli):
         (("approve", "r", "0", "--refuse", "no", "--note", "yes"), "--note goes with an approval"),
         (("resolve", "r", "0", "--outcome", "failed", "--result", "1"), "--result goes with --outcome happened"),
         (("resolve", "r", "0", "--outcome", "happened", "--result", "{"), "--result, line 1, column 2"),
+        (("resolve", "r", "0", "--outcome", "happened"), "--outcome happened needs what the tool gave, as in --result"),
         (("resolve", "r", "0", "--outcome", "maybe"), "'maybe' is not one of 'happened', 'repeat', 'failed'"),
         (("replay", "r", "--at", "3"), "--at goes with --mode view"),
         (("events", "--run", "r", "--category", "program"), "leave out --category program"),
