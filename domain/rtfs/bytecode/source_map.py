@@ -1,12 +1,25 @@
-"""Where instructions come from: kept apart from the module, since it says nothing of its meaning."""
+"""Where instructions come from and what registers are called: apart from the module, whose meaning it is no part of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from domain.rtfs.bytecode.module import ModuleInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class LocalName:
+    """What the source calls a register, over a stretch of instructions."""
+
+    name: str
+    register: int
+    start: int
+    """Site of the first instruction at which the register holds the value of this name."""
+    end: int
+    """Site after the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +30,10 @@ class SourceMap:
     """Line and column, both counted from 1."""
     steps: tuple[str | None, ...]
     """The innermost `step` around it."""
+    functions: tuple[str, ...] = ()
+    """Names by number of the function, empty for those without one; none in maps that know of no names."""
+    locals: tuple[LocalName, ...] = ()
+    """Names of registers, function by function; the inner one of two equal names comes later."""
 
     def position(self, site: int) -> tuple[int, int] | None:
         """Give line and column of a site; none when the map does not reach it."""
@@ -26,16 +43,48 @@ class SourceMap:
         """Give the name of the step that a site belongs to."""
         return self.steps[site] if 0 <= site < len(self.steps) else None
 
+    def function(self, number: int) -> str:
+        """Give the name of a function; empty when it has none, or the map does not know it."""
+        return self.functions[number] if 0 <= number < len(self.functions) else ""
+
+    def names_at(self, site: int) -> dict[str, int]:
+        """Give the names that can be seen at a site, outer ones first, each with its register."""
+        seen: dict[str, int] = {}
+        for each in self.locals:
+            if each.start <= site < each.end:
+                seen.pop(each.name, None)
+                seen[each.name] = each.register
+        return seen
+
     def encode(self) -> bytes:
         """Give the map as JSON text."""
-        return orjson.dumps({"positions": self.positions, "steps": self.steps})
+        tables = {
+            "positions": self.positions,
+            "steps": self.steps,
+            "functions": self.functions,
+            "locals": [(each.name, each.register, each.start, each.end) for each in self.locals],
+        }
+        return orjson.dumps(tables)
 
     @classmethod
     def decode(cls, data: bytes) -> SourceMap:
-        """Read what ``encode`` gave. Raises ``ModuleInvalid``."""
+        """Read what ``encode`` gave, now or before it knew of names; tables that are not known are left out.
+
+        Raises ``ModuleInvalid``.
+        """
         try:
-            tree = orjson.loads(data)
-            positions = tuple((int(line), int(column)) for line, column in tree["positions"])
-            return cls(positions, tuple(step if step is None else str(step) for step in tree["steps"]))
-        except (ValueError, KeyError, TypeError) as problem:
+            return _read(orjson.loads(data))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as problem:
             raise ModuleInvalid(f"the source map cannot be read: {problem}") from problem
+
+
+def _read(tree: Any) -> SourceMap:
+    return SourceMap(
+        positions=tuple((int(line), int(column)) for line, column in tree["positions"]),
+        steps=tuple(step if step is None else str(step) for step in tree["steps"]),
+        functions=tuple(map(str, tree.get("functions", ()))),
+        locals=tuple(
+            LocalName(str(name), int(register), int(start), int(end))
+            for name, register, start, end in tree.get("locals", ())
+        ),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.kernel.values import Value, canonical
 from domain.rtfs.bytecode.module import LANGUAGE, Constant, EffectSignature, FunctionCode, ModuleParts
 from domain.rtfs.bytecode.operations import OPERANDS, Op
-from domain.rtfs.bytecode.source_map import SourceMap
+from domain.rtfs.bytecode.source_map import LocalName, SourceMap
 from domain.rtfs.compiler.generation import Generator
 from domain.rtfs.compiler.scope import Definition
 from domain.rtfs.source import Source
@@ -55,10 +55,12 @@ class Assembly:
         functions: list[FunctionCode] = []
         positions: list[tuple[int, int]] = []
         steps: list[str | None] = []
+        names: list[LocalName] = []
         # The list grows while functions refer to further ones.
         for definition, step in self.definitions:
             generator = Generator(self, definition, self.source, step)
             functions.append(generator.code())
+            names.extend(generator.naming.locals(len(positions), generator.place))
             for span, within in generator.places:
                 positions.append(self.source.position(span.start))
                 steps.append(within)
@@ -78,7 +80,9 @@ class Assembly:
             constants=tuple(value for _, value in self.pool.values()),
             functions=tuple(renumbered.function(code) for code in functions),
         )
-        return parts, SourceMap(tuple(positions), tuple(steps))
+        return parts, SourceMap(
+            tuple(positions), tuple(steps), tuple(definition.name for definition, _ in self.definitions), tuple(names)
+        )
 
 
 class _Renumbering:

@@ -35,6 +35,7 @@ from domain.rtfs.compiler.expressions import (
     Try,
 )
 from domain.rtfs.compiler.expressions import Sequence as SequenceExpression
+from domain.rtfs.compiler.naming import Naming
 from domain.rtfs.compiler.scope import Definition, Variable
 from domain.rtfs.source import CompileError, Source, Span
 
@@ -65,12 +66,13 @@ class Generator:
         self.handlers: list[Handler] = []
         self.constants: dict[ConstantPlace, int] = {}
         self.registers: dict[Variable, int] = {}
+        self.naming = Naming()
         variables = [*definition.parameters, *([definition.rest] if definition.rest else [])]
         for register, variable in enumerate(variables):
-            self.registers[variable] = register
+            self.name(variable, register)
         captures = len(definition.captured) if definition.group is not None else 0
         for place, variable in definition.inner.items():
-            self.registers[variable] = len(variables) + place
+            self.name(variable, len(variables) + place)
         self.captures = captures
         self.base = self.next = self.most = len(variables) + captures
         self.loops: list[tuple[list[int], int]] = [(list(range(len(variables))), 0)]
@@ -80,6 +82,7 @@ class Generator:
         body = self.definition.body
         assert body is not None
         self.emit(body, RETURN, tail=True)
+        self.naming.forget(0, len(self.instructions))
         count = len(self.constants)
         if self.most + count > MAX_REGISTERS:
             message = f"this function needs {self.most + count} registers; {MAX_REGISTERS} are there"
@@ -131,6 +134,11 @@ class Generator:
         for jump in jumps:
             self.instructions[jump][-1] = len(self.instructions)
 
+    def name(self, variable: Variable, register: int) -> None:
+        """Let a variable be in a register from here on."""
+        self.registers[variable] = register
+        self.naming.add(variable, register, len(self.instructions))
+
     def fresh(self) -> int:
         """Take a register."""
         register = self.next
@@ -163,9 +171,10 @@ class Generator:
 
         ``tail``: nothing of the innermost loop comes after, so that `recur` may go on from here.
         """
-        mark = self.next
+        mark, seen = self.next, len(self.naming)
         self._EMITTERS[type(expression)](self, expression, target, tail)
         self.next = mark
+        self.naming.forget(seen, len(self.instructions))
 
     def give(self, span: Span, target: Target, operation: Op, *operands: int) -> None:
         """Add an instruction whose first operand is where its value goes."""
@@ -249,7 +258,7 @@ class Generator:
         ends: list[int] = []
         bodies = len(expression.clauses) + (expression.otherwise is not None)
         for number, clause in enumerate(expression.clauses):
-            mark = self.next
+            mark, seen = self.next, len(self.naming)
             fails: list[int] = []
             for step in clause.steps:
                 if isinstance(step, Test):
@@ -260,6 +269,7 @@ class Generator:
             if target is not RETURN and number < bodies - 1:
                 ends.append(self.put(clause.body.span, Op.JUMP, 0))
             self.next = mark
+            self.naming.forget(seen, len(self.instructions))
             self.here(fails)
         if expression.otherwise is not None:
             self.emit(expression.otherwise, target, tail=tail)
@@ -268,11 +278,11 @@ class Generator:
     def bind(self, step: Bind) -> None:
         """Keep a value under a variable; what already has a register needs none."""
         if isinstance(step.value, _SIMPLE):
-            self.registers[step.variable] = self.value(step.value)
+            self.name(step.variable, self.value(step.value))
             return
         register = self.fresh()
-        self.registers[step.variable] = register
         self.emit(step.value, register, tail=False)
+        self.name(step.variable, register)
 
     def test(self, condition: Expression, fails: list[int]) -> None:
         """Jump away unless the condition is true."""
@@ -304,7 +314,7 @@ class Generator:
         for variable, first in zip(expression.variables, expression.first, strict=True):
             register = self.fresh()
             self.emit(first, register, tail=False)
-            self.registers[variable] = register
+            self.name(variable, register)
             registers.append(register)
         self.loops.append((registers, len(self.instructions)))
         self.emit(expression.body, target, tail=True)
@@ -343,7 +353,7 @@ class Generator:
             jumps.append(self.put(expression.span, Op.JUMP, 0))
         if end > start:
             self.handlers.append(Handler(start, end, len(self.instructions), error))
-        self.registers[expression.variable] = error
+        self.name(expression.variable, error)
         self.emit(expression.handler, target, tail=tail)
         self.here(jumps)
 
