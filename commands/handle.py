@@ -207,7 +207,7 @@ def _draft(
         correlation=stream.id,
         causation=envelope.id,
         actor=f"user:{principal}",
-        data=event.model_dump(mode="json"),
+        data=event.as_json(),
         traceparent=envelope.traceparent,
     )
 

@@ -90,8 +90,7 @@ class RunLog:
         overtaken = False
         while self._staged:
             events, self._staged = self._staged, []
-            now = format_time(self._services.clock.now())
-            drafts = [self._draft(event, self._head.version + 1 + index, now) for index, event in enumerate(events)]
+            drafts = self._drafts(events, format_time(self._services.clock.now()))
             try:
                 stored = await self._services.store.append(self.stream, drafts, self._head)
             except VersionConflict:
@@ -110,25 +109,29 @@ class RunLog:
             for recorded, draft in zip(stored, drafts, strict=True)
         ):
             self.run = self.preview  # the log holds just what was previewed
-            self._last_id = stored[-1].id
+            self._last_id = drafts[-1].id
         else:
             for recorded in stored:
                 self._evolve(recorded)
             self.preview = self.run
         self._head = Head(stored[-1].version, stored[-1].position.sequence)
 
-    def _draft(self, event: RunEvent, version: int, now: str) -> Draft:
-        return Draft(
-            # Author and moment are in the name: two that decide at once must not take each other's event for theirs,
-            # nor one that decides anew its own earlier one, given up as unreachable, that arrives after all.
-            id=event_id(f"{self.stream}@{self.author}@{now}", version),
-            type=event.TYPE,
-            time=now,
-            correlation=self.stream.id,
-            causation=self._last_id,
-            actor=f"agent:{event.ROLE}",
-            data=event.model_dump(mode="json"),
-        )
+    def _drafts(self, events: Sequence[RunEvent], now: str) -> list[Draft]:
+        # Author and moment are in the name: two that decide at once must not take each other's event for theirs,
+        # nor one that decides anew its own earlier one, given up as unreachable, that arrives after all.
+        cause = f"{self.stream}@{self.author}@{now}"
+        return [
+            Draft(
+                id=event_id(cause, version),
+                type=event.TYPE,
+                time=now,
+                correlation=self.stream.id,
+                causation=self._last_id,
+                actor=f"agent:{event.ROLE}",
+                data=event.as_json(),
+            )
+            for version, event in enumerate(events, start=self._head.version + 1)
+        ]
 
     def _evolve(self, recorded: Recorded) -> None:
         event = CATALOG.decode(recorded)

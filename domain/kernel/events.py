@@ -6,19 +6,22 @@ its causes) and ``Recorded`` (what the log holds: bytes at a position). The stor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, ClassVar, Final, Self
+from functools import cache, cached_property, partial
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Final, Literal, Self, Union, get_args, get_origin
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from domain.kernel.errors import StoredDataInvalid, UnknownEventType
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.upcasts import UPCASTS, Upcasts
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
+
+_JSON_ALREADY: Final = frozenset({str, int, float, bool, NoneType, Any})
 
 
 class DomainEvent(BaseModel):
@@ -31,6 +34,36 @@ class DomainEvent(BaseModel):
     def short_name(cls) -> str:
         """Name in subjects: the type without prefix and version."""
         return cls.TYPE.split(".")[-2]
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON, as the log holds them. Fields of type ``Any`` must hold JSON already."""
+        return _json_of(self)
+
+
+def _json_of(model: BaseModel) -> dict[str, Any]:
+    """As ``model_dump(mode="json")`` gives it, in a fraction of the time: most fields are JSON as they are."""
+    held = model.__dict__
+    return {name: convert(held[name]) if convert else held[name] for name, convert in _conversions(type(model))}
+
+
+@cache
+def _conversions(kind: type[BaseModel]) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    return tuple([(name, _conversion(field.annotation)) for name, field in kind.model_fields.items()])
+
+
+def _conversion(annotation: Any) -> Callable[[Any], Any] | None:
+    """What makes JSON of a field of this type; None where it is JSON already."""
+    parts = get_args(annotation)
+    if annotation in _JSON_ALREADY or get_origin(annotation) is Literal:
+        return None
+    if get_origin(annotation) in {Union, UnionType} and all(_conversion(part) is None for part in parts):
+        return None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _json_of
+    if get_origin(annotation) is tuple and parts[1:] == (...,):
+        each = _conversion(parts[0])
+        return list if each is None else lambda items: [each(item) for item in items]
+    return partial(TypeAdapter(annotation).dump_python, mode="json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +87,7 @@ class Draft:
     def body(self, stream: StreamId, version: int) -> bytes:
         """Bytes of the CloudEvent as version ``version`` of ``stream``; made once for the place last asked for."""
         made: tuple[StreamId, int, bytes] | None = self.__dict__.get("_made")
-        if made is None or made[0] != stream or made[1] != version:
+        if made is None or made[1] != version or (made[0] is not stream and made[0] != stream):
             made = stream, version, self._body(stream, version)
             self.__dict__["_made"] = made  # past the frozen fields: it is no part of the value
         return made[2]

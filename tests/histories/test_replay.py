@@ -124,3 +124,10 @@ def test_what_this_release_does_not_know_is_refused_not_skipped() -> None:
 def test_fields_of_a_later_release_are_let_be() -> None:
     bodies = [line.replace(b'"data":{', b'"data":{"later":[1,2],') for line in lines("completed")]
     assert verify(history(bodies)) == verify(history(lines("completed")))
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_is_read_would_be_written_alike(name: str) -> None:
+    bodies = lines(name)
+    for body, event in zip(bodies, history(bodies), strict=True):
+        assert orjson.dumps(event.as_json()) == orjson.dumps(orjson.loads(body)["data"])

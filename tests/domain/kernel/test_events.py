@@ -1,9 +1,11 @@
-from typing import Any, ClassVar
+from datetime import datetime
+from typing import Any, ClassVar, Literal
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from domain.kernel.errors import PrecedentError, StoredDataInvalid, UnknownEventType
 from domain.kernel.events import DomainEvent, Draft, EventCatalog, Recorded, address
@@ -166,3 +168,47 @@ def test_every_error_has_a_code_of_its_own_and_tells_the_caller_what_to_do() -> 
     assert all(error.__doc__ for error in errors)
     codes = [error.code for error in errors if "code" in vars(error)]
     assert len(codes) == len(set(codes))
+
+
+class Part(BaseModel):
+    words: tuple[str, ...] = ()
+    moment: datetime | None = None
+
+
+class Told(DomainEvent):
+    TYPE: ClassVar[str] = "precedent.test.Told.v1"
+    flag: bool
+    number: float
+    note: str | None
+    choice: Literal["a", "b"]
+    anything: Any
+    part: Part
+    parts: tuple[Part, ...]
+    pair: tuple[int, str]
+    optional: Part | None
+    names: frozenset[str]
+    by_name: dict[str, Part]
+    seven: Literal[7] = 7
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(),
+    lambda items: st.lists(items, max_size=3) | st.dictionaries(st.text(), items, max_size=3),
+    max_leaves=8,
+)
+PARTS = st.builds(Part, words=st.lists(st.text()).map(tuple), moment=st.none() | st.datetimes())
+
+
+@given(
+    st.builds(
+        Told,
+        pair=st.tuples(st.integers(-(2**53), 2**53), st.text()),
+        anything=JSON,
+        part=PARTS,
+        parts=st.lists(PARTS, max_size=2).map(tuple),
+        optional=st.none() | PARTS,
+        by_name=st.dictionaries(st.text(), PARTS, max_size=2),
+    )
+)
+def test_fields_as_json_are_what_pydantic_makes_of_them(event: Told) -> None:
+    assert orjson.dumps(event.as_json()) == orjson.dumps(event.model_dump(mode="json"))
