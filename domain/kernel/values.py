@@ -14,7 +14,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, TypeAlias
 from uuid import UUID
@@ -103,15 +103,15 @@ def encode(value: Value) -> Json:
 def _encode(value: Any, depth: int) -> Json:
     kind = type(value)
     if kind is str:
-        return _encode_text(value)
+        return value if value.isascii() else _encode_text(value)
     if value is None or kind is bool:
         return value  # type: ignore[no-any-return]
+    if kind is float:
+        return {"$float": repr(value)} if value.is_integer() or not math.isfinite(value) else value
     if kind is int:
         return value if -EXACT_INTEGER <= value <= EXACT_INTEGER else {"$int": _encode_big(value)}
     if kind is Keyword:
         return {"$kw": _encode_text(value.name)}
-    if kind is float:
-        return _encode_float(value)
     if kind is datetime:
         return {"$time": _encode_time(value)}
     if kind is UUID:
@@ -135,14 +135,6 @@ def _encode_big(value: int) -> str:
     return str(value)
 
 
-def _encode_float(value: float) -> Json:
-    if math.isnan(value):
-        return {"$float": "nan"}
-    if math.isinf(value) or value.is_integer():
-        return {"$float": repr(value)}
-    return value
-
-
 def _encode_time(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueNotEncodable(f"time {value.isoformat()} has no zone; attach one (UTC is kept)")
@@ -153,10 +145,16 @@ def _encode_time(value: datetime) -> str:
 
 
 def _encode_map(value: dict[Any, Any], depth: int) -> Json:
-    if all(type(key) is str for key in value):
-        return {
-            _encode_text("$" + key if key.startswith("$") else key): _encode(item, depth) for key, item in value.items()
-        }
+    encoded: dict[str, Json] = {}
+    for key, item in value.items():
+        if type(key) is not str:
+            return _encode_pairs(value, depth)
+        name = "$" + key if key.startswith("$") else key
+        encoded[name if name.isascii() else _encode_text(name)] = _encode(item, depth)
+    return encoded
+
+
+def _encode_pairs(value: dict[Any, Any], depth: int) -> Json:
     for key in value:
         if type(key) not in (str, int, Keyword):
             raise ValueNotEncodable(f"map key {_short(key)} is no keyword, string or integer")
@@ -181,7 +179,7 @@ def decode(tree: Json) -> Value:
 def _decode(tree: Any, depth: int) -> Value:
     kind = type(tree)
     if kind is str:
-        return _decode_text(tree)
+        return tree if tree.isascii() else _decode_text(tree)
     if tree is None or kind is bool:
         return tree  # type: ignore[no-any-return]
     if kind is int:
@@ -204,7 +202,10 @@ def _decode(tree: Any, depth: int) -> Value:
         raise ValueNotDecodable(f"stored value is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
         return [_decode(item, depth + 1) for item in tree]
-    return {_unescape(key): _decode(item, depth + 1) for key, item in tree.items()}
+    return {
+        key if key.isascii() and not key.startswith("$") else _unescape(key): _decode(item, depth + 1)
+        for key, item in tree.items()
+    }
 
 
 def _decode_text(text: str) -> str:
@@ -319,19 +320,24 @@ def canonical_json(tree: Json) -> bytes:
     """RFC 8785 bytes of a JSON tree."""
     # orjson differs from RFC 8785 only in the spelling of floats that are whole or far from 1, and in the order of
     # keys beyond the BMP.
-    if _has_unusual_float(tree):
+    if _have_unusual_float((tree,)):
         return rfc8785.dumps(tree)
     text = orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
     return text if text.isascii() or not _SURROGATES_ON.search(text.decode()) else rfc8785.dumps(tree)
 
 
-def _has_unusual_float(tree: Any) -> bool:
-    kind = type(tree)
-    if kind is dict:
-        return any(_has_unusual_float(item) for item in tree.values())
-    if kind is list or kind is tuple:
-        return any(_has_unusual_float(item) for item in tree)
-    return kind is float and (tree.is_integer() or not PLAIN_FLOATS[0] <= abs(tree) < PLAIN_FLOATS[1])
+def _have_unusual_float(items: Iterable[Any]) -> bool:
+    for item in items:
+        kind = type(item)
+        if kind is float:
+            if item.is_integer() or not PLAIN_FLOATS[0] <= abs(item) < PLAIN_FLOATS[1]:
+                return True
+        elif kind is dict:
+            if _have_unusual_float(item.values()):
+                return True
+        elif (kind is list or kind is tuple) and _have_unusual_float(item):
+            return True
+    return False
 
 
 def canonical(value: Value) -> bytes:
