@@ -113,7 +113,7 @@ class Draft:
     rejected: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """State of one run."""
 
@@ -162,8 +162,15 @@ def evolve(run: Run, event: RunEvent) -> Run:
     return run if fold is None else fold(run, event)
 
 
+def _changed(run: Run, **changes: Any) -> Run:
+    # As `dataclasses.replace`, which looks at every field: every event makes a new state.
+    new = object.__new__(Run)
+    new.__dict__.update(run.__dict__, **changes)
+    return new
+
+
 def _settled(run: Run, key: str, entry: Entry, **changes: Any) -> Run:
-    return replace(run, journal={**run.journal, key: entry}, **changes)
+    return _changed(run, journal={**run.journal, key: entry}, **changes)
 
 
 def _tool_call_completed(run: Run, event: ToolCallCompleted) -> Run:
@@ -190,7 +197,7 @@ def _called(run: Run, key: str) -> Spent:
     before = run.journal.get(key)
     if before is not None and before.settlement is not Settlement.APPROVED:
         return run.spent  # it was counted when it was requested
-    return replace(run.spent, tool_calls=run.spent.tool_calls + 1)
+    return Spent(run.spent.tool_calls + 1, run.spent.tokens, run.spent.usd)
 
 
 def _tool_call_denied(run: Run, event: ToolCallDenied) -> Run:
@@ -234,14 +241,14 @@ def _approval_refused(run: Run, event: ApprovalRefused) -> Run:
 
 def _halted(run: Run, effect: str, remaining: float) -> Run:
     left = remaining if run.remaining is None else run.remaining
-    return replace(run, waiting=run.waiting | {effect}, deadline=None, remaining=left)
+    return _changed(run, waiting=run.waiting | {effect}, deadline=None, remaining=left)
 
 
 def _continued(run: Run, effect: str, deadline: str) -> Run:
     waiting = run.waiting - {effect}
     if waiting or run.paused:
-        return replace(run, waiting=waiting)
-    return replace(run, waiting=waiting, deadline=deadline, remaining=None)
+        return _changed(run, waiting=waiting)
+    return _changed(run, waiting=waiting, deadline=deadline, remaining=None)
 
 
 def _timer_started(run: Run, event: TimerStarted) -> Run:
@@ -255,7 +262,7 @@ def _timer_fired(run: Run, event: TimerFired) -> Run:
 
 def _plan_rejected(run: Run, event: PlanRejected) -> Run:
     drafts = (*run.drafts[:-1], replace(run.drafts[-1], rejected=event.message)) if run.drafts else ()
-    return replace(run, phase=Phase.ROUTED, drafts=drafts)
+    return _changed(run, phase=Phase.ROUTED, drafts=drafts)
 
 
 def _model_call_answered(run: Run, event: ModelCallAnswered) -> Run:
@@ -264,42 +271,42 @@ def _model_call_answered(run: Run, event: ModelCallAnswered) -> Run:
         tokens=run.spent.tokens + event.prompt_tokens + event.completion_tokens,
         usd=run.spent.usd + event.usd,
     )
-    return replace(run, answers={**run.answers, event.effect: event}, spent=spent)
+    return _changed(run, answers={**run.answers, event.effect: event}, spent=spent)
 
 
 def _resumed(run: Run, event: RunResumed) -> Run:
     if run.waiting:
-        return replace(run, paused=False)
-    return replace(run, paused=False, deadline=event.deadline, remaining=None)
+        return _changed(run, paused=False)
+    return _changed(run, paused=False, deadline=event.deadline, remaining=None)
 
 
 _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
-    RunSubmitted: lambda run, e: replace(run, phase=Phase.SUBMITTED, task=e.task, deadline=e.deadline),
-    RunClaimed: lambda run, e: replace(run, claim=Claim(e.worker, e.epoch, e.deadline)),
-    RunRouted: lambda run, e: replace(run, phase=Phase.ROUTED, route=e.route),
-    PlanDrafted: lambda run, e: replace(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
+    RunSubmitted: lambda run, e: _changed(run, phase=Phase.SUBMITTED, task=e.task, deadline=e.deadline),
+    RunClaimed: lambda run, e: _changed(run, claim=Claim(e.worker, e.epoch, e.deadline)),
+    RunRouted: lambda run, e: _changed(run, phase=Phase.ROUTED, route=e.route),
+    PlanDrafted: lambda run, e: _changed(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
     PlanRejected: _plan_rejected,
-    ProgramCompiled: lambda run, e: replace(run, phase=Phase.EXECUTING, program=e),
+    ProgramCompiled: lambda run, e: _changed(run, phase=Phase.EXECUTING, program=e),
     ToolCallRequested: _tool_call_requested,
     ToolCallCompleted: _tool_call_completed,
     ToolCallFailed: _tool_call_failed,
     ToolCallDenied: _tool_call_denied,
     ToolCallOutcomeUnknown: _outcome_unknown,
     OutcomeResolved: _outcome_resolved,
-    ModelCallRequested: lambda run, e: replace(run, asked={**run.asked, e.effect: e.request_digest}),
+    ModelCallRequested: lambda run, e: _changed(run, asked={**run.asked, e.effect: e.request_digest}),
     ModelCallAnswered: _model_call_answered,
-    ModelCallFailed: lambda run, e: replace(run, refusals={**run.refusals, e.effect: e.error}),
+    ModelCallFailed: lambda run, e: _changed(run, refusals={**run.refusals, e.effect: e.error}),
     ApprovalRequested: _approval_requested,
     ApprovalGranted: _approval_granted,
     ApprovalRefused: _approval_refused,
     TimerStarted: _timer_started,
     TimerFired: _timer_fired,
-    VerdictReached: lambda run, e: replace(run, phase=Phase.JUDGED, verdict=e),
-    RunPaused: lambda run, e: replace(
+    VerdictReached: lambda run, e: _changed(run, phase=Phase.JUDGED, verdict=e),
+    RunPaused: lambda run, e: _changed(
         run, paused=True, deadline=None, remaining=e.remaining if run.remaining is None else run.remaining
     ),
     RunResumed: _resumed,
-    RunCompleted: lambda run, e: replace(run, phase=Phase.COMPLETED, output=e.output),
-    RunFailed: lambda run, e: replace(run, phase=Phase.FAILED, error=e),
-    RunCancelled: lambda run, e: replace(run, phase=Phase.CANCELLED),  # noqa: ARG005  # one shape for all folds
+    RunCompleted: lambda run, e: _changed(run, phase=Phase.COMPLETED, output=e.output),
+    RunFailed: lambda run, e: _changed(run, phase=Phase.FAILED, error=e),
+    RunCancelled: lambda run, e: _changed(run, phase=Phase.CANCELLED),  # noqa: ARG005  # one shape for all folds
 }
