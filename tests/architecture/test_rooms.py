@@ -17,7 +17,7 @@ from projections.catalog import CATALOG
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("domain", "commands", "projections", "adapters", "infra")
-ALLOWED_IN_DOMAIN = {"pydantic", "orjson", "rfc8785", "domain"}
+ALLOWED_IN_DOMAIN = {"pydantic", "orjson", "re2", "rfc8785", "domain"}
 
 
 def modules(room: str) -> list[Path]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -27,6 +25,7 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
 )
+from domain.rtfs.types.patterns import compiled_pattern
 from domain.rtfs.types.syntax import print_type
 
 SHOWN: Final = 60
@@ -208,11 +207,6 @@ _FINDERS: Final[dict[type, Callable[[Any, Any], Finding | None]]] = {
 }
 
 
-@lru_cache(maxsize=256)
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text)
-
-
 def holds(predicate: Predicate, value: Any) -> bool:
     """Tell whether a predicate holds; one that does not apply to the kind of the value does not hold."""
     name, arguments = predicate.name, predicate.arguments
@@ -220,7 +214,7 @@ def holds(predicate: Predicate, value: Any) -> bool:
     if name in ("=", "!="):
         return equal(value, first) is (name == "=")
     if name == "matches-regex":
-        return type(value) is str and _pattern(first).fullmatch(value) is not None
+        return type(value) is str and compiled_pattern(first).fullmatch(value) is not None
     if name in ("has-key", "required-keys"):
         keys = first if name == "required-keys" else [first]
         return type(value) is dict and all(key in value for key in keys)

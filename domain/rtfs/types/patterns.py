@@ -1,66 +1,59 @@
-"""Regular expressions that are safe to match: types come with modules from anyone, and matching must not hang."""
+r"""Regular expressions, matched in time linear in the text: patterns and texts come from anyone, and none may hang.
+
+The engine is RE2 (https://github.com/google/re2, syntax in its wiki): what it cannot match in linear time, such as
+references back to groups and looking around, is no pattern. Classes like ``\d`` and ``\w`` are of ASCII.
+"""
 
 from __future__ import annotations
 
-import re
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
+
+import re2
 
 MAX_PATTERN: Final = 500
 """Characters of one pattern."""
 
-_REPEATS: Final = "*+?{"
-_REFERENCE: Final = re.compile(r"\\[1-9]|\(\?P=|\(\?\(")
+MAX_PROGRAM: Final = 2_000
+"""Steps that a pattern is compiled to; matching takes at most this many for each character."""
+
+_STEPS_IN_FUEL: Final = 128
+"""So many of them take as long as one unit of fuel."""
+
+_OPTIONS: Final = re2.Options()
+_OPTIONS.log_errors = False
+
+
+class PatternInvalid(ValueError):
+    """Write a pattern that RE2 takes, within its limits."""
+
+
+@lru_cache(maxsize=256)
+def compiled_pattern(pattern: str) -> Any:
+    """Give what matches a pattern, as Python's ``re`` has it. Raises ``PatternInvalid``."""
+    if len(pattern) > MAX_PATTERN:
+        raise PatternInvalid(f"it has {len(pattern)} characters; {MAX_PATTERN} are allowed")
+    try:
+        found = re2.compile(pattern, _OPTIONS)
+    except (re2.error, UnicodeEncodeError) as problem:
+        reason = problem.args[0]
+        raise PatternInvalid(
+            reason.decode(errors="replace") if isinstance(reason, bytes) else str(problem)
+        ) from problem
+    if found.programsize > MAX_PROGRAM:
+        raise PatternInvalid(f"it repeats so much that it takes {found.programsize} steps; {MAX_PROGRAM} are allowed")
+    return found
 
 
 def pattern_problem(pattern: str) -> str | None:
-    """Say why a pattern is refused; ``None`` when it is a regular expression that is matched in reasonable time.
-
-    What can take exponential time in Python's matcher is a repeated group that itself holds repetition or choice,
-    or refers back to another: those are refused.
-    """
-    if len(pattern) > MAX_PATTERN:
-        return f"it has {len(pattern)} characters; {MAX_PATTERN} are allowed"
+    """Say why a pattern is refused; ``None`` when it can be used."""
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as problem:
+        compiled_pattern(pattern)
+    except PatternInvalid as problem:
         return str(problem)
-    if _REFERENCE.search(pattern):
-        return "it refers back to a group"
-    if _repeats_repetition(pattern):
-        return "a repeated group holds repetition or choice, which may take for ever; write a class like [ab]* instead"
     return None
 
 
-def _repeats_repetition(pattern: str) -> bool:
-    """Tell whether any repeated group holds repetition or choice."""
-    open_groups: list[bool] = []
-    loose = False
-    place = 0
-    while place < len(pattern):
-        character = pattern[place]
-        if character == "\\":
-            place += 1
-        elif character == "[":
-            place = _end_of_class(pattern, place)
-        elif character == "(":
-            open_groups.append(loose)
-            loose = False
-        elif character == ")" and open_groups:
-            repeated = pattern[place + 1 : place + 2] in ("*", "+", "{")
-            if repeated and loose:
-                return True
-            loose = open_groups.pop() or loose
-        elif character == "|" or (character in _REPEATS and pattern[place - 1 : place] != "("):
-            loose = True
-        place += 1
-    return False
-
-
-def _end_of_class(pattern: str, start: int) -> int:
-    place = start + 1
-    if pattern[place : place + 1] == "^":
-        place += 1
-    place += 1
-    while place < len(pattern) and pattern[place] != "]":
-        place += 2 if pattern[place] == "\\" else 1
-    return place
+def matching_cost(pattern: str, text: str) -> int:
+    """Give the fuel that matching a text may take. Raises ``PatternInvalid``."""
+    return 1 + len(pattern) + len(text) * int(compiled_pattern(pattern).programsize) // _STEPS_IN_FUEL
