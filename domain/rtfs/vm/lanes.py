@@ -102,10 +102,10 @@ class Lane:
         self.counter += 1
         return key
 
-    def collect(self) -> None:
-        """Count what is alive; raises the fatal ``memory-exhausted`` when it is more than the limit."""
+    def collect(self, *roots: Any) -> None:
+        """Count what is alive from the frames and these roots; raises the fatal ``memory-exhausted`` beyond the limit."""
         limit = self.meter.limits.memory
-        pending: list[Any] = [self.registers, self.arguments, self.value]
+        pending: list[Any] = [*roots]
         for frame in self.frames:
             if isinstance(frame, tuple):
                 pending.append(frame[2])

@@ -91,8 +91,7 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                     registers = [*arguments, *callee.captures, *entered.tail]
                     code, pc, instructions = entered, 0, entered.instructions
                     if meter.memory > ceiling:
-                        lane.registers = registers
-                        lane.collect()
+                        lane.collect(registers)
                     meter.fuel -= entered.cost
                     if meter.fuel < floor:
                         if meter.fuel < 0:
@@ -112,8 +111,7 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                     else:
                         value, callee = _exhaust(frame, meter), DELIVER
                     if meter.memory > ceiling:
-                        lane.value, lane.arguments = value, arguments
-                        lane.collect()
+                        lane.collect(arguments, value)
                 else:
                     value, callee = _apply(callee, meter, arguments), DELIVER
 
@@ -133,20 +131,17 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
             elif kind == METERED_2:
                 registers[op[1]] = op[2](meter, registers[op[3]], registers[op[4]])
                 if meter.memory > ceiling:
-                    lane.registers = registers
-                    lane.collect()
+                    lane.collect(registers)
             elif kind == METERED_1:
                 registers[op[1]] = op[2](meter, registers[op[3]])
                 if meter.memory > ceiling:
-                    lane.registers = registers
-                    lane.collect()
+                    lane.collect(registers)
             elif kind == _RETURN:
                 value, callee, code = registers[op[1]], DELIVER, None
             elif kind == _BACK:
                 pc = op[1]
                 if meter.memory > ceiling:
-                    lane.registers = registers
-                    lane.collect()
+                    lane.collect(registers)
                 meter.fuel -= op[2]
                 if meter.fuel < floor:
                     if meter.fuel < 0:
@@ -186,8 +181,7 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
             elif kind == METERED_N:
                 registers[op[1]] = op[2](meter, *op[3](registers))
                 if meter.memory > ceiling:
-                    lane.registers = registers
-                    lane.collect()
+                    lane.collect(registers)
             elif kind == _CLOSURE:
                 registers[op[1]] = Closure(op[2], list(op[3](registers)))
                 meter.memory += 1 + op[4]
@@ -211,6 +205,11 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
             raise
         raise _misuse(op[-1], _operands(op, registers)) from problem
     finally:
+        if code is not None:
+            # What was applied or given last is no part of the state: the registers have what is needed of it.
+            callee = value = None
+            if lane.status is not Status.GROUP:
+                arguments = ()
         lane.code, lane.pc, lane.registers = code, pc, registers
         lane.callee, lane.arguments, lane.value = callee, arguments, value
 

@@ -86,3 +86,22 @@ def test_answers_count_as_memory(run):
     source = "(loop [i 0 all []] (recur (inc i) (conj all (call :py.packages (str i)))))"
     found = run(source, limits=Limits(memory=10_000), answering=lambda _: Returned(["x"] * 100)).error
     assert found.type == "memory-exhausted"
+
+
+def test_slices_do_not_change_what_a_program_may_hold(run):
+    source = """
+    (defn g [i total] (if (< i 60) (recur (inc i) (+ total (count (map inc (range 40))))) total))
+    (g 0 (count inputs))
+    """
+    for memory in range(100, 800, 50):
+        ends = {
+            run(
+                source,
+                inputs=list(range(500)),
+                input_type="[:vector :int]",
+                limits=Limits(memory=memory),
+                slice_fuel=slice_fuel,
+            ).text
+            for slice_fuel in (50, 1000, 10**9)
+        }
+        assert len(ends) == 1, (memory, ends)
