@@ -103,7 +103,7 @@ class Lane:
         return key
 
     def collect(self, *roots: Any) -> None:
-        """Count what is alive from the frames and these roots; raises the fatal ``memory-exhausted`` beyond the limit."""
+        """Count what the frames and these roots keep alive; raises the fatal ``memory-exhausted`` beyond the limit."""
         limit = self.meter.limits.memory
         pending: list[Any] = [*roots]
         for frame in self.frames:
