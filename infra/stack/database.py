@@ -7,8 +7,10 @@ account, and hands out servers that outlive their starter; a supervisor wants no
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import struct
@@ -25,6 +27,8 @@ MAJOR = "18"
 ROLE = DATABASE = "precedent"
 #: PostgreSQL protocol: an SSLRequest is its length and this number; the server answers one byte, S or N.
 _SSL_REQUEST = struct.pack("!ii", 8, 80_877_103)
+_FULL = os.strerror(errno.ENOSPC)
+_SAYS_WHY = re.compile(r"(?:^|\s)(?:PANIC|FATAL|ERROR|error):\s+(?P<why>\S.*)$")
 _OPTIONS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -166,7 +170,30 @@ async def _run(directory: DataDirectory, tool: str, *arguments: str, stdin: str 
             process.kill()
             await process.wait()
     if process.returncode != 0:
-        raise ComponentFailed(f"{tool} failed with code {process.returncode}:\n{output.decode('utf-8', 'replace')}")
+        raise _failure(directory, tool, process.returncode, output.decode("utf-8", "replace"))
+
+
+def _failure(directory: DataDirectory, tool: str, code: int | None, output: str) -> ComponentFailed:
+    """What went wrong, in one line; all that the tool said is kept beside the other logs, where there is room."""
+    log = directory.logs / f"{tool}.log"
+    try:
+        log.write_text(output, "utf-8")
+        kept = f"all that it said is in {log}"
+    except OSError as error:
+        kept = f"its log cannot be kept in {log}: {error.strerror}"
+    way_out = (
+        f"free some space below {directory.root}, or name another directory as `data`; " if _FULL in output else ""
+    )
+    return ComponentFailed(f"{tool} ended with code {code}: {cause(output)}; {way_out}{kept}")
+
+
+def cause(output: str) -> str:
+    """The line of a PostgreSQL program's output that says why it failed; its last one, where none says so."""
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if found := _SAYS_WHY.search(line):
+            return found["why"]
+    return lines[-1] if lines else "it said nothing"
 
 
 def _binaries(directory: DataDirectory) -> Path:

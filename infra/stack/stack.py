@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -16,13 +17,14 @@ from infra.stack.component import Component, Program, RestartPolicy
 from infra.stack.database import database_program, prepare_database
 from infra.stack.directory import DataDirectory, StackLock
 from infra.stack.endpoints import Endpoints, endpoints_of
-from infra.stack.errors import ComponentFailed
+from infra.stack.errors import ComponentFailed, DataDirectoryRefused
 from infra.stack.processes import ProcessIdentity
 from infra.stack.service import Service, service_environment, service_program
 from infra.stack.state import Phase, StackState, read_state, write_state
 
 _log = logging.getLogger("precedent.stack")
 _PORT_TRIES = 3
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _LEFTOVER_GRACE_SECONDS = 5.0
 
 
@@ -61,6 +63,17 @@ class Stack:
             ComponentFailed: a server or a service did not become ready; nothing runs any more.
 
         """
+        try:
+            return await self._start()
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            raise DataDirectoryRefused(
+                f"data: {self._settings.data}: {error.strerror}; free some space there, or name another directory as "
+                "`data` in precedent.yaml, or with PRECEDENT_DATA"
+            ) from error
+
+    async def _start(self) -> Endpoints:
         # 1
         self._directory = DataDirectory.prepare(self._settings.data)
         lock = StackLock(self._directory.root)
@@ -170,16 +183,20 @@ class Stack:
         assert supervisor is not None
         states = {name: component.state for name, component in self._components.items()}
         urls = {name: state.url for name, state in states.items()}
-        write_state(
-            self._directory.root,
-            StackState(
-                supervisor=supervisor,
-                phase=self._phase,
-                nats_url=urls.get("nats"),
-                database_url=urls.get("postgres"),
-                components=states,
-            ),
+        state = StackState(
+            supervisor=supervisor,
+            phase=self._phase,
+            nats_url=urls.get("nats"),
+            database_url=urls.get("postgres"),
+            components=states,
         )
+        try:
+            write_state(self._directory.root, state)
+        except OSError as error:
+            if self._guard is None and self._phase in ("starting", "ready"):
+                raise
+            # What runs goes on, and what ends does so in order, without a word that nobody can keep.
+            _log.warning("the state of the stack cannot be kept: %s", error)
 
 
 @contextlib.asynccontextmanager

@@ -7,9 +7,11 @@ import importlib.util
 import os
 import signal
 import stat
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,12 +23,13 @@ from infra.settings import load
 from infra.stack.broker import credential, is_our_server
 from infra.stack.commands import StackStatus, down, status, up_detached
 from infra.stack.component import RestartPolicy
+from infra.stack.database import cause
 from infra.stack.endpoints import Endpoints, endpoints_of
 from infra.stack.errors import ComponentFailed, DataDirectoryRefused, StackAlreadyRunning
 from infra.stack.processes import ProcessIdentity
 from infra.stack.service import Service
 from infra.stack.stack import Stack, embedded
-from tests.conftest import settings_for
+from tests.conftest import settings_for, temporary_data_directory
 
 READY_THEN = (
     "import os, pathlib, sys, time; pathlib.Path(os.environ['PRECEDENT_READY_FILE']).write_text(str(os.getpid())); "
@@ -340,3 +343,57 @@ async def test_a_data_path_too_long_for_a_socket_still_works(data_directory: Pat
         sockets = Path(endpoints.database_url.partition("host=")[2])
         assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
     assert not sockets.exists()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Path]:
+    """A disk of its own with room for a broker and not for a database."""
+    with temporary_data_directory() as place:
+        place.mkdir()
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=15m,mode=755", "tmpfs", str(place)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if mounted.returncode != 0:
+            pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
+
+
+@AS_ROOT
+async def test_a_full_disk_is_told_in_one_line(small_disk: Path):
+    data = small_disk / "data"
+    with pytest.raises(
+        ComponentFailed, match=r"initdb ended with code 1: .*No space left on device; free some"
+    ) as full:
+        async with embedded(settings_for(data, "flush")):
+            pass
+    assert "\n" not in str(full.value)
+    assert "No space left on device" in (data / "logs" / "initdb.log").read_text()
+    with (small_disk / "filler").open("wb", buffering=0) as filler, suppress(OSError):
+        while filler.write(bytes(4096)):
+            pass
+    with pytest.raises(DataDirectoryRefused, match="No space left on device; free some space there"):
+        async with embedded(settings_for(data, "flush")):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("ok\n2026-11-21 14:54:07.633 UTC [1] FATAL:  could not write\nchild process exited\n", "could not write"),
+        ('fixing ... ok\ninitdb: error: could not create directory "x": Permission denied\n', "could not create"),
+        ("error: one\nPANIC:  two\ninitdb: removing contents\n", "two"),
+        ("initdb: something new\n\n", "initdb: something new"),
+        ("FATAL:", "FATAL:"),
+        ("", "it said nothing"),
+        ("\ufffd\x00" * 100_000, "\ufffd"),
+    ],
+    ids=["full", "forbidden", "the last", "unknown", "cut", "empty", "no text"],
+)
+def test_why_a_program_of_postgresql_failed(output: str, said: str):
+    assert cause(output).startswith(said)
