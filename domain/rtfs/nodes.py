@@ -24,6 +24,8 @@ class Symbol:
 
     name: str
     span: Span
+    mark: object = None
+    """The expansion of a macro that brought the name in; ``None`` for names that stand in the text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.assembly import Assembly
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.compiler.scope import Definition, Scope
-from domain.rtfs.nodes import Node
+from domain.rtfs.nodes import Node, Symbol
 from domain.rtfs.reader import read
 from domain.rtfs.source import CompileError, ReadError, Source, Span
 from domain.rtfs.types import ANY, Type, print_type
@@ -75,7 +75,7 @@ def _compile(
     main = Definition("", None, None)
     scope = Scope(main)
     for name, type_ in parameters.items():
-        main.parameters.append(scope.bind(name, type_))
+        main.parameters.append(scope.bind(Symbol(name, Span(0, 0)), type_))
     analyzer = Analyzer(source, capabilities, FORMS)
     whole = Span(nodes[0].span.start, nodes[-1].span.end)
     main.body = analyzer.body(nodes, scope, whole)

@@ -21,7 +21,7 @@ from domain.rtfs.compiler.expressions import (
     SiblingCall,
 )
 from domain.rtfs.compiler.inference import literal_type, map_type, result_type, vector_type
-from domain.rtfs.compiler.scope import Scope
+from domain.rtfs.compiler.scope import Named, Scope, Variable
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, ShorthandFn, Symbol, VectorNode
 from domain.rtfs.source import CompileError, Source, Span
@@ -99,8 +99,8 @@ class Analyzer:
         return self.forms["#"](self, ListNode((node,), node.span), scope)
 
     def _symbol(self, node: Symbol, scope: Scope) -> Expression:
-        binding = scope.find(node.name)
-        if binding is not None:
+        binding = scope.find(node)
+        if isinstance(binding, Variable | Named):
             return scope.definition.resolve(binding, node.span)
         name = library_name(node.name)
         if name in FUNCTIONS:
@@ -125,7 +125,7 @@ class Analyzer:
         if not node.items:
             self.fail("() is no call", node.span, "an empty collection is []")
         head = node.items[0]
-        if isinstance(head, Symbol) and scope.find(head.name) is None:
+        if isinstance(head, Symbol) and scope.find(head) is None:
             form = self.forms.get(head.name)
             if form is not None:
                 return form(self, node, scope)

@@ -138,6 +138,7 @@ def _define_group(analyzer: Analyzer, nodes: list[ListNode], scope: Scope, steps
     """Define functions that follow one another together, so that each may call each."""
     group = Group(scope.definition)
     definitions: list[Definition] = []
+    names: list[Symbol] = []
     for node in nodes:
         name = node.items[1] if len(node.items) > 1 else node
         if not isinstance(name, Symbol):
@@ -146,12 +147,13 @@ def _define_group(analyzer: Analyzer, nodes: list[ListNode], scope: Scope, steps
         definition = Definition(name.name, scope.definition, group)
         declare(analyzer, definition, node.items[2:], node)
         variable = Variable(name.name, scope.definition, signature(definition))
-        scope.names[name.name] = Named(definition, variable)
+        scope.put(name, Named(definition, variable))
         definitions.append(definition)
+        names.append(name)
     for definition, node in zip(definitions, nodes, strict=True):
         define(analyzer, definition, node.items[2:], scope, node)
-    for definition, node in zip(definitions, nodes, strict=True):
-        named = scope.names[definition.name]
+    for name, definition, node in zip(names, definitions, nodes, strict=True):
+        named = scope.find(name)
         assert isinstance(named, Named)
         if named.definition is not definition:
             analyzer.fail(f"`{definition.name}` is defined twice", node.span)
@@ -188,7 +190,7 @@ def loop(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
             analyzer.fail("`loop` names single values", pattern.span, "take apart with `let` in the body")
         check_name(analyzer, pattern)
         first.append(analyzer.expression(value, inner))
-        variables.append(inner.bind(pattern.name, ANY))
+        variables.append(inner.bind(pattern, ANY))
     with analyzer.target(len(variables)):
         body = analyzer.body(node.items[2:], inner, node.span)
     return Loop(tuple(variables), tuple(first), body, node.span, body.type)

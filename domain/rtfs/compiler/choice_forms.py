@@ -191,7 +191,7 @@ def match_pattern(analyzer: Analyzer, pattern: Node, value: Read, scope: Scope, 
     elif isinstance(pattern, Symbol):
         check_name(analyzer, pattern)
         if pattern.name != "_":
-            steps.append(Bind(scope.bind(pattern.name, value.type), value))
+            steps.append(Bind(scope.bind(pattern, value.type), value))
     elif isinstance(pattern, VectorNode):
         _match_vector(analyzer, pattern, value, scope, steps)
     elif isinstance(pattern, MapNode):

@@ -72,7 +72,7 @@ def bind(analyzer: Analyzer, pattern: Node, value: Expression, scope: Scope, ste
         if pattern.name == "_":
             steps.append(Bind(Variable("_", scope.definition, value.type), value))
             return
-        variable = scope.bind(pattern.name, value.type)
+        variable = scope.bind(pattern, value.type)
         steps.append(Bind(variable, value))
     elif isinstance(pattern, VectorNode):
         _bind_vector(analyzer, pattern, value, scope, steps)

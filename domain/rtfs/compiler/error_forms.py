@@ -66,7 +66,7 @@ def _clause(analyzer: Analyzer, node: ListNode, caught: Read, scope: Scope) -> C
         analyzer.fail("`catch` takes a name and a body", node.span, _HINT)
     inner = scope.inner()
     check_name(analyzer, items[0])
-    steps.append(Bind(inner.bind(items[0].name, caught.type), caught))
+    steps.append(Bind(inner.bind(items[0], caught.type), caught))
     return Clause(tuple(steps), analyzer.body(items[1:], inner, node.span))
 
 

@@ -33,7 +33,7 @@ def thread(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     steps: list[Test | Bind] = []
     for each in node.items[2:]:
         inner = scope.inner()
-        steps.append(Bind(inner.bind(_THREADED, value.type), value))
+        steps.append(Bind(inner.bind(Symbol(_THREADED, each.span), value.type), value))
         value = analyzer.expression(_threaded(each, last=last), inner)
     if not steps:
         return value
@@ -136,10 +136,10 @@ def function_of_functions(analyzer: Analyzer, node: ListNode, scope: Scope) -> E
     steps: list[Test | Bind] = []
     for name, part in zip(names, node.items[1:], strict=True):
         value = analyzer.expression(part, scope)
-        steps.append(Bind(inner.bind(name.name, value.type), value))
+        steps.append(Bind(inner.bind(name, value.type), value))
     definition = Definition("", scope.definition, Group(scope.definition))
     within = Scope(definition, inner)
-    definition.rest = within.bind(" others", Vector(ANY))
+    definition.rest = within.bind(Symbol(" others", span), Vector(ANY))
     definition.body = analyzer.expression(_applied(kind, names, span), within)
     made = make(definition, span)
     return Choose((Clause(tuple(steps), made),), None, span, made.type)

@@ -40,7 +40,7 @@ def function(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     if name is not None:
         check_name(analyzer, name)
         # Only its own body sees the name, and there it is a sibling of itself.
-        inner.names[name.name] = Named(definition, Variable(name.name, scope.definition, signature(definition)))
+        inner.put(name, Named(definition, Variable(name.name, scope.definition, signature(definition))))
     define(analyzer, definition, items, inner, node)
     return make(definition, node.span)
 
@@ -106,7 +106,7 @@ def define(analyzer: Analyzer, definition: Definition, items: Sequence[Node], sc
             bind_value(analyzer, pattern, annotation, value, inner, steps)
         else:
             check_name(analyzer, pattern)
-            inner.names[pattern.name] = variable
+            inner.put(pattern, variable)
     rest = list(items[1:])
     result = None
     if len(rest) > 1 and is_type(analyzer, rest[0]):
@@ -138,7 +138,7 @@ def shorthand(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     if count:
         inner.names["%"] = definition.parameters[0]
     if "%&" in used:
-        definition.rest = inner.bind("%&", Vector(ANY))
+        definition.rest = inner.bind(Symbol("%&", node.span), Vector(ANY))
     with analyzer.target(count + ("%&" in used)):
         definition.body = analyzer.expression(whole.body, inner)
     definition.result = definition.body.type

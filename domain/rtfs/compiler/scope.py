@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from domain.rtfs.compiler.expressions import Expression, Read, Sibling
+from domain.rtfs.nodes import Node, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import ANY, Type
 
@@ -24,7 +25,7 @@ class Group:
     """Functions defined together: they may call one another, and all hold the same captured values."""
 
     owner: Definition
-    captured: list[Binding] = field(default_factory=list)
+    captured: list[ValueBinding] = field(default_factory=list)
     sources: tuple[Expression, ...] = ()
     """What the owner puts into the captured values, once all members are analysed."""
 
@@ -37,7 +38,33 @@ class Named:
     variable: Variable
 
 
-Binding: TypeAlias = Variable | Named
+@dataclass(eq=False, slots=True)
+class Macro:
+    """A name that stands for code which makes code, at compile time."""
+
+    name: str
+    parameters: tuple[Node, ...]
+    body: tuple[Node, ...]
+    scope: Scope
+    """What the names that its templates bring in mean."""
+
+
+@dataclass(eq=False, slots=True)
+class Mark:
+    """What one expansion of a macro puts on the names that its templates bring in.
+
+    They are the same name only among themselves; what they do not bind means what it did where the macro was defined.
+    """
+
+    scope: Scope
+    outer: Mark | None
+    """The mark that the name had in the text of the macro, when that text was itself made by a macro."""
+
+
+ValueBinding: TypeAlias = Variable | Named
+"""Names that stand for values at run time."""
+
+Binding: TypeAlias = ValueBinding | Macro
 
 
 @dataclass(eq=False)
@@ -55,12 +82,12 @@ class Definition:
     result: Type = ANY
 
     @property
-    def captured(self) -> list[Binding]:
+    def captured(self) -> list[ValueBinding]:
         """What is captured, in the order of the registers."""
         assert self.group is not None
         return self.group.captured
 
-    def capture(self, binding: Binding) -> Variable:
+    def capture(self, binding: ValueBinding) -> Variable:
         """Give this function's own variable for a binding of an outer function."""
         captured = self.captured
         place = next((place for place, each in enumerate(captured) if each is binding), len(captured))
@@ -71,7 +98,7 @@ class Definition:
             self.inner[place] = Variable(variable.name, self, variable.type)
         return self.inner[place]
 
-    def resolve(self, binding: Binding, span: Span) -> Expression:
+    def resolve(self, binding: ValueBinding, span: Span) -> Expression:
         """Give what reads a binding from within this function."""
         if isinstance(binding, Named):
             if self.group is not None and self.group is binding.definition.group:
@@ -84,20 +111,32 @@ class Definition:
         return Read(variable, span, variable.type)
 
 
+Key: TypeAlias = str | tuple[str, Mark]
+"""A name, with its mark when it has one."""
+
+
 class Scope:
     """The names that can be seen at one place."""
 
     def __init__(self, definition: Definition, outer: Scope | None = None) -> None:
         self.definition = definition
         self.outer = outer
-        self.names: dict[str, Binding] = {}
+        self.names: dict[Key, Binding] = {}
 
-    def find(self, name: str) -> Binding | None:
+    def find(self, symbol: Symbol) -> Binding | None:
         """Give what a name stands for."""
+        mark = mark_of(symbol)
+        found = self._find(symbol.name if mark is None else (symbol.name, mark))
+        while found is None and mark is not None:
+            scope, mark = mark.scope, mark.outer
+            found = scope._find(symbol.name if mark is None else (symbol.name, mark))  # noqa: SLF001  # one of its own
+        return found
+
+    def _find(self, key: Key) -> Binding | None:
         scope: Scope | None = self
         while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
+            if key in scope.names:
+                return scope.names[key]
             scope = scope.outer
         return None
 
@@ -105,17 +144,34 @@ class Scope:
         """Make a scope within this one."""
         return Scope(self.definition, self)
 
-    def bind(self, name: str, type_: Type) -> Variable:
+    def bind(self, symbol: Symbol, type_: Type) -> Variable:
         """Name a new variable; an earlier one of the same name is hidden from here on."""
-        variable = Variable(name, self.definition, type_)
-        self.names[name] = variable
+        variable = Variable(symbol.name, self.definition, type_)
+        self.put(symbol, variable)
         return variable
+
+    def put(self, symbol: Symbol, binding: Binding) -> None:
+        """Let a name stand for something from here on."""
+        self.names[key_of(symbol)] = binding
 
     def known(self) -> list[str]:
         """Give every name that can be seen."""
         names: list[str] = []
         scope: Scope | None = self
         while scope is not None:
-            names.extend(scope.names)
+            names.extend(key for key in scope.names if isinstance(key, str))
             scope = scope.outer
         return names
+
+
+def mark_of(symbol: Symbol) -> Mark | None:
+    """Give the mark of a name."""
+    mark = symbol.mark
+    assert mark is None or isinstance(mark, Mark)
+    return mark
+
+
+def key_of(symbol: Symbol) -> Key:
+    """Give what a scope keeps a name under."""
+    mark = mark_of(symbol)
+    return symbol.name if mark is None else (symbol.name, mark)
