@@ -21,7 +21,6 @@ from domain.rtfs.types.model import (
     Function,
     MapOf,
     Predicate,
-    Primitive,
     Record,
     Refined,
     Tuple,
@@ -210,7 +209,7 @@ class _Parser:
         if isinstance(base, Refined):
             predicates += base.predicates
             base = base.base
-        unique = {_print_predicate(predicate): predicate for predicate in predicates}
+        unique = {str(predicate): predicate for predicate in predicates}
         return Refined(base, tuple(unique[text] for text in sorted(unique))) if unique else base
 
     def predicate(self, node: Node) -> Predicate:
@@ -270,39 +269,6 @@ _COMPOUNDS: Final[dict[str, Callable[[_Parser, VectorNode, tuple[Node, ...]], Ty
 }
 
 
-@lru_cache(maxsize=4096)
 def print_type(given: Type) -> str:
     """Give the canonical spelling of a type: equal types have equal text, and ``parse_type`` reads it back."""
-    match given:
-        case Primitive(name):
-            return f":{name}"
-        case Vector(element):
-            return f"[:vector {print_type(element)}]"
-        case Tuple(elements):
-            return _brackets(":tuple", *map(print_type, elements))
-        case Record(fields, rest):
-            parts = [f"[:{field.key} {print_type(field.type)}{'' if field.required else ' ?'}]" for field in fields]
-            return _brackets(":map", *parts, *([f"[:* {print_type(rest)}]"] if rest is not None else []))
-        case MapOf(key, value):
-            return f"[:map-of {print_type(key)} {print_type(value)}]"
-        case Union((Primitive(name), last)) if last == NIL:
-            return f":{name}?"
-        case Union(members):
-            return _brackets(":union", *map(print_type, members))
-        case Enum(values):
-            return _brackets(":enum", *map(print_value, values))
-        case Val(value):
-            return f"[:val {print_value(value)}]"
-        case Function(parameters, rest, result):
-            inside = [*map(print_type, parameters), *(["&", print_type(rest)] if rest is not None else [])]
-            return f"[:fn [{' '.join(inside)}] {print_type(result)}]"
-        case Refined(base, predicates):
-            return _brackets(":and", print_type(base), *map(_print_predicate, predicates))
-
-
-def _brackets(*parts: str) -> str:
-    return f"[{' '.join(parts)}]"
-
-
-def _print_predicate(predicate: Predicate) -> str:
-    return _brackets(f":{predicate.name}", *map(print_value, predicate.arguments))
+    return str(given)
