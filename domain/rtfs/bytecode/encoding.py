@@ -1,14 +1,13 @@
 """Canonical bytes of a module, and back. One module has exactly one encoding.
 
 Layout: magic, format, language, parameters, output type, effect row, types, library names, constants, functions.
-Numbers are unsigned LEB128 in their shortest form; text is UTF-8 with its length before it; types are in their
-canonical spelling; constants are canonical values (RFC 8785).
+Numbers, texts and lists are as in packing.py; types are in their canonical spelling; constants are canonical values
+(RFC 8785).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, TypeVar, get_args
+from typing import Final, get_args
 
 import orjson
 
@@ -26,15 +25,14 @@ from domain.rtfs.bytecode.module import (
     ModuleParts,
 )
 from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS
+from domain.rtfs.bytecode.packing import Packer, Unpacker
 from domain.rtfs.capability import EffectMode, Parameter
 from domain.rtfs.types import Type, parse_type, print_type
 
 MAGIC: Final = b"\x00rtfs"
 MAX_MODULE: Final = 4_000_000
 """Bytes of one module."""
-MAX_NUMBER: Final = 2**32 - 1
 
-Item = TypeVar("Item")
 _LISTS: Final = {"reads": 1, "pairs": 2, "named": 2}
 """Operand kinds that are counted lists, and how many numbers one item has."""
 _MODES: Final[tuple[EffectMode, ...]] = get_args(EffectMode)
@@ -56,28 +54,7 @@ def encode_module(module: ModuleParts) -> bytes:
     return bytes(writer.out)
 
 
-class _Writer:
-    def __init__(self) -> None:
-        self.out = bytearray()
-
-    def number(self, value: int) -> None:
-        while value > 127:
-            self.out.append(value & 127 | 128)
-            value >>= 7
-        self.out.append(value)
-
-    def bytes(self, data: bytes) -> None:
-        self.number(len(data))
-        self.out += data
-
-    def text(self, text: str) -> None:
-        self.bytes(text.encode())
-
-    def list(self, items: tuple[Item, ...], write: Callable[[Item], None]) -> None:
-        self.number(len(items))
-        for item in items:
-            write(item)
-
+class _Writer(Packer):
     def parameter(self, parameter: tuple[str, Type]) -> None:
         self.text(parameter[0])
         self.text(print_type(parameter[1]))
@@ -131,10 +108,9 @@ def decode_module(data: bytes) -> ModuleParts:
     return module
 
 
-class _Reader:
+class _Reader(Unpacker):
     def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = len(MAGIC)
+        super().__init__(data, len(MAGIC), "the module", ModuleInvalid)
 
     def module(self) -> ModuleParts:
         found = self.number()
@@ -153,52 +129,11 @@ class _Reader:
             constants=self.list(lambda: decode(orjson.loads(self.bytes()))),
             functions=self.list(self.function),
         )
-        if self.at != len(self.data):
-            raise ModuleInvalid(f"{len(self.data) - self.at} bytes follow the module")
+        self.end()
         return module
-
-    def number(self) -> int:
-        value = shift = 0
-        while True:
-            if self.at >= len(self.data):
-                raise ModuleInvalid("the module is cut off")
-            byte = self.data[self.at]
-            self.at += 1
-            value |= (byte & 127) << shift
-            if byte < 128:
-                break
-            shift += 7
-            if shift > 28:
-                raise ModuleInvalid(f"a number too large near byte {self.at}")
-        if value > MAX_NUMBER:
-            raise ModuleInvalid(f"a number too large near byte {self.at}")
-        return value
-
-    def bytes(self) -> bytes:
-        size = self.number()
-        if size > len(self.data) - self.at:
-            raise ModuleInvalid("the module is cut off")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def text(self) -> str:
-        return self.bytes().decode()
 
     def type(self) -> Type:
         return parse_type(self.text())
-
-    def flag(self) -> bool:
-        value = self.number()
-        if value > 1:
-            raise ModuleInvalid(f"{value} where 0 or 1 is expected near byte {self.at}")
-        return bool(value)
-
-    def list(self, read: Callable[[], Item]) -> tuple[Item, ...]:
-        size = self.number()
-        # Every item takes at least one byte: no list is longer than what is left.
-        if size > len(self.data) - self.at:
-            raise ModuleInvalid("the module is cut off")
-        return tuple([read() for _ in range(size)])
 
     def parameter(self) -> tuple[str, Type]:
         return self.text(), self.type()
@@ -235,10 +170,8 @@ class _Reader:
         operands = OPERANDS[operation]
         values = [code]
         for kind in operands:
-            value = self.number()
+            value = self.size() if kind in _LISTS else self.number()
             values.append(value)
             if kind in _LISTS:
-                if value > len(self.data) - self.at:
-                    raise ModuleInvalid("the module is cut off")
                 values.extend([self.number() for _ in range(value * _LISTS[kind])])
         return tuple(values)
