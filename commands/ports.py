@@ -8,8 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.kernel.events import Draft, Recorded
-from domain.kernel.ids import Positions, StreamId, token
+from domain.kernel.ids import Position, Positions, StreamId, token
 from domain.kernel.values import Value
+from domain.ledger.notes import VerifierKey
+from domain.ledger.stored import Stored
+from domain.ledger.tiles import Tile
 from domain.tools import CallContext, ToolDeclaration, ToolOutcome
 
 
@@ -269,4 +272,76 @@ class RunIndex(Protocol):
 
     async def unfinished(self, claim_ended_before: datetime, limit: int) -> Sequence[StreamId]:
         """Runs that are neither ended, paused nor waiting for a person, without a claim that lasts beyond this time."""
+        ...
+
+
+class StoredLog(Protocol):
+    """The log as it lies there, headers and gaps included: what an audit looks at, and an archive keeps."""
+
+    async def extent(self, shard: int) -> tuple[Position, Position]:
+        """Places of the first and the last event of a shard; of an empty one the last lies before the first."""
+        ...
+
+    def read_stored(self, shard: int, after: int = 0, batch: int = 1000) -> AsyncIterator[Sequence[Stored]]:
+        """Batches in order from just after this sequence to the end as of the call. Missing places are left out."""
+        ...
+
+
+class TileStore(Protocol):
+    """The tiles of every shard's tree, by name. A tile's bytes never change; storing it again is harmless."""
+
+    async def put_tiles(self, shard: int, tiles: Sequence[tuple[Tile, bytes]]) -> None:
+        """Store tiles. They may be made again from the log, so they need not be on the disk on return."""
+        ...
+
+    async def tile(self, shard: int, tile: Tile) -> bytes:
+        """One tile. Raises ``NotFound``."""
+        ...
+
+
+class CheckpointLog(Protocol):
+    """Signed checkpoints of every shard, in order; nothing is ever removed."""
+
+    async def publish(self, shard: int, note: str, after: int) -> int:
+        """Add one after the place of the newest, and return its place.
+
+        Raises ``VersionConflict`` when another one has been added since.
+        """
+        ...
+
+    async def newest(self, shard: int) -> tuple[int, str] | None:
+        """Place and note of the newest; None when there is none."""
+        ...
+
+    def all(self, shard: int) -> AsyncIterator[str]:
+        """Every note, the oldest first."""
+        ...
+
+
+class Signer(Protocol):
+    """Whoever holds the ledger's key: a file, another machine, a security module."""
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key, under whose name it signs."""
+        ...
+
+    async def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature, 64 bytes. Raises ``ServiceUnreachable``."""
+        ...
+
+
+class Witness(Protocol):
+    """Someone apart from the log, who cosigns checkpoints that follow from those it has seen (C2SP tlog-witness)."""
+
+    @property
+    def key(self) -> VerifierKey:
+        """The public key of its cosignatures."""
+        ...
+
+    async def cosign(self, old_size: int, proof: Sequence[bytes], note: str) -> str:
+        """A signature line for this checkpoint, given the proof that it begins with the tree of ``old_size``.
+
+        Raises ``VersionConflict`` (whose message ends in the size that the witness knows), ``ServiceUnreachable``.
+        """
         ...
