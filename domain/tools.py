@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Final, Literal, TypeAlias
 
 from domain.kernel.errors import InvalidInput
-from domain.kernel.values import Json, Value, encode
+from domain.kernel.values import Json, Value, canonical_json, encode
 from domain.rtfs.capability import Capability
 
 Isolation: TypeAlias = Literal["in-process", "thread", "sandbox"]
@@ -92,6 +92,11 @@ class ToolSucceeded:
     def encoded(self) -> Json:
         """The value as events hold it; encoded once."""
         return encode(self.value)
+
+    @cached_property
+    def canonical(self) -> bytes:
+        """Canonical bytes of the value; made once."""
+        return canonical_json(self.encoded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from domain.tools import Isolation, ToolDeclaration, ToolNotDeclarable
 F = TypeVar("F", bound=Callable[..., Any])
 
 _DECLARED = "__precedent_tool__"
+_CONTAINERS = (list, dict)
 _WAITS = {"thread": False, "sandbox": True}
 _UNLIMITED_KINDS = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
 
@@ -39,6 +40,8 @@ class Tool:
     """Name of an argument -> what makes the function's own type of it; absent where nothing is to be done."""
     dump: Convert | None
     takes_context: bool
+    gives_copies: bool = False
+    """Whether what it returns is held by nobody else, so that it need not be copied."""
 
     def arguments(self, given: Mapping[str, Value]) -> dict[str, Any]:
         """Give the keyword arguments of the function. Raises `ArgumentsRefused`."""
@@ -52,7 +55,7 @@ class Tool:
                 continue
             value = given[name]
             # Containers are copied, because a tool may change what it is given and values never change.
-            if isinstance(value, list | dict) or mismatch(value, parameter.type) is not None:
+            if isinstance(value, _CONTAINERS) or mismatch(value, parameter.type) is not None:
                 value = self._coerced(name, value, parameter)
             load = self.loads.get(name)
             prepared[self.names[name]] = load(value) if load else value

@@ -6,8 +6,6 @@ import time
 from collections.abc import Awaitable, Mapping
 from typing import Any
 
-import orjson
-
 from adapters.tools.context import ToolContext, ToolFault
 from adapters.tools.declare import ArgumentsRefused, Tool
 from adapters.tools.registry import ToolRegistry
@@ -20,7 +18,6 @@ from domain.rtfs.types import TypeMismatch, coerce, mismatch
 from domain.tools import CallContext, ToolDeclaration, ToolFailed, ToolOutcome, ToolSucceeded
 
 _LONGEST_MESSAGE = 2000
-_SCALARS = (int, float, bool, type(None))
 _CONTAINERS = (list, tuple, dict)
 
 
@@ -106,10 +103,7 @@ class LocalToolRunner:
         return (await _bounded(result, timeout) if isinstance(result, Awaitable) else result), {}
 
     def _check_size(self, succeeded: ToolSucceeded) -> None:
-        tree = succeeded.encoded  # also refuses what is no value
-        if type(succeeded.value) in _SCALARS:
-            return
-        size = len(orjson.dumps(tree))
+        size = len(succeeded.canonical)  # also refuses what is no value
         if size > self._settings.result_bytes:
             raise _ResultTooLarge(
                 f"the result has {size} bytes as JSON; tools.result_bytes allows {self._settings.result_bytes}"
@@ -120,7 +114,7 @@ def _typed(tool: Tool, result: Any) -> Value:
     expected = tool.declaration.capability.result
     value: Value = tool.dump(result) if tool.dump else result
     # Containers are copied, because a tool that keeps state may go on changing what it returned.
-    if isinstance(value, _CONTAINERS) or mismatch(value, expected) is not None:
+    if (isinstance(value, _CONTAINERS) and not tool.gives_copies) or mismatch(value, expected) is not None:
         value = coerce(value, expected)
     return value
 

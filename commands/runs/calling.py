@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from commands.runs.log import Overtaken, RunLog
 from commands.services import Services
-from domain.kernel.values import Keyword, Value, decode, digest_json, format_time, parse_time
+from domain.kernel.values import Keyword, Value, decode, digest_bytes, format_time, parse_time
 from domain.runs.controller import overtime
 from domain.runs.decide import remaining
 from domain.runs.events import (
@@ -197,8 +197,8 @@ class Caller:
             "transcript": await self._kept(outcome),
         }
         if isinstance(outcome, ToolSucceeded):
-            result = outcome.encoded
-            return ToolCallCompleted(result=result, result_digest=digest_json(result), **common)
+            digest = digest_bytes(outcome.canonical)
+            return ToolCallCompleted(result=outcome.encoded, result_digest=digest, **common)
         return ToolCallFailed(error=Fault(type=outcome.type, message=outcome.message), **common)
 
     async def _kept(self, outcome: ToolOutcome) -> str | None:

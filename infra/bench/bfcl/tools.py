@@ -49,6 +49,7 @@ def _tool(method: Method, world: World) -> Tool:
         loads={},
         dump=None,
         takes_context=False,
+        gives_copies=True,
     )
 
 

@@ -23,7 +23,7 @@ INPUT_TYPE: Final = (
 _STATELESS: Final = frozenset({"MathAPI"})
 """The package's own list: these take no configuration."""
 
-_SCALARS: Final = (str, int, float, bool, type(None))
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,11 @@ class World:
         function = getattr(self.instances[class_name], method)
         # `MathAPI.square_root` sets the precision of whoever calls it.
         with self.time.is_seen(), decimal.localcontext():
-            return to_value(function(*copy.deepcopy(args), **copy.deepcopy(kwargs)))
+            return to_value(function(*map(_copied, args), **{name: _copied(given) for name, given in kwargs.items()}))
+
+
+def _copied(argument: Any) -> Any:
+    return argument if type(argument) in _SCALARS else copy.deepcopy(argument)
 
 
 def to_value(result: Any) -> Value:

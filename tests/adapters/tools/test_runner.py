@@ -3,6 +3,7 @@ import re
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -127,6 +128,37 @@ class TestResults:
         assert failed.type == "tool.result-size"
         assert "2001 bytes" in failed.message
         assert "tools.result_bytes" in failed.message
+
+    @pytest.mark.parametrize("gives_copies", [False, True])
+    @pytest.mark.parametrize("returned", [{1, 2}, [object()], {"a": {2.5: 1}}, [["\ud800"]]])
+    async def test_what_is_no_value_is_refused_though_it_need_not_be_copied(self, returned, gives_copies) -> None:
+        def function() -> Any:
+            """Doc."""
+            return returned
+
+        made = replace(declare(function, "t.t", effects="read"), gives_copies=gives_copies)
+        failed = await runner_of(made).run("t.t", {}, CALL)
+        assert isinstance(failed, ToolFailed)
+        assert failed.type == "tool.result-type"
+
+    async def test_a_copy_is_taken_as_it_is_and_typed_where_it_must(self) -> None:
+        made = [{"a": 1}]
+
+        def anything() -> Any:
+            """Doc."""
+            return made
+
+        def floats() -> dict[str, float]:
+            """Doc."""
+            return {"a": 1}
+
+        tools = [
+            replace(declare(each, f"t.{each.__name__}", effects="read"), gives_copies=True)
+            for each in (anything, floats)
+        ]
+        runner = runner_of(*tools)
+        assert (await runner.run("t.anything", {}, CALL)).value is made
+        assert repr((await runner.run("t.floats", {}, CALL)).value) == "{'a': 1.0}"
 
     async def test_what_a_tool_does_later_with_its_result_changes_no_value(self) -> None:
         state = [1]
