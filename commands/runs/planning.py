@@ -147,7 +147,7 @@ def compile_draft(services: Services, log: RunLog) -> None:
         )
 
 
-@lru_cache(maxsize=256)  # the same task is often run again, and compiling is pure
+@lru_cache(maxsize=1024)  # the same task is often run again, and compiling is pure
 def _compiled(source: str, input_type: str, output_type: str, allowed: tuple[Capability, ...]) -> Program:
     return compile_program(
         source,
