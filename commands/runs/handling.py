@@ -45,5 +45,5 @@ def decide_run(services: Services, slice_: StreamSlice, command: RunCommand, now
 
 
 async def wake_driver(services: Services, event: Recorded) -> None:
-    """Have the run driven, or its driver look up."""
+    """Tell the run's driver that there is news; a run without one gets one."""
     await services.wakes.send(Wake(event.stream, event.short_name))

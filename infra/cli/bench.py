@@ -10,7 +10,7 @@ import click
 
 import infra.bench
 from infra.cli.exits import DONE, NO
-from infra.cli.invocation import Invocation, examples, invoked
+from infra.cli.invocation import Invocation, WholeNumber, examples, invoked
 
 ALL: Final = "all"
 NAMES: Final = tuple(sorted(found.name for found in pkgutil.iter_modules(infra.bench.__path__) if found.ispkg))
@@ -20,7 +20,7 @@ NAMES: Final = tuple(sorted(found.name for found in pkgutil.iter_modules(infra.b
     epilog=examples("precedent bench bfcl", "precedent bench bfcl --entries 50 --json", "precedent bench all")
 )
 @click.argument("name", type=click.Choice([*NAMES, ALL]))
-@click.option("--entries", type=click.IntRange(min=1), metavar="N", help="The first N entries of the workload only.")
+@click.option("--entries", type=WholeNumber(min=1), metavar="N", help="The first N entries of the workload only.")
 @invoked
 def bench(cli: Invocation, name: str, entries: int | None) -> int:
     """Run benchmark NAME on servers of its own, and print its figures as a table or as JSON.

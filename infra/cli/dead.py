@@ -11,15 +11,18 @@ from rich.text import Text
 from adapters.nats.dead_letters import DeadLetter, dead_letters, exhume, retry
 from domain.kernel.values import text_of_bytes
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.session import session
 
-number = click.argument("number", type=click.IntRange(min=1))
+number = click.argument("number", type=WholeNumber(min=1))
 
 
 @click.group(epilog=examples("precedent dead ls", "precedent dead show 3", "precedent dead retry 3"))
 def dead() -> None:
-    """Messages that nobody could handle: list them, look at one, try one again."""
+    """Messages that nobody could handle: list them, look at one, try one again.
+
+    NUMBER is the first column of `precedent dead ls`.
+    """
 
 
 @dead.command("ls", epilog=examples("precedent dead ls", "precedent dead ls --json"))
@@ -29,19 +32,28 @@ def ls(cli: Invocation) -> int:
     return complete(_ls(cli))
 
 
-@dead.command("show", epilog=examples("precedent dead show 3", "precedent dead show 3 --json"))
+@dead.command(
+    "show",
+    short_help="Show a dead letter with its payload.",
+    epilog=examples("precedent dead show 3", "precedent dead show 3 --json"),
+)
 @number
 @invoked
 def show(cli: Invocation, number: int) -> int:
-    """Show dead letter NUMBER with its payload."""
+    """Show dead letter NUMBER of `precedent dead ls`, with its payload."""
     return complete(_show(cli, number))
 
 
-@dead.command("retry", epilog=examples("precedent dead retry 3"))
+@dead.command(
+    "retry", short_help="Send a dead letter again, and forget it here.", epilog=examples("precedent dead retry 3")
+)
 @number
 @invoked
 def again(cli: Invocation, number: int) -> int:
-    """Send dead letter NUMBER to where it was first sent, and forget it here. Nobody waits for its answer."""
+    """Send dead letter NUMBER of `precedent dead ls` to where it was first sent, and forget it here.
+
+    Nobody waits for its answer.
+    """
     return complete(_retry(cli, number))
 
 

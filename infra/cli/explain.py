@@ -23,13 +23,13 @@ from projections.catalog import CATALOG
 ROOT: Final = Path(__file__).parents[2]
 
 SENDERS: Final = {
-    "SubmitRun": "precedent run, precedent submit",
-    "PauseRun": "precedent pause",
-    "ResumeRun": "precedent resume",
-    "CancelRun": "precedent cancel",
-    "GrantApproval": "precedent approve",
-    "RefuseApproval": "precedent approve --refuse",
-    "ResolveOutcome": "precedent resolve",
+    "SubmitRun": ("precedent run", "precedent submit"),
+    "PauseRun": ("precedent pause",),
+    "ResumeRun": ("precedent resume",),
+    "CancelRun": ("precedent cancel",),
+    "GrantApproval": ("precedent approve",),
+    "RefuseApproval": ("precedent approve --refuse",),
+    "ResolveOutcome": ("precedent resolve",),
 }
 """Which of our own commands send it, beside `precedent publish`, which sends all."""
 
@@ -42,8 +42,11 @@ class Step:
     what: str
 
 
-@click.command(epilog=examples("precedent explain SubmitRun", "precedent explain CancelRun --json"))
-@click.argument("command", type=click.Choice(sorted(COMMANDS)))
+@click.command(
+    epilog=f"COMMAND is one of {', '.join(COMMANDS)}.\n\n"
+    + examples("precedent explain SubmitRun", "precedent explain CancelRun --json")
+)
+@click.argument("command", type=click.Choice(sorted(COMMANDS)), metavar="COMMAND")
 @invoked
 def explain(cli: Invocation, command: str) -> int:
     """Print the way of COMMAND through the system: who sends, checks, decides, reacts and shows it.
@@ -73,9 +76,9 @@ def walk(command: str, handling: Handling) -> list[Step]:
     """The steps of a command, in order."""
     event = caused_event(command)
     reactions = REACTIONS.get(event.short_name(), ())
-    sender = SENDERS.get(command, "precedent publish")
+    senders = " or ".join(f"`{sender}`" for sender in SENDERS.get(command, ("precedent publish",)))
     steps = [
-        Step("infra/cli", f"`{sender}` publishes {command} on cmd.<tenant>.<principal>.{handling.category}.{command}"),
+        Step("infra/cli", f"{senders} publishes {command} on cmd.<tenant>.<principal>.{handling.category}.{command}"),
         Step("adapters/nats/command_bus.py", "the envelope is checked; who asks is read from the subject"),
         Step(
             "commands/handle.py", f"the command is authorized, its data checked, the {handling.category} stream loaded"
@@ -85,13 +88,16 @@ def walk(command: str, handling: Handling) -> list[Step]:
             f"{_name(handling.decide)} applies the rules of {_rules(handling)}: {event.short_name()}, or a refusal",
         ),
         Step("commands/handle.py", f"{event.TYPE} is appended; the answer has its position"),
-        *(Step(_place(reaction), f"{_name(reaction)}: {_first_line(reaction)}") for reaction in reactions),
+        *(
+            Step(_place(reaction), f"{event.short_name()} sets off {_name(reaction)}: {_clause(reaction)}")
+            for reaction in reactions
+        ),
     ]
     if reactions:
         steps.append(
             Step(
                 "infra/workers/runs.py",
-                "a worker claims the run; commands/runs/driver.py drives it on from where its events end",
+                "the run's worker, or one that claims it, goes on from where its events end (commands/runs/driver.py)",
             )
         )
     steps += [
@@ -136,8 +142,10 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__name__", repr(function))
 
 
-def _first_line(function: Callable[..., Any]) -> str:
-    return (inspect.getdoc(function) or "").partition("\n")[0]
+def _clause(function: Callable[..., Any]) -> str:
+    """What it does, as the rest of a sentence."""
+    line = (inspect.getdoc(function) or "").partition("\n")[0].removesuffix(".")
+    return line[:1].lower() + line[1:]
 
 
 def _fields(handling: Handling) -> list[dict[str, Any]]:

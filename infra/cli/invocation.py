@@ -30,6 +30,12 @@ class Invocation:
         return load(self.config, tenant=self.tenant, **overrides)
 
 
+class WholeNumber(click.IntRange):
+    """A whole number, and called so where something else was given."""
+
+    name = "whole number"
+
+
 def invoked(function: Callable[..., int]) -> Callable[..., int]:
     """Give a command the options that all have; its function takes them as one ``Invocation``, first."""
 

@@ -13,7 +13,7 @@ from domain.kernel.errors import NotFound
 from domain.kernel.ids import StreamId
 from domain.runs.state import Run
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.output import counted
 from infra.cli.results import plain_output, render_result
 from infra.cli.session import Session, session
@@ -32,7 +32,7 @@ from infra.cli.watching import Watch
     help="verify: execute the program again, every effect answered from the journal, and compare. view: state and "
     "timeline as of an event.",
 )
-@click.option("--at", type=click.IntRange(min=1), metavar="N", help="With view: after the run's first N events.")
+@click.option("--at", type=WholeNumber(min=1), metavar="N", help="With view: after the run's first N events.")
 @invoked
 def replay(cli: Invocation, run: str, mode: str, at: int | None) -> int:
     """Replay RUN from its events alone: no tool is called, no model asked.

@@ -64,7 +64,10 @@ class Plan:
         )
 
 
-@rtfs.command(epilog=examples("precedent rtfs check plan.rtfs", "precedent rtfs check task.yaml --json"))
+@rtfs.command(
+    short_help="Say whether a plan compiles.",
+    epilog=examples("precedent rtfs check plan.rtfs", "precedent rtfs check task.yaml --json"),
+)
 @file_argument
 @invoked
 def check(cli: Invocation, file: str) -> int:
@@ -77,7 +80,8 @@ def check(cli: Invocation, file: str) -> int:
 
 
 @rtfs.command(
-    epilog=examples("precedent rtfs compile plan.rtfs -o plan.rtfsb", "precedent rtfs compile task.yaml --json")
+    short_help="Compile a plan; print its program's digest.",
+    epilog=examples("precedent rtfs compile plan.rtfs -o plan.rtfsb", "precedent rtfs compile task.yaml --json"),
 )
 @file_argument
 @click.option("-o", "output", type=click.Path(path_type=Path, dir_okay=False), help="Write the module's bytes there.")
@@ -98,7 +102,10 @@ def compile(cli: Invocation, file: str, output: Path | None) -> int:  # noqa: A0
     return DONE
 
 
-@rtfs.command(epilog=examples("precedent rtfs disasm plan.rtfs", "precedent rtfs disasm plan.rtfsb"))
+@rtfs.command(
+    short_help="List the instructions of a plan or module.",
+    epilog=examples("precedent rtfs disasm plan.rtfs", "precedent rtfs disasm plan.rtfsb"),
+)
 @file_argument
 @invoked
 def disasm(cli: Invocation, file: str) -> int:

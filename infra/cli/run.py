@@ -169,11 +169,10 @@ def _document(run: str, watch: Watch) -> dict[str, Any]:
 
 def usage(watch: Watch) -> dict[str, Any]:
     """What a run used."""
-    assert watch.began is not None, "an ended run has events"
-    assert watch.ended is not None, "an ended run has events"
     spent = watch.run.spent
     return {
-        "seconds": (watch.ended - watch.began).total_seconds(),
+        "seconds": watch.elapsed.seconds,
+        "waited": watch.elapsed.waited,
         "events": watch.events,
         "tool_calls": spent.tool_calls,
         "model_calls": watch.model_calls,
@@ -185,7 +184,7 @@ def usage(watch: Watch) -> dict[str, Any]:
 def _summary(run: str, watch: Watch) -> Text:
     used = usage(watch)
     parts = [
-        f"{used['seconds']:.2f} s",
+        str(watch.elapsed),
         counted(used["events"], "event"),
         counted(used["tool_calls"], "tool call"),
         counted(used["model_calls"], "model call"),

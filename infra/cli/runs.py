@@ -13,7 +13,7 @@ from rich.text import Text
 
 from domain.runs.state import Phase
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.session import session
 from projections.runs import RunRow, list_runs
 
@@ -41,10 +41,15 @@ STYLES: Final = {
 )
 @click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Of this status only; may be repeated.")
 @click.option("--goal", metavar="TEXT", help="Whose goal contains this text.")
-@click.option("--limit", type=click.IntRange(1, 10_000), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=WholeNumber(1, 10_000), metavar="N", default=20, show_default=True, help="At most so many."
+)
 @invoked
 def runs(cli: Invocation, status: Sequence[str], goal: str | None, limit: int) -> int:
-    """List runs, the newest first, with where each stands and what it used."""
+    """List runs, the newest first, with where each stands and what it used.
+
+    `took` is the time from submission to the latest event; `precedent show RUN` says how much of it was waiting.
+    """
     return complete(_runs(cli, status, goal, limit))
 
 

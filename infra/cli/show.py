@@ -20,6 +20,7 @@ from domain.kernel.values import decode
 from domain.rtfs.types import plain
 from domain.runs.replay import fold
 from domain.runs.state import Entry, Run, Settlement
+from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted, short
@@ -54,6 +55,7 @@ class Shown:
 
     id: str
     run: Run
+    elapsed: Elapsed
     row: RunRow
     timeline: Sequence[Line]
     decisions: Sequence[LedgerEntry]
@@ -95,14 +97,14 @@ async def _read(connected: Session, name: str) -> Shown:
     """Everything of a run as of now. Raises ``NotFound``."""
     stream = connected.run(name)
     run = fold(await recorded_events(connected.store, stream))
-    newest = (await connected.store.load(stream)).events[-1]
-    await connected.read_up_to(Positions({}).advanced(newest.position))
+    events = (await connected.store.load(stream)).events
+    await connected.read_up_to(Positions({}).advanced(events[-1].position))
     async with connected.database.transaction() as transaction:
         row = await get_run(transaction, stream.tenant, name)
         timeline = await _pages(timeline_of_run, transaction, stream.tenant, name)
         ledger = await _pages(decisions_of_run, transaction, stream.tenant, name)
     assert row is not None, "the read side has every event of the run"
-    return Shown(id=name, run=run, row=row, timeline=timeline, decisions=ledger)
+    return Shown(id=name, run=run, elapsed=Elapsed.of(events), row=row, timeline=timeline, decisions=ledger)
 
 
 async def _pages(
@@ -128,7 +130,11 @@ def _document(shown: Shown) -> dict[str, Any]:
         "submitted_at": row.submitted_at,
         "ended_at": row.ended_at,
         "position": row.position,
-        "usage": {name: getattr(row, name) for name in ("events", "tool_calls", "model_calls", "tokens", "usd")},
+        "usage": {
+            "seconds": shown.elapsed.seconds,
+            "waited": shown.elapsed.waited,
+            **{name: getattr(row, name) for name in ("events", "tool_calls", "model_calls", "tokens", "usd")},
+        },
         "waiting": [_waiting_document(shown.id, key, run.journal[key]) for key in sorted(run.waiting)],
         "plan": run.drafts[-1].source if run.drafts else None,
         "program": row.program,
@@ -177,7 +183,6 @@ def _rendered(shown: Shown, width: int) -> list[RenderableType]:
 
 def _head(shown: Shown) -> Table:
     row, task = shown.row, shown.run.accepted_task
-    took = (row.ended_at or row.updated_at) - row.submitted_at
     table = Table.grid(padding=(0, 2))
     used = [
         counted(row.events, "event"),
@@ -191,7 +196,7 @@ def _head(shown: Shown) -> Table:
         "status": Text(row.status, STYLES.get(row.status, "")),
         "submitted": Text(f"{row.submitted_at:%Y-%m-%d %H:%M:%S} UTC by {row.submitted_by.partition(':')[2]}"),
         "route": Text(row.route or "-"),
-        "used": Text(", ".join([f"{took.total_seconds():.2f} s", *used])),
+        "used": Text(", ".join([str(shown.elapsed), *used])),
     }
     for label, value in lines.items():
         table.add_row(Text(label, style="dim"), value)

@@ -78,10 +78,11 @@ def show(cli: Invocation, name: str) -> int:
 
 
 @tools.command(
+    short_help="Call a tool here and now, outside of any run.",
     epilog=examples(
         'precedent tools call fs.read \'{"path": "README.md"}\'',
         'precedent tools call --json python.metadata \'{"site": ".venv", "package": "rich"}\'',
-    )
+    ),
 )
 @click.argument("name")
 @click.argument("arguments", default="{}")

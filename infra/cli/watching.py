@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from datetime import datetime
 from typing import Any, Final, Self
 
 from rich.padding import Padding
@@ -13,9 +12,7 @@ from rich.status import Status
 from rich.syntax import Syntax
 from rich.text import Text
 
-from commands.runs.log import CATALOG
 from domain.kernel.events import Recorded
-from domain.kernel.values import parse_time
 from domain.runs.events import (
     ApprovalRequested,
     PlanDrafted,
@@ -24,7 +21,8 @@ from domain.runs.events import (
     ToolCallCompleted,
     ToolCallOutcomeUnknown,
 )
-from domain.runs.state import EMPTY, Run, evolve
+from domain.runs.state import Run
+from infra.cli.elapsed import Elapsed
 from infra.cli.output import Output, counted
 from infra.cli.timeline import is_recorded, line_of, render_line, seconds
 
@@ -35,20 +33,12 @@ _INDENT: Final = (0, 0, 0, 21)
 _PLAIN_PHASES: Final = {"planned": "plans", "routed": "plans", "executing": "executes", "judged": "judges"}
 
 
-def read(event: Recorded) -> RunEvent | None:
-    """The domain event; None where this release does not know it."""
-    decoded = CATALOG.decode(event)
-    return decoded if isinstance(decoded, RunEvent) else None
-
-
 class Watch:
     """Folds the events of one run and prints them."""
 
     def __init__(self, output: Output, *, every: bool) -> None:
         """``every``: print each event, also the hundredth answer of one tool in a row."""
-        self.run: Run = EMPTY
-        self.began: datetime | None = None
-        self.ended: datetime | None = None
+        self.elapsed = Elapsed()
         self.events = 0
         self.model_calls = 0
         self._output = output
@@ -64,15 +54,16 @@ class Watch:
         self._alike.flush()
         self._status.__exit__(None, None, None)
 
+    @property
+    def run(self) -> Run:
+        """What the run is now."""
+        return self.elapsed.run
+
     def see(self, recorded: Recorded, name: str) -> None:
         """Take in the next event of the run ``name``, and print it."""
-        event = read(recorded)
-        self.ended = parse_time(recorded.time)
-        self.began = self.began or self.ended
+        event = self.elapsed.see(recorded)
         self.events += 1
         self.model_calls += recorded.short_name in ("ModelCallAnswered", "ModelCallFailed")
-        if event is not None:
-            self.run = evolve(self.run, event)
         if not self._output.as_json:
             self._print(recorded, event, name)
         if isinstance(self._status, Status):
@@ -83,13 +74,13 @@ class Watch:
         if line is None:
             self._output.show(Text(f"{recorded.short_name} (unknown to this release)", style="dim"))
             return
-        assert self.began is not None, "set with the first event"
+        assert self.elapsed.began is not None, "set with the first event"
         if isinstance(event, ToolCallCompleted) and self._alike.counts(event):
             return
         if not isinstance(event, ToolCallCompleted):
             self._alike.flush()
         recorded_answer = is_recorded(recorded.short_name, recorded.data)
-        self._output.show(render_line(line, self.began, self._output.screen.width, recorded=recorded_answer))
+        self._output.show(render_line(line, self.elapsed.began, self._output.screen.width, recorded=recorded_answer))
         self._output.show(*below(event, name))
 
     def _standing(self) -> str:

@@ -112,6 +112,9 @@ def test_a_configuration_that_is_not_there(offline: Cli):
         (("rebuild", "nothing"), "'nothing' is not one of"),
         (("explain", "DoIt"), "'DoIt' is not one of"),
         (("dead", "show", "0"), "0 is not in the range"),
+        (("dead", "retry", "x"), "'x' is not a valid whole number; see `precedent dead retry --help`"),
+        (("dead", "retry", "9" * 5000), "is not a valid whole number"),
+        (("runs", "--limit", "many"), "'many' is not a valid whole number"),
         (("runs", "--status", "new"), "'new' is not one of"),
     ],
 )
