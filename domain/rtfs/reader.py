@@ -2,66 +2,44 @@
 
 from __future__ import annotations
 
-import math
-import re
-from datetime import datetime
 from typing import Final, NamedTuple, NoReturn
-from uuid import UUID
 
-from domain.kernel.values import Keyword, parse_time
-from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, ShorthandFn, Symbol, VectorNode
-from domain.rtfs.source import ReadError, Source, Span
+from domain.kernel.values import Keyword
+from domain.rtfs.atoms import Atom, BadAtom, read_string, read_word
+from domain.rtfs.lexemes import CLOSERS, KINDS, Kind, closed_comment, closed_string, lexemes
+from domain.rtfs.nodes import (
+    Annotated,
+    ListNode,
+    Literal,
+    MapNode,
+    Node,
+    Quoted,
+    Quoting,
+    ShorthandFn,
+    Symbol,
+    VectorNode,
+)
+from domain.rtfs.source import ReadError, Related, Source, Span
+from domain.rtfs.unclosed import likely_end
 
 MAX_SOURCE: Final = 1_000_000
 """Characters of one program; plans are a few thousand."""
 
 MAX_NESTING: Final = 100
-"""Open brackets at one place."""
+"""Open brackets and marks at one place."""
 
-INT_MIN: Final = -(2**63)
-INT_MAX: Final = 2**63 - 1
+_MARKS: Final = frozenset({"'", "`", "~", "~@", "^", ":"})
+"""What waits for a form; a colon by itself waits for a type."""
 
-_NAME = r"[A-Za-z_$+\-*/=<>!?%&.λ][A-Za-z0-9_$+\-*/=<>!?%&.@'λ]*"
-_TOKEN: Final = re.compile(
-    rf"""
-      (?P<blank>   (?:[\s,]+|;[^\n]*)+ )
-    | (?P<block>   \#\| )
-    | (?P<open>    \#\(|[(\[{{] )
-    | (?P<close>   [)\]}}] )
-    | (?P<string>  "(?:[^"\\]|\\.)*" )
-    | (?P<time>    [0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9:]{{8}}(?:[._][0-9]{{1,6}})?Z(?![^\s,()\[\]{{}}";]) )
-    | (?P<uuid>    [0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}(?![^\s,()\[\]{{}}";]) )
-    | (?P<float>   [+-]?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)(?![^\s,()\[\]{{}}";]) )
-    | (?P<int>     [+-]?[0-9]+(?![^\s,()\[\]{{}}";]) )
-    | (?P<special> \#\#(?:-?Inf|NaN)(?![^\s,()\[\]{{}}";]) )
-    | (?P<keyword> :(?:{_NAME}(?::v[0-9]+(?:\.[0-9]+)*/{_NAME})?)(?![^\s,()\[\]{{}}";]) )
-    | (?P<symbol>  {_NAME}(?![^\s,()\[\]{{}}";]) )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-_BLOCK_END: Final = re.compile(r"\|#")
-_BAD_TOKEN: Final = re.compile(r"[^\s,()\[\]{}\";]+")
-_ESCAPE: Final = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
-_ESCAPES: Final = {
-    "n": "\n",
-    "t": "\t",
-    "r": "\r",
-    '"': '"',
-    "\\": "\\",
-    "b": "\b",
-    "f": "\f",
-    "0": "\0",
-    "/": "/",
-}
-_SPECIAL: Final = {"##Inf": math.inf, "##-Inf": -math.inf, "##NaN": math.nan}
-_WORDS: Final = {"nil": None, "true": True, "false": False}
-_CLOSER: Final = {"(": ")", "#(": ")", "[": "]", "{": "}"}
+_QUOTINGS: Final = {quoting.value: quoting for quoting in Quoting}
+_DELEGATIONS: Final = {"local": False, "local-model": True, "remote": True}
+"""Where work may be delegated to, and whether a name may follow."""
 
 
 class _Open(NamedTuple):
-    """A bracket that waits for its partner, and what has been read since."""
+    """A bracket that waits for its partner, or a mark that waits for its form; and what has been read since."""
 
-    bracket: str
+    opener: str
     start: int
     items: list[Node]
 
@@ -75,139 +53,248 @@ class _Reader:
     def __init__(self, source: Source) -> None:
         self.source = source
         self.stack: list[_Open] = [_Open("", 0, [])]
+        self.templates = 0
+        """Quasiquotes that are open."""
 
     def read(self) -> tuple[Node, ...]:
         text = self.source.text
         if len(text) > MAX_SOURCE:
             self.fail(f"the program has {len(text)} characters; at most {MAX_SOURCE} are read", 0, 1)
-        at, end, match = 0, len(text), _TOKEN.match
-        while at < end:
-            token = match(text, at)
-            if token is None:
-                self.refuse(at)
-            kind, after = token.lastgroup, token.end()
-            if kind == "blank":
-                pass
-            elif kind == "block":
-                after = self.skip_block(at)
-            elif kind == "open":
-                self.open(token.group(), at)
-            elif kind == "close":
-                self.close(token.group(), at)
-            else:
-                self.stack[-1].items.append(self.atom(kind, token.group(), Span(at, after)))
+        if "\0" in text:
+            at = text.index("\0")
+            self.fail("here is a NUL character: this is no text", at, at + 1, "a string may hold one as \\0")
+        after = 1 if text.startswith("\ufeff") else 0
+        stack, items, in_mark = self.stack, self.stack[-1].items, False
+        known: dict[str, Atom] = {}
+        kind_of, known_atom = KINDS.get, known.get
+        blank, comment, word, opening = Kind.BLANK, Kind.COMMENT, Kind.WORD, Kind.OPEN
+        for lexeme in lexemes(text[after:]):
             at = after
-        if len(self.stack) > 1:
-            bracket, start, _ = self.stack[-1]
-            closer = _CLOSER[bracket]
-            self.fail(f"`{bracket}` is never closed", start, start + len(bracket), f"add the missing `{closer}`")
-        return tuple(self.stack[0].items)
+            after += len(lexeme)
+            kind = kind_of(lexeme[0], word)
+            if kind is blank:
+                if self.templates and lexeme[-1] == ",":
+                    self.refuse_comma(at, after)
+                continue
+            if kind is word and lexeme != ":":
+                atom = known_atom(lexeme)
+                if atom is None:
+                    atom = known[lexeme] = self.word(lexeme, at)
+                make, content = atom
+                items.append(make(content, Span(at, after)))
+            elif kind is comment:
+                continue
+            elif kind is opening:
+                self.open(lexeme, at)
+                items, in_mark = stack[-1].items, False
+                continue
+            else:
+                self.punctuation(kind, lexeme, Span(at, after))
+                items = stack[-1].items
+                in_mark = stack[-1].opener in _MARKS
+            if in_mark and items:
+                self.apply_marks()
+                items = stack[-1].items
+                in_mark = stack[-1].opener in _MARKS
+        if len(stack) > 1:
+            self.refuse_end()
+        return tuple(items)
 
-    def skip_block(self, at: int) -> int:
-        closing = _BLOCK_END.search(self.source.text, at + 2)
-        if closing is None:
-            self.fail("`#|` opens a comment that is never closed", at, at + 2, "end it with `|#`")
-        return closing.end()
+    def punctuation(self, kind: Kind, lexeme: str, span: Span) -> None:
+        """Take in what is neither a plain word nor blank."""
+        if kind is Kind.CLOSE:
+            node = self.close(lexeme, span)
+            self.stack[-1].items.append(node)
+        elif kind is Kind.STRING:
+            self.stack[-1].items.append(Literal(self.string(lexeme, span.start), span))
+        elif kind is not Kind.HASH:
+            self.mark(lexeme, span.start)
+        elif lexeme == "#(":
+            self.open(lexeme, span.start)
+        elif lexeme.startswith("#|"):
+            self.check_comment(lexeme, span.start)
+        else:
+            begun = self.source.text[span.start : span.start + 2]
+            atom = self.word(begun if lexeme == "#" else lexeme, span.start)
+            self.stack[-1].items.append(atom.make(atom.content, span))
 
-    def open(self, bracket: str, at: int) -> None:
+    def open(self, opener: str, at: int) -> None:
         if len(self.stack) > MAX_NESTING:
             self.fail(f"more than {MAX_NESTING} brackets are open here", at, at + 1, "name inner parts with `let`")
-        self.stack.append(_Open(bracket, at, []))
+        self.stack.append(_Open(opener, at, []))
 
-    def close(self, closer: str, at: int) -> None:
-        bracket, start, items = self.stack[-1]
-        if not bracket:
+    def close(self, closer: str, span: Span) -> Node:
+        at = span.start
+        opener, start, items = self.stack[-1]
+        if not opener:
             self.fail(f"`{closer}` closes nothing", at, at + 1, "remove it, or add what it should close")
-        if _CLOSER[bracket] != closer:
+        if opener in _MARKS:
+            self.refuse_mark(opener, start, f"`{closer}`")
+        expected = CLOSERS[opener]
+        if expected != closer:
             line, column = self.source.position(start)
-            expected = _CLOSER[bracket]
-            hint = f"`{bracket}` of line {line}, column {column} is still open and needs `{expected}`"
-            self.fail(f"`{closer}` where `{expected}` is expected", at, at + 1, hint)
+            hint = f"`{opener}` of line {line}, column {column} is still open and needs `{expected}`"
+            related = Related(Span(start, start + len(opener)), f"this `{opener}` is still open")
+            self.fail(f"`{closer}` where `{expected}` is expected", at, at + 1, hint, related)
         self.stack.pop()
-        self.stack[-1].items.append(self.collection(bracket, tuple(items), Span(start, at + 1)))
+        return self.collection(opener, items, Span(start, span.end))
 
-    def collection(self, bracket: str, items: tuple[Node, ...], span: Span) -> Node:
-        if bracket == "(":
-            return ListNode(items, span)
-        if bracket == "[":
-            return VectorNode(items, span)
-        if bracket == "#(":
-            return ShorthandFn(ListNode(items, span), span)
+    def collection(self, opener: str, items: list[Node], span: Span) -> Node:
+        if opener == "(":
+            return ListNode(tuple(items), span)
+        if opener == "[":
+            return VectorNode(tuple(items), span)
+        if opener == "#(":
+            return ShorthandFn(ListNode(tuple(items), span), span)
+        if any(isinstance(item, Symbol) and item.name == "?" for item in items):
+            items = _optional_values(items)
         if len(items) % 2:
-            last = items[-1].span
-            self.fail("this key of the map has no value", last.start, last.end, "a map holds pairs: {:key value}")
+            key = _lone_key(items).span
+            self.fail("this key of the map has no value", key.start, key.end, "a map holds pairs: {:key value}")
         return MapNode(tuple(zip(items[::2], items[1::2], strict=True)), span)
 
-    def atom(self, kind: str | None, text: str, span: Span) -> Node:
-        if kind == "symbol":
-            return Literal(_WORDS[text], span) if text in _WORDS else Symbol(text, span)
-        if kind == "keyword":
-            return Literal(Keyword(text[1:]), span)
-        if kind == "string":
-            return Literal(self.unescape(text[1:-1], span), span)
-        if kind == "int":
-            return Literal(self.integer(text, span), span)
-        if kind == "float":
-            return Literal(self.number(text, span), span)
-        if kind == "time":
-            return Literal(self.time(text, span), span)
-        if kind == "uuid":
-            return Literal(UUID(text), span)
-        return Literal(_SPECIAL[text], span)
+    def mark(self, lexeme: str, at: int) -> None:
+        if lexeme == ":" and self.stack[-1].opener not in ("(", "["):
+            self.fail("`:` stands alone", at, at + 1, "a keyword is a colon and a name: :name, :ns/name, :ns.name")
+        self.templates += lexeme == "`"
+        self.open(lexeme, at)
 
-    def time(self, text: str, span: Span) -> datetime:
+    def apply_marks(self) -> None:
+        """Finish the marks that have got their form, from the inside out."""
+        stack = self.stack
+        while stack[-1].opener in _MARKS:
+            opener, start, items = stack[-1]
+            span = Span(start, items[-1].span.end)
+            if opener == "^":
+                wanted = self.metadata_length(items)
+                if len(items) <= wanted:
+                    return
+                node: Node = Annotated(_metadata(items[:-1]), items[-1], span)
+            elif opener == ":":
+                node = self.annotation(items[0], span)
+            else:
+                self.templates -= opener == "`"
+                node = Quoted(_QUOTINGS[opener], items[0], span)
+            stack.pop()
+            stack[-1].items.append(node)
+
+    def metadata_length(self, items: list[Node]) -> int:
+        """Say how many items behind ``^`` are metadata, as far as they have been read."""
+        first = items[0]
+        if isinstance(first, MapNode):
+            return 1
+        name = _keyword(first)
+        if name is None:
+            hint = "write ^{:key value} form, or ^:key form"
+            self.fail("metadata is a map or a keyword", first.span.start, first.span.end, hint)
+        if name != "delegation":
+            return 1
+        if len(items) == 1:
+            return 2
+        target = _keyword(items[1])
+        if target not in _DELEGATIONS:
+            place = items[1].span
+            self.fail(
+                "this is no target of delegation", *place, 'known are :local, :local-model "name", :remote "name"'
+            )
+        named = _DELEGATIONS[target] and (len(items) == 2 or _is_string(items[2]))
+        return 3 if named and len(items) > 2 else 2
+
+    def annotation(self, node: Node, span: Span) -> Node:
+        """Read ``name : T``: the colon says that a type follows, and the type alone is what counts."""
+        if isinstance(node, Symbol):
+            return Literal(Keyword(node.name), span)
+        if isinstance(node, Literal) and (isinstance(node.value, Keyword) or node.value is None):
+            return Literal(node.value or Keyword("nil"), span)
+        if isinstance(node, VectorNode | ListNode):
+            return type(node)(node.items, span)
+        hint = "a keyword is a colon and a name: :name; a type behind a colon is [x : :int] or [x :int]"
+        return self.fail("`:` is followed by no name and no type", span.start, span.start + 1, hint)
+
+    def word(self, text: str, at: int) -> Atom:
         try:
-            return parse_time(text.replace("_", "."))
-        except ValueError as problem:
-            self.fail(f"this is no time: {problem}", *span, "write 2026-11-21T08:00:00Z")
+            return read_word(text)
+        except BadAtom as problem:
+            self.fail(problem.message, at + problem.start, at + problem.end, problem.hint)
 
-    def integer(self, text: str, span: Span) -> int:
-        # Twenty characters hold every 64-bit integer; Python's reader of longer ones is quadratic.
-        digits = text.lstrip("+-").lstrip("0")
-        value = int(text) if len(digits) <= 20 else INT_MAX + 1
-        if not INT_MIN <= value <= INT_MAX:
-            self.fail("this integer needs more than 64 bits", *span, f"integers go from {INT_MIN} to {INT_MAX}")
-        return value
+    def string(self, lexeme: str, at: int) -> str:
+        if not closed_string(lexeme):
+            self.fail("this string is never closed", at, at + 1, 'end it with `"`; within a string write `\\"`')
+        try:
+            return read_string(lexeme)
+        except BadAtom as problem:
+            self.fail(problem.message, at + problem.start, at + problem.end, problem.hint)
 
-    def number(self, text: str, span: Span) -> float:
-        value = float(text)
-        if math.isinf(value):
-            self.fail("this float is beyond binary64", *span, "write ##Inf for infinity")
-        return value
+    def check_comment(self, lexeme: str, at: int) -> None:
+        if not closed_comment(lexeme):
+            self.fail("`#|` opens a comment that is never closed", at, at + 2, "end it with `|#`")
 
-    def unescape(self, body: str, span: Span) -> str:
-        value = _ESCAPE.sub(lambda found: self.escape(found, span), body) if "\\" in body else body
-        if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
-            self.fail("the string holds an unpaired surrogate", *span, "write the character itself")
-        return value
-
-    def escape(self, found: re.Match[str], span: Span) -> str:
-        code = found.group(1)
-        if code[0] == "u" and len(code) == 5:
-            return chr(int(code[1:], 16))
-        if code not in _ESCAPES:
-            at = span.start + 1 + found.start()
-            known = r"\n \t \r \b \f \0 \" \\ \/ \uXXXX"
-            self.fail(f"`\\{code}` is no escape", at, at + 2, f"known are {known}; a backslash itself is \\\\")
-        return _ESCAPES[code]
-
-    def refuse(self, at: int) -> NoReturn:
-        """Say what is wrong where no token begins."""
+    def refuse_comma(self, at: int, after: int) -> None:
+        """Within a template, refuse a comma that stands where other dialects unquote."""
         text = self.source.text
-        start = text[at]
-        if start == '"':
-            self.fail("this string is never closed", at, at + 1, 'end it with `"`')
-        found = _BAD_TOKEN.match(text, at)
-        end = found.end() if found else at + 1
-        word = text[at : min(end, at + 40)]
-        hint = None
-        if start == ":":
-            hint = "a keyword is a colon and a name: :name, :ns/name, :ns.name"
-        elif start in "'`~@^":
-            hint = "quoting, macros, metadata and dereference are not part of this version"
-        elif start.isdigit() or start in "+-.":
-            hint = "numbers are written 12, -3, 1.5 or 2.0e10"
-        self.fail(f"`{word}` cannot be read", at, end, hint)
+        if (after - at > 1 or text[at - 1] in "([{`") and after < len(text) and text[after] not in ")]}":
+            self.fail("a comma only separates", after - 1, after, "in a template write ~x, or ~@xs for many")
 
-    def fail(self, message: str, start: int, end: int, hint: str | None = None) -> NoReturn:
-        raise ReadError(message, self.source, Span(start, end), hint)
+    def refuse_mark(self, opener: str, start: int, found: str) -> NoReturn:
+        hint = "^{:key value} form" if opener == "^" else None
+        self.fail(f"`{opener}` stands before {found}, and should stand before a form", start, start + len(opener), hint)
+
+    def refuse_end(self) -> NoReturn:
+        opener, start, _ = self.stack[-1]
+        if opener in _MARKS:
+            self.refuse_mark(opener, start, "the end of the text")
+        closer = CLOSERS[opener]
+        related = None
+        end = likely_end(self.source, [(each.start, each.items) for each in self.stack[1:]])
+        if end is not None:
+            related = Related(end, "by its indentation, this is outside: a bracket may be missing before it")
+        self.fail(f"`{opener}` is never closed", start, start + len(opener), f"add the missing `{closer}`", related)
+
+    def fail(
+        self, message: str, start: int, end: int, hint: str | None = None, related: Related | None = None
+    ) -> NoReturn:
+        raise ReadError(message, self.source, Span(start, end), hint, related)
+
+
+def _keyword(node: Node) -> str | None:
+    return node.value.name if isinstance(node, Literal) and isinstance(node.value, Keyword) else None
+
+
+def _is_string(node: Node) -> bool:
+    return isinstance(node, Literal) and type(node.value) is str
+
+
+def _metadata(items: list[Node]) -> MapNode:
+    """Make one map of what stands behind ``^``."""
+    first = items[0]
+    if isinstance(first, MapNode):
+        return first
+    span = Span(first.span.start, items[-1].span.end)
+    value: Node = Literal(value=True, span=span)
+    if len(items) == 2:
+        value = items[1]
+    elif len(items) == 3:
+        value = VectorNode(tuple(items[1:]), Span(items[1].span.start, span.end))
+    return MapNode(((first, value),), span)
+
+
+def _optional_values(items: list[Node]) -> list[Node]:
+    """Mark the values that ``?`` follows, as in ``{:key T ?}``: as if ``^:optional`` stood before each."""
+    found: list[Node] = []
+    for item in items:
+        if isinstance(item, Symbol) and item.name == "?" and found and len(found) % 2 == 0:
+            value = found.pop()
+            key = Literal(Keyword("optional"), item.span)
+            metadata = MapNode(((key, Literal(value=True, span=item.span)),), item.span)
+            found.append(Annotated(metadata, value, Span(value.span.start, item.span.end)))
+        else:
+            found.append(item)
+    return found
+
+
+def _lone_key(items: list[Node]) -> Node:
+    """Give the key that most likely lacks its value: the first whose value is a keyword and whose next key is none."""
+    for place in range(0, len(items) - 2, 2):
+        if _keyword(items[place + 1]) is not None and _keyword(items[place + 2]) is None:
+            return items[place]
+    return items[-1]

@@ -48,8 +48,24 @@ class Source:
         return self.text[start : end if end >= 0 else len(self.text)].rstrip("\r")
 
 
-def render(source: Source, span: Span, message: str, hint: str | None = None) -> str:
-    """Show a message with its line, column, source line, caret and hint."""
+class Related(NamedTuple):
+    """A second place that a message is about, and what is to be seen there."""
+
+    span: Span
+    message: str
+
+
+def render(source: Source, span: Span, message: str, hint: str | None = None, related: Related | None = None) -> str:
+    """Show a message with its line, column, source line, caret, second place and hint."""
+    lines = _excerpt(source, span, message)
+    if related:
+        lines += _excerpt(source, related.span, related.message)
+    if hint:
+        lines.append(f"hint: {hint}")
+    return "\n".join(lines)
+
+
+def _excerpt(source: Source, span: Span, message: str) -> list[str]:
     line_number, column = source.position(min(span.start, len(source.text)))
     line = source.line(line_number).replace("\t", " ")
     width = max(1, min(span.end, span.start + len(line) - column + 1) - span.start)
@@ -57,14 +73,11 @@ def render(source: Source, span: Span, message: str, hint: str | None = None) ->
     shown = line[cut : cut + EXCERPT]
     caret = " " * (column - 1 - cut) + "^" * max(1, min(width, len(shown) - (column - 1 - cut)))
     gutter = str(line_number)
-    lines = [
+    return [
         f"line {line_number}, column {column}: {message}",
         f" {gutter} | {shown}",
         f" {' ' * len(gutter)} | {caret}",
     ]
-    if hint:
-        lines.append(f"hint: {hint}")
-    return "\n".join(lines)
 
 
 class LocatedError(PrecedentError):
@@ -72,12 +85,15 @@ class LocatedError(PrecedentError):
 
     code: ClassVar[str] = "rtfs.located"
 
-    def __init__(self, message: str, source: Source, span: Span, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, source: Source, span: Span, hint: str | None = None, related: Related | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.source = source
         self.span = span
         self.hint = hint
+        self.related = related
         self.line, self.column = source.position(min(span.start, len(source.text)))
 
     def __str__(self) -> str:
@@ -85,7 +101,7 @@ class LocatedError(PrecedentError):
 
     def render(self) -> str:
         """Give the message with line, column, source line, caret and hint."""
-        return render(self.source, self.span, self.message, self.hint)
+        return render(self.source, self.span, self.message, self.hint, self.related)
 
 
 class CompileError(LocatedError):

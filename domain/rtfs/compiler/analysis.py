@@ -95,7 +95,8 @@ class Analyzer:
             return self._vector(node, scope)
         if isinstance(node, MapNode):
             return self._map(node, scope)
-        assert isinstance(node, ShorthandFn)
+        if not isinstance(node, ShorthandFn):
+            self.fail("quoting, metadata and task context are not part of this version", node.span)
         return self.forms["#"](self, ListNode((node,), node.span), scope)
 
     def _symbol(self, node: Symbol, scope: Scope) -> Expression:

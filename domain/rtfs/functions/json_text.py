@@ -10,9 +10,9 @@ import orjson
 import rfc8785
 
 from domain.kernel.values import canonical_json
+from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
 from domain.rtfs.metering import Fault, Meter
-from domain.rtfs.reader import INT_MAX, INT_MIN
 from domain.rtfs.types import plain
 
 _LONG_INTEGER: Final = re.compile(r"[0-9]{19}", re.ASCII)

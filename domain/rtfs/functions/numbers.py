@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
 from domain.rtfs.metering import Fault
-from domain.rtfs.reader import INT_MAX, INT_MIN
 
 _NUMBERS: Final = (int, float)
 _NUMBER: Final = "[:union :int :float]"

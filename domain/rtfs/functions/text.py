@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
 from domain.rtfs.metering import Fault, Meter
 from domain.rtfs.printer import print_value
-from domain.rtfs.reader import INT_MAX, INT_MIN
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 _FLOAT: Final = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400})?([eE][+-]?[0-9]{1,4})?", re.ASCII)
