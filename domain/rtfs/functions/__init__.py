@@ -7,16 +7,19 @@ from domain.rtfs.functions.entry import Applying, Each, Entry, Fold, Sorting
 from domain.rtfs.functions.items import ITEMS
 from domain.rtfs.functions.json_text import JSON
 from domain.rtfs.functions.maps import MAPS
+from domain.rtfs.functions.matching import MATCHING
 from domain.rtfs.functions.numbers import NUMBERS
+from domain.rtfs.functions.powers import POWERS
 from domain.rtfs.functions.predicates import PREDICATES
+from domain.rtfs.functions.rounding import ROUNDING
 from domain.rtfs.functions.sequences import SEQUENCES
 from domain.rtfs.functions.text import TEXT
 from domain.rtfs.functions.vectors import VECTORS
 
 GROUPS: Final = {
-    "Numbers": NUMBERS,
+    "Numbers": (*NUMBERS, *ROUNDING, *POWERS),
     "Comparison, logic, kinds": PREDICATES,
-    "Strings": TEXT,
+    "Strings": (*TEXT, *MATCHING),
     "Collections": ITEMS,
     "Maps": MAPS,
     "Vectors": VECTORS,
@@ -30,20 +33,26 @@ FUNCTIONS: Final = {entry.name: entry for group in GROUPS.values() for entry in 
 """The table, by name."""
 
 ALIASES: Final = {
-    "upper-case": "upper",
-    "lower-case": "lower",
-    "upcase": "upper",
-    "downcase": "lower",
-    "substring": "subs",
-    "string-contains": "includes?",
-    "doall": "vec",
     "boolean?": "bool?",
-    "type-name": "type-of",
-    "long": "int",
-    "double": "float",
-    "sequential?": "vector?",
     "ceiling": "ceil",
+    "doall": "vec",
+    "double": "float",
+    "downcase": "lower",
+    "length": "count",
+    "long": "int",
+    "lower-case": "lower",
     "run!": "for-each",
+    "sequential?": "vector?",
+    "serialize-json": "to-json",
+    "string-contains": "includes?",
+    "string-contains?": "includes?",
+    "string-join": "join",
+    "string-lower": "lower",
+    "string-trim": "trim",
+    "string-upper": "upper",
+    "substring": "subs",
+    "upcase": "upper",
+    "upper-case": "upper",
 }
 """Other spellings of the specification and of Clojure; the compiler takes them, modules hold the first name."""
 

@@ -95,43 +95,72 @@ ARRANGING: Final = (
     Entry(
         "sort",
         "[:fn [:any & :any] [:vector :any]]",
-        "In canonical order, or as a comparison says.",
+        (
+            "In canonical order: nil, booleans, numbers, keywords, strings, times, UUIDs, vectors. A "
+            "comparison before the collection changes it: a function that is true, or gives a number below "
+            "zero, when its first argument comes before its second. Items that compare equal keep their "
+            "order."
+        ),
         Sorting(_sort),
         "[(sort [2 1]) (sort > [1 2])] => [[1 2] [2 1]]",
         optional=1,
+        edges=(
+            '(sort ["b" :a nil 2 1.5 true [1]]) => [nil true 1.5 2 :a "b" [1]]',
+            "(sort (fn [a b] (> (:n a) (:n b))) [{:n 1} {:n 2}]) => [{:n 2} {:n 1}]",
+            "(sort (fn [a b] (- b a)) [1 3 2]) => [3 2 1]",
+            "(sort (fn [a b] :x) [1 2]) !! type-mismatch",
+            "(sort [{:a 1}]) !! type-mismatch",
+        ),
     ),
     Entry(
         "sort-by",
         "[:fn [:any :any & :any] [:vector :any]]",
-        "Sorted by what a function gives; a comparison may stand between.",
+        "Sorted by what a function gives for each item; a comparison of what it gives may stand between.",
         Sorting(_sort_by),
         '(sort-by count > ["a" "bb"]) => ["bb" "a"]',
         optional=1,
+        edges=(
+            "(sort-by :n [{:n 2 :i 0} {:n 1} {:n 2 :i 1}]) => [{:n 1} {:i 0 :n 2} {:i 1 :n 2}]",
+            "(sort-by :n (fn [a b] (> a b)) [{:n 1} {:n 2}]) => [{:n 2} {:n 1}]",
+            "(sort-by identity [{:a 1}]) !! type-mismatch",
+        ),
     ),
     Entry(
         "distinct",
         "[:fn [:any] [:vector :any]]",
-        "Without repetitions.",
+        "Without repetitions, in the order of first occurrence.",
         distinct,
         "(distinct [1 1 2]) => [1 2]",
         metered=True,
+        edges=("(distinct [1 1.0 [1] [1] nil nil]) => [1 1.0 [1] nil]",),
     ),
     Entry(
         "frequencies",
         "[:fn [:any] :any]",
-        "How often each item occurs.",
+        "How often each item occurs; the items become keys.",
         frequencies,
         '(frequencies ["a" "a"]) => {"a" 2}',
         metered=True,
+        edges=(
+            '(frequencies "abca") => {"a" 2 "b" 1 "c" 1}',
+            "(frequencies [1.5]) !! type-mismatch",
+        ),
     ),
     Entry(
         "partition",
         "[:fn [:int :any & :any] [:vector :any]]",
-        "Vectors of a size, a step apart.",
+        (
+            "Vectors of a size, a step apart (the size, unless a step stands between); an incomplete last "
+            "one is left out."
+        ),
         partition,
         "(partition 2 [1 2 3]) => [[1 2]]",
         optional=1,
         metered=True,
+        edges=(
+            "(partition 2 1 [1 2 3]) => [[1 2] [2 3]]",
+            "(partition 0 [1]) !! invalid-argument",
+        ),
     ),
     Entry(
         "partition-all",
@@ -140,5 +169,9 @@ ARRANGING: Final = (
         partition_all,
         "(partition-all 2 [1 2 3]) => [[1 2] [3]]",
         metered=True,
+        edges=(
+            "(partition-all 5 []) => []",
+            "(partition-all 0 [1]) !! invalid-argument",
+        ),
     ),
 )

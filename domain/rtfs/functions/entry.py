@@ -64,6 +64,8 @@ class Entry:
     """Whether the implementation takes the meter first."""
     binary: Callable[..., Any] | None = None
     """A faster implementation for exactly two arguments, with the same values and the same meter."""
+    edges: tuple[str, ...] = ()
+    """Further examples, of edges and of errors (``source !! error-type``): shown and run as the first one is."""
 
     @cached_property
     def type(self) -> Function:
@@ -84,6 +86,12 @@ class Entry:
         if self.type.rest is None:
             return self.least
         return None if self.optional is None else self.least + self.optional
+
+    @property
+    def errors(self) -> tuple[str, ...]:
+        """Types of its own errors, as its examples show them; arguments of a wrong type are a ``type-mismatch``."""
+        shown = {edge.rpartition(" !! ")[2] for edge in self.edges if " !! " in edge}
+        return tuple(sorted(shown))
 
     def parameter(self, index: int) -> Type:
         """Give the type of an argument, counted from 0."""

@@ -107,22 +107,40 @@ def values_of(meter: Meter, collection: Any) -> list[Any]:
     return [collection[key] for key in keys_of(meter, collection)]
 
 
+def find(collection: Any, key: Any) -> list[Any] | None:
+    """Give the entry of a key as ``[key value]``; nil where there is none."""
+    if type(collection) not in (dict, type(None)):
+        raise TypeError
+    return [key, collection[key]] if type(key) in KEYS and key in (collection or ()) else None
+
+
 MAPS: Final = (
     Entry(
         "assoc",
         "[:fn [:any :any :any & :any] :any]",
-        "With a value under a key.",
+        "With values under keys; in a vector, at places up to its end.",
         assoc,
         "(assoc {:a 1} :b 2) => {:a 1 :b 2}",
         metered=True,
+        edges=(
+            "[(assoc [1 2] 0 9) (assoc [1] 1 2) (assoc nil :a 1 :b 2)] => [[9 2] [1 2] {:a 1 :b 2}]",
+            "(assoc [1] 5 0) !! index-out-of-bounds",
+            "(assoc {} :a 1 :b) !! invalid-argument",
+            "(assoc {} [1] 1) !! type-mismatch",
+        ),
     ),
     Entry(
         "assoc-in",
         "[:fn [:any [:vector :any] :any] :any]",
-        "With a value at a path.",
+        "With a value at the end of a path of keys; maps are made on the way.",
         assoc_in,
         "(assoc-in {} [:a :b] 1) => {:a {:b 1}}",
         metered=True,
+        edges=(
+            "(assoc-in {:a {:b 1}} [:a :c] 2) => {:a {:b 1 :c 2}}",
+            "(assoc-in [1] [3] 0) !! index-out-of-bounds",
+            "(assoc-in {} [1.5] 0) !! type-mismatch",
+        ),
     ),
     Entry(
         "dissoc",
@@ -131,39 +149,69 @@ MAPS: Final = (
         dissoc,
         "(dissoc {:a 1 :b 2} :a) => {:b 2}",
         metered=True,
+        edges=("[(dissoc {:a 1} :b) (dissoc {:a 1 :b 2} :a :b) (dissoc nil :a)] => [{:a 1} {} nil]",),
     ),
     Entry(
         "merge",
         "[:fn [& :any] :any]",
-        "Maps joined; later ones win.",
+        "Maps joined; later ones win, and nil is left out.",
         merge,
         "(merge {:a 1} {:a 2}) => {:a 2}",
         metered=True,
+        edges=("[(merge) (merge nil {:a 1} nil {:b 2})] => [{} {:a 1 :b 2}]",),
     ),
     Entry(
         "select-keys",
         "[:fn [:any [:vector :any]] :any]",
-        "Only these keys.",
+        "The part of a map that has these keys.",
         select_keys,
         "(select-keys {:a 1 :b 2} [:a]) => {:a 1}",
         metered=True,
+        edges=("(select-keys {:a 1} [:b]) => {}",),
     ),
     Entry(
         "zipmap",
         "[:fn [:any :any] :any]",
-        "Map of keys to values.",
+        "Map of keys to values, as far as both reach.",
         zipmap,
         "(zipmap [:a :b] [1 2]) => {:a 1 :b 2}",
         metered=True,
+        edges=(
+            "(zipmap [:a :b] [1]) => {:a 1}",
+            "(zipmap [1.5] [1]) !! type-mismatch",
+        ),
     ),
-    Entry("hash-map", "[:fn [& :any] :any]", "Map of keys and values.", make_map, "(hash-map :a 1) => {:a 1}"),
+    Entry(
+        "hash-map",
+        "[:fn [& :any] :any]",
+        "Map of keys and values, one after the other.",
+        make_map,
+        "(hash-map :a 1) => {:a 1}",
+        edges=(
+            "(hash-map) => {}",
+            "(hash-map :a) !! invalid-argument",
+            "(hash-map [1] 1) !! type-mismatch",
+        ),
+    ),
+    Entry(
+        "find",
+        "[:fn [:any :any] :any]",
+        "The entry of a key as `[key value]`, or nil where there is none.",
+        find,
+        "(find {:a 1} :a) => [:a 1]",
+        edges=("[(find {:a nil} :a) (find {:a 1} :b) (find nil :a)] => [[:a nil] nil nil]",),
+    ),
     Entry(
         "keys",
         "[:fn [:any] [:vector :any]]",
-        "Keys, in canonical order.",
+        "Keys in canonical order: integers, then keywords, then strings.",
         keys_of,
         "(keys {:b 1 :a 2}) => [:a :b]",
         metered=True,
+        edges=(
+            '(keys {"b" 1 :a 1 2 1}) => [2 :a "b"]',
+            "(keys nil) => []",
+        ),
     ),
     Entry(
         "vals",
@@ -172,5 +220,6 @@ MAPS: Final = (
         values_of,
         "(vals {:b 1 :a 2}) => [2 1]",
         metered=True,
+        edges=("(vals {}) => []",),
     ),
 )

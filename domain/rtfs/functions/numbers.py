@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, Final
 
 from domain.rtfs.atoms import INT_MAX, INT_MIN
@@ -10,16 +9,18 @@ from domain.rtfs.functions.entry import Entry
 from domain.rtfs.metering import Fault
 
 _NUMBERS: Final = (int, float)
-_NUMBER: Final = "[:union :int :float]"
+NUMBER: Final = "[:union :int :float]"
+"""The type of numbers."""
 
 
-def _fit(value: int) -> int:
+def fitting(value: int) -> int:
+    """Refuse an integer that needs more than 64 bits."""
     if INT_MIN <= value <= INT_MAX:
         return value
     raise Fault("integer-overflow", f"the integer {value} needs more than 64 bits")
 
 
-def _need(*values: Any) -> None:
+def check_numbers(*values: Any) -> None:
     """Refuse what is no number; booleans are none."""
     for value in values:
         if type(value) not in _NUMBERS:
@@ -30,8 +31,8 @@ def add2(left: Any, right: Any) -> Any:
     """Add two numbers."""
     if type(left) is int and type(right) is int:
         value = left + right
-        return value if INT_MIN <= value <= INT_MAX else _fit(value)
-    _need(left, right)
+        return value if INT_MIN <= value <= INT_MAX else fitting(value)
+    check_numbers(left, right)
     return left + right
 
 
@@ -39,24 +40,24 @@ def subtract2(left: Any, right: Any) -> Any:
     """Subtract a number from another."""
     if type(left) is int and type(right) is int:
         value = left - right
-        return value if INT_MIN <= value <= INT_MAX else _fit(value)
-    _need(left, right)
+        return value if INT_MIN <= value <= INT_MAX else fitting(value)
+    check_numbers(left, right)
     return left - right
 
 
 def multiply2(left: Any, right: Any) -> Any:
     """Multiply two numbers."""
-    _need(left, right)
+    check_numbers(left, right)
     value = left * right
-    return _fit(value) if type(value) is int else value
+    return fitting(value) if type(value) is int else value
 
 
 def divide2(left: Any, right: Any) -> Any:
     """Divide a number by another: an integer where it is exact, else a float."""
-    _need(left, right)
+    check_numbers(left, right)
     _nonzero(left, right)
     if type(left) is int and type(right) is int and left % right == 0:
-        return _fit(left // right)
+        return fitting(left // right)
     return left / right
 
 
@@ -103,7 +104,7 @@ def quotient(left: Any, right: Any) -> int:
     """Divide integers, cutting towards zero."""
     _need_integers(left, right)
     value = abs(left) // abs(right)
-    return _fit(value if (left < 0) == (right < 0) else -value)
+    return fitting(value if (left < 0) == (right < 0) else -value)
 
 
 def remainder(left: Any, right: Any) -> int:
@@ -125,51 +126,20 @@ def _need_integers(left: Any, right: Any) -> None:
 
 def absolute(value: Any) -> Any:
     """Give the magnitude."""
-    _need(value)
-    return _fit(abs(value)) if type(value) is int else abs(value)
+    check_numbers(value)
+    return fitting(abs(value)) if type(value) is int else abs(value)
 
 
 def least(*values: Any) -> Any:
     """Give the smallest number."""
-    _need(*values)
+    check_numbers(*values)
     return min(values)
 
 
 def greatest(*values: Any) -> Any:
     """Give the largest number."""
-    _need(*values)
+    check_numbers(*values)
     return max(values)
-
-
-def _rounded(value: Any, rounding: Any) -> int:
-    _need(value)
-    if not math.isfinite(value):
-        raise Fault("invalid-argument", f"{value} has no nearest integer")
-    return _fit(rounding(value))
-
-
-def round_half_even(value: Any, digits: Any = None) -> Any:
-    """Round to the nearest integer, or to so many decimals; a half goes to the even neighbour."""
-    if digits is None:
-        return _rounded(value, round)
-    if type(digits) is not int or not 0 <= digits <= 15:
-        raise TypeError
-    _need(value)
-    return round(value, digits)
-
-
-def square_root(value: Any) -> float:
-    """Give the square root, correctly rounded as IEEE-754 has it."""
-    _need(value)
-    if value < 0:
-        raise Fault("invalid-argument", f"{value} has no square root")
-    return math.sqrt(value)
-
-
-def to_float(value: Any) -> float:
-    """Give the nearest float."""
-    _need(value)
-    return float(value)
 
 
 def _integer(value: Any) -> int:
@@ -179,75 +149,180 @@ def _integer(value: Any) -> int:
 
 
 def _number(value: Any) -> Any:
-    _need(value)
+    check_numbers(value)
     return value
 
 
 NUMBERS: Final = (
-    Entry("+", f"[:fn [& {_NUMBER}] {_NUMBER}]", "Sum.", add, "(+ 1 2 3) => 6", binary=add2),
+    Entry(
+        "+",
+        f"[:fn [& {NUMBER}] {NUMBER}]",
+        "Sum. Without arguments it is 0; a sum of integers that needs more than 64 bits is an error.",
+        add,
+        "(+ 1 2 3) => 6",
+        binary=add2,
+        edges=(
+            "[(+) (+ 2) (+ 1 2.5)] => [0 2 3.5]",
+            "(+ 9223372036854775807 1) !! integer-overflow",
+        ),
+    ),
     Entry(
         "-",
-        f"[:fn [{_NUMBER} & {_NUMBER}] {_NUMBER}]",
-        "Difference, or negation.",
+        f"[:fn [{NUMBER} & {NUMBER}] {NUMBER}]",
+        "Difference; of a single number, its negation.",
         subtract,
         "(- 7 2) => 5",
         binary=subtract2,
+        edges=(
+            "[(- 3) (- 10 5 2) (- 1 2.5)] => [-3 3 -1.5]",
+            "(- -9223372036854775808) !! integer-overflow",
+        ),
     ),
-    Entry("*", f"[:fn [& {_NUMBER}] {_NUMBER}]", "Product.", multiply, "(* 2 3 4) => 24", binary=multiply2),
+    Entry(
+        "*",
+        f"[:fn [& {NUMBER}] {NUMBER}]",
+        "Product. Without arguments it is 1.",
+        multiply,
+        "(* 2 3 4) => 24",
+        binary=multiply2,
+        edges=(
+            "[(*) (* 1.5 2)] => [1 3.0]",
+            "(* 9223372036854775807 2) !! integer-overflow",
+        ),
+    ),
     Entry(
         "/",
-        f"[:fn [{_NUMBER} & {_NUMBER}] {_NUMBER}]",
-        "Quotient: an integer where exact, else a float.",
+        f"[:fn [{NUMBER} & {NUMBER}] {NUMBER}]",
+        ("Quotient: an integer where the division of integers is exact, else a float. A single number is inverted."),
         divide,
         "[(/ 6 3) (/ 1 2)] => [2 0.5]",
         binary=divide2,
-    ),
-    Entry("quot", "[:fn [:int :int] :int]", "Integer division towards zero.", quotient, "(quot -7 2) => -3"),
-    Entry("rem", "[:fn [:int :int] :int]", "What `quot` leaves.", remainder, "(rem -7 2) => -1"),
-    Entry("mod", "[:fn [:int :int] :int]", "Remainder with the sign of the divisor.", modulo, "(mod -7 2) => 1"),
-    Entry("inc", f"[:fn [{_NUMBER}] {_NUMBER}]", "One more.", lambda value: add2(value, 1), "(inc 1) => 2"),
-    Entry("dec", f"[:fn [{_NUMBER}] {_NUMBER}]", "One less.", lambda value: subtract2(value, 1), "(dec 1) => 0"),
-    Entry("min", f"[:fn [{_NUMBER} & {_NUMBER}] {_NUMBER}]", "Smallest.", least, "(min 3 1 2) => 1"),
-    Entry("max", f"[:fn [{_NUMBER} & {_NUMBER}] {_NUMBER}]", "Largest.", greatest, "(max 3 1 2) => 3"),
-    Entry("abs", f"[:fn [{_NUMBER}] {_NUMBER}]", "Magnitude.", absolute, "(abs -3) => 3"),
-    Entry(
-        "floor",
-        f"[:fn [{_NUMBER}] :int]",
-        "Largest integer not above.",
-        lambda value: _rounded(value, math.floor),
-        "(floor 2.7) => 2",
+        edges=(
+            "[(/ 2) (/ 10 2 2) (/ 1.0 3)] => [0.5 2.5 0.3333333333333333]",
+            "(/ 1 0) !! division-by-zero",
+            "(/ -9223372036854775808 -1) !! integer-overflow",
+        ),
     ),
     Entry(
-        "ceil",
-        f"[:fn [{_NUMBER}] :int]",
-        "Smallest integer not below.",
-        lambda value: _rounded(value, math.ceil),
-        "(ceil 2.1) => 3",
+        "quot",
+        "[:fn [:int :int] :int]",
+        "Integer division towards zero.",
+        quotient,
+        "(quot -7 2) => -3",
+        edges=(
+            "(quot 1 0) !! division-by-zero",
+            "(quot -9223372036854775808 -1) !! integer-overflow",
+        ),
     ),
     Entry(
-        "round",
-        f"[:fn [{_NUMBER} & :int] {_NUMBER}]",
-        "Nearest integer, or so many decimals; halves go to even.",
-        round_half_even,
-        "[(round 2.6) (round 2.345 1)] => [3 2.3]",
-        optional=1,
-    ),
-    Entry("sqrt", f"[:fn [{_NUMBER}] :float]", "Square root.", square_root, "(sqrt 9) => 3.0"),
-    Entry("float", f"[:fn [{_NUMBER}] :float]", "As a float.", to_float, "(float 2) => 2.0"),
-    Entry(
-        "int",
-        f"[:fn [{_NUMBER}] :int]",
-        "Cut to an integer.",
-        lambda value: _rounded(value, math.trunc),
-        "(int 2.9) => 2",
-    ),
-    Entry("even?", "[:fn [:int] :bool]", "Is it even?", lambda value: _integer(value) % 2 == 0, "(even? 4) => true"),
-    Entry("odd?", "[:fn [:int] :bool]", "Is it odd?", lambda value: _integer(value) % 2 == 1, "(odd? 4) => false"),
-    Entry("zero?", f"[:fn [{_NUMBER}] :bool]", "Is it zero?", lambda value: _number(value) == 0, "(zero? 0) => true"),
-    Entry(
-        "pos?", f"[:fn [{_NUMBER}] :bool]", "Is it above zero?", lambda value: _number(value) > 0, "(pos? 1) => true"
+        "rem",
+        "[:fn [:int :int] :int]",
+        "What `quot` leaves; it has the sign of the dividend.",
+        remainder,
+        "(rem -7 2) => -1",
+        edges=(
+            "(rem 7 -2) => 1",
+            "(rem 1 0) !! division-by-zero",
+        ),
     ),
     Entry(
-        "neg?", f"[:fn [{_NUMBER}] :bool]", "Is it below zero?", lambda value: _number(value) < 0, "(neg? 1) => false"
+        "mod",
+        "[:fn [:int :int] :int]",
+        "Remainder with the sign of the divisor.",
+        modulo,
+        "(mod -7 2) => 1",
+        edges=(
+            "[(mod 7 -2) (mod 6 3)] => [-1 0]",
+            "(mod 1 0) !! division-by-zero",
+        ),
+    ),
+    Entry(
+        "inc",
+        f"[:fn [{NUMBER}] {NUMBER}]",
+        "One more.",
+        lambda value: add2(value, 1),
+        "(inc 1) => 2",
+        edges=(
+            "(inc 1.5) => 2.5",
+            "(inc 9223372036854775807) !! integer-overflow",
+        ),
+    ),
+    Entry(
+        "dec",
+        f"[:fn [{NUMBER}] {NUMBER}]",
+        "One less.",
+        lambda value: subtract2(value, 1),
+        "(dec 1) => 0",
+        edges=(
+            "(dec 0) => -1",
+            "(dec -9223372036854775808) !! integer-overflow",
+        ),
+    ),
+    Entry(
+        "min",
+        f"[:fn [{NUMBER} & {NUMBER}] {NUMBER}]",
+        "Smallest.",
+        least,
+        "(min 3 1 2) => 1",
+        edges=("(min 2 1.5) => 1.5",),
+    ),
+    Entry(
+        "max",
+        f"[:fn [{NUMBER} & {NUMBER}] {NUMBER}]",
+        "Largest.",
+        greatest,
+        "(max 3 1 2) => 3",
+        edges=("(max -1) => -1",),
+    ),
+    Entry(
+        "abs",
+        f"[:fn [{NUMBER}] {NUMBER}]",
+        "Magnitude.",
+        absolute,
+        "(abs -3) => 3",
+        edges=(
+            "(abs -1.5) => 1.5",
+            "(abs -9223372036854775808) !! integer-overflow",
+        ),
+    ),
+    Entry(
+        "even?",
+        "[:fn [:int] :bool]",
+        "Is it even?",
+        lambda value: _integer(value) % 2 == 0,
+        "(even? 4) => true",
+        edges=("(even? -3) => false",),
+    ),
+    Entry(
+        "odd?",
+        "[:fn [:int] :bool]",
+        "Is it odd?",
+        lambda value: _integer(value) % 2 == 1,
+        "(odd? 4) => false",
+        edges=("(odd? -3) => true",),
+    ),
+    Entry(
+        "zero?",
+        f"[:fn [{NUMBER}] :bool]",
+        "Is it zero?",
+        lambda value: _number(value) == 0,
+        "(zero? 0) => true",
+        edges=("(zero? -0.0) => true",),
+    ),
+    Entry(
+        "pos?",
+        f"[:fn [{NUMBER}] :bool]",
+        "Is it above zero?",
+        lambda value: _number(value) > 0,
+        "(pos? 1) => true",
+        edges=("(pos? 0) => false",),
+    ),
+    Entry(
+        "neg?",
+        f"[:fn [{NUMBER}] :bool]",
+        "Is it below zero?",
+        lambda value: _number(value) < 0,
+        "(neg? 1) => false",
+        edges=("(neg? -0.5) => true",),
     ),
 )

@@ -87,6 +87,11 @@ def type_keyword(value: Any) -> Keyword:
     return Keyword(type_name(value).removeprefix("a ").removeprefix(":"))
 
 
+def type_text(value: Any) -> str:
+    """Name the kind of a value as its type is written."""
+    return f":{type_keyword(value).name}"
+
+
 def throw(*arguments: Any) -> NoReturn:
     """Raise an error: of a message, of a type and a message, or again one that was caught."""
     if len(arguments) == 1 and type(arguments[0]) is dict:
@@ -106,8 +111,8 @@ def _is(*kinds: type) -> Any:
     return lambda value: type(value) in accepted
 
 
-def _question(name: str, doc: str, test: Any, example: str) -> Entry:
-    return Entry(name, "[:fn [:any] :bool]", doc, test, example)
+def _question(name: str, doc: str, test: Any, example: str, edges: tuple[str, ...] = ()) -> Entry:
+    return Entry(name, "[:fn [:any] :bool]", doc, test, example, edges=edges)
 
 
 _DATA: Final = (type(None), bool, int, float, str, Keyword, list, dict, datetime, UUID)
@@ -116,11 +121,15 @@ PREDICATES: Final = (
     Entry(
         "=",
         "[:fn [:any & :any] :bool]",
-        "Are all the same? 1 is not 1.0.",
+        "Are all the same? Kinds differ, so 1 is not 1.0; NaN is the same as NaN, and 0.0 is not -0.0.",
         all_equal,
         "(= [1] [1]) => true",
         metered=True,
         binary=same2,
+        edges=(
+            "[(= 1 1.0) (= ##NaN ##NaN) (= 0.0 -0.0) (= 1)] => [false true false true]",
+            "(= {:a [1 2]} {:a [1 2]} {:a [1]}) => false",
+        ),
     ),
     Entry(
         "not=",
@@ -129,6 +138,7 @@ PREDICATES: Final = (
         lambda meter, *values: not all_equal(meter, *values),
         "(not= 1 2) => true",
         metered=True,
+        edges=("(not= 1 1.0) => true",),
     ),
     Entry(
         "!=",
@@ -141,10 +151,14 @@ PREDICATES: Final = (
     Entry(
         "<",
         "[:fn [:any & :any] :bool]",
-        "Does each come before the next? Numbers, strings or times.",
+        ("Does each come before the next? Compares numbers with numbers, strings with strings, times with times."),
         _chain(less),
         "(< 1 2 3) => true",
         binary=less,
+        edges=(
+            '[(< 1 2.5) (< "a" "b") (< 1) (< ##NaN 1)] => [true true true false]',
+            '(< 1 (first ["a"])) !! type-mismatch',
+        ),
     ),
     Entry(
         "<=",
@@ -153,6 +167,10 @@ PREDICATES: Final = (
         _chain(less_or_equal),
         "(<= 1 1 2) => true",
         binary=less_or_equal,
+        edges=(
+            "(<= 2 1) => false",
+            '(<= "a" (first [1])) !! type-mismatch',
+        ),
     ),
     Entry(
         ">",
@@ -161,6 +179,10 @@ PREDICATES: Final = (
         _chain(greater),
         "(> 2 1) => true",
         binary=greater,
+        edges=(
+            '(> "b" "a") => true',
+            "(> :a (first [:b])) !! type-mismatch",
+        ),
     ),
     Entry(
         ">=",
@@ -169,6 +191,10 @@ PREDICATES: Final = (
         _chain(greater_or_equal),
         "(>= 2 2) => true",
         binary=greater_or_equal,
+        edges=(
+            "(>= 3 2 2) => true",
+            "(>= nil (first [1])) !! type-mismatch",
+        ),
     ),
     Entry(
         "not",
@@ -176,48 +202,168 @@ PREDICATES: Final = (
         "Is it false or nil?",
         lambda value: value is None or value is False,
         "(not nil) => true",
+        edges=("[(not 0) (not false) (not [])] => [false true false]",),
     ),
     Entry("identity", "[:fn [:any] :any]", "Itself.", lambda value: value, "(identity 1) => 1"),
-    Entry("boolean", "[:fn [:any] :bool]", "Does it count as true?", truthy, "(boolean 0) => true"),
+    Entry(
+        "boolean",
+        "[:fn [:any] :bool]",
+        "Does it count as true?",
+        truthy,
+        "(boolean 0) => true",
+        edges=("[(boolean nil) (boolean []) (boolean false)] => [false true false]",),
+    ),
     Entry(
         "keyword",
         "[:fn [[:union :keyword :string]] :keyword]",
         "Keyword of this name.",
         lambda value: value if type(value) is Keyword else Keyword(_text(value)),
         '(keyword "a") => :a',
+        edges=("(keyword :a) => :a",),
     ),
-    Entry("type-of", "[:fn [:any] :keyword]", "Kind of a value.", type_keyword, "(type-of [1]) => :vector"),
+    Entry(
+        "type-of",
+        "[:fn [:any] :keyword]",
+        "Kind of a value, as a keyword.",
+        type_keyword,
+        "(type-of [1]) => :vector",
+        edges=(
+            "(map type-of [nil true 1 1.5 :a]) => [:nil :bool :int :float :keyword]",
+            '(map type-of ["a" {} inc]) => [:string :map :function]',
+        ),
+    ),
+    Entry(
+        "type-name",
+        "[:fn [:any] :string]",
+        "Kind of a value, as text.",
+        type_text,
+        '(type-name 1) => ":int"',
+        edges=('(map type-name [nil [] {} inc]) => [":nil" ":vector" ":map" ":function"]',),
+    ),
     Entry(
         "error",
         "[:fn [:any & :any] :never]",
-        "Raise an error: message; type and message.",
+        "Raise an error: of a message, or of a type and a message.",
         throw,
         '(try (error :late "x") (catch :late e (:message e))) => "x"',
         optional=1,
+        edges=(
+            '(try (error "x") (catch e [(:type e) (:message e)])) => [:error "x"]',
+            '(error :late "too late") !! late',
+            '(error "x") !! error',
+        ),
     ),
     Entry(
         "throw",
         "[:fn [:any & :any] :never]",
-        "Raise, or raise a caught error again.",
+        "Raise an error, or raise one that was caught again.",
         throw,
         '(try (throw {:type :late :message "x"}) (catch e (:type e))) => :late',
         optional=1,
+        edges=(
+            '(throw {:type :late :message "x"}) !! late',
+            '(throw "x") !! error',
+        ),
     ),
-    _question("nil?", "Is it nil?", lambda value: value is None, "(nil? nil) => true"),
-    _question("some?", "Is it anything but nil?", lambda value: value is not None, "(some? 0) => true"),
-    _question("true?", "Is it true?", lambda value: value is True, "(true? 1) => false"),
-    _question("false?", "Is it false?", lambda value: value is False, "(false? nil) => false"),
-    _question("bool?", "Is it a boolean?", _is(bool), "(bool? true) => true"),
-    _question("int?", "Is it an integer?", _is(int), "(int? 1.0) => false"),
-    _question("float?", "Is it a float?", _is(float), "(float? 1.0) => true"),
-    _question("number?", "Is it a number?", _is(int, float), "(number? 1) => true"),
-    _question("string?", "Is it a string?", _is(str), '(string? "a") => true'),
-    _question("keyword?", "Is it a keyword?", _is(Keyword), "(keyword? :a) => true"),
-    _question("vector?", "Is it a vector?", _is(list), "(vector? [1]) => true"),
+    _question(
+        "nil?",
+        "Is it nil?",
+        lambda value: value is None,
+        "(nil? nil) => true",
+        edges=("(nil? false) => false",),
+    ),
+    _question(
+        "some?",
+        "Is it anything but nil?",
+        lambda value: value is not None,
+        "(some? 0) => true",
+        edges=("(some? nil) => false",),
+    ),
+    _question(
+        "true?",
+        "Is it true?",
+        lambda value: value is True,
+        "(true? 1) => false",
+        edges=("(true? true) => true",),
+    ),
+    _question(
+        "false?",
+        "Is it false?",
+        lambda value: value is False,
+        "(false? nil) => false",
+        edges=("(false? false) => true",),
+    ),
+    _question(
+        "bool?",
+        "Is it a boolean?",
+        _is(bool),
+        "(bool? true) => true",
+        edges=("(bool? nil) => false",),
+    ),
+    _question(
+        "int?",
+        "Is it an integer?",
+        _is(int),
+        "(int? 1.0) => false",
+        edges=("(int? 1) => true",),
+    ),
+    _question(
+        "float?",
+        "Is it a float?",
+        _is(float),
+        "(float? 1.0) => true",
+        edges=("(float? 1) => false",),
+    ),
+    _question(
+        "number?",
+        "Is it a number?",
+        _is(int, float),
+        "(number? 1) => true",
+        edges=('[(number? 1.5) (number? "1") (number? true)] => [true false false]',),
+    ),
+    _question(
+        "string?",
+        "Is it a string?",
+        _is(str),
+        '(string? "a") => true',
+        edges=("(string? :a) => false",),
+    ),
+    _question(
+        "keyword?",
+        "Is it a keyword?",
+        _is(Keyword),
+        "(keyword? :a) => true",
+        edges=('(keyword? "a") => false',),
+    ),
+    _question(
+        "vector?",
+        "Is it a vector?",
+        _is(list),
+        "(vector? [1]) => true",
+        edges=("(vector? {}) => false",),
+    ),
     _question("list?", "The same as `vector?`.", _is(list), "(list? [1]) => true"),
-    _question("map?", "Is it a map?", _is(dict), "(map? {}) => true"),
-    _question("coll?", "Is it a vector or a map?", _is(list, dict), "(coll? []) => true"),
-    _question("fn?", "Is it a function?", lambda value: type(value) not in _DATA, "(fn? inc) => true"),
+    _question(
+        "map?",
+        "Is it a map?",
+        _is(dict),
+        "(map? {}) => true",
+        edges=("(map? []) => false",),
+    ),
+    _question(
+        "coll?",
+        "Is it a vector or a map?",
+        _is(list, dict),
+        "(coll? []) => true",
+        edges=('(coll? "a") => false',),
+    ),
+    _question(
+        "fn?",
+        "Is it a function?",
+        lambda value: type(value) not in _DATA,
+        "(fn? inc) => true",
+        edges=("[(fn? (fn [x] x)) (fn? :a)] => [true false]",),
+    ),
 )
 
 

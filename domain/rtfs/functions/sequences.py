@@ -150,17 +150,27 @@ def _row(  # rows of a table read best by column
     parameters: str = ":any",
     result: str = "[:vector :any]",
     optional: int | None = None,
+    edges: tuple[str, ...] = (),
 ) -> Entry:
-    return Entry(name, f"[:fn [:any {parameters}] {result}]", doc, run, example, optional=optional)
+    signature = f"[:fn [:any {parameters}] {result}]"
+    return Entry(name, signature, doc, run, example, optional=optional, edges=edges)
 
 
 SEQUENCES: Final = (
     _row(
         "map",
-        "Results of a function for every item.",
+        (
+            "Results of a function for every item; with several collections, for one item of each, as far as "
+            "the shortest reaches."
+        ),
         Each(_each_item, _results),
         "(map inc [1 2]) => [2 3]",
         ":any & :any",
+        edges=(
+            "[(map + [1 2 3] [10 20]) (map :a [{:a 1} {}]) (map inc nil)] => [[11 22] [1 nil] []]",
+            "(map (fn [[k v]] [v k]) {:b 2 :a 1}) => [[1 :a] [2 :b]]",
+            '(map inc (first ["x"])) !! type-mismatch',
+        ),
     ),
     _row("mapv", "The same as `map`.", Each(_each_item, _results), "(mapv inc [1 2]) => [2 3]", ":any & :any"),
     _row(
@@ -171,23 +181,53 @@ SEQUENCES: Final = (
     ),
     _row(
         "mapcat",
-        "As `map`, the resulting collections joined.",
+        "As `map`, and the resulting collections are joined.",
         Each(_each_item, _joined),
         "(mapcat reverse [[1 2] [3]]) => [2 1 3]",
         ":any & :any",
+        edges=(
+            "(mapcat (fn [x] (repeat x x)) [1 2]) => [1 2 2]",
+            "(mapcat identity [1]) !! type-mismatch",
+        ),
     ),
-    _row("keep", "As `map`, without nils.", Each(_each_item, _present), "(keep :a [{:a 1} {}]) => [1]"),
-    _row("filter", "Items for which it is true.", Each(_each_item, _kept), "(filter odd? [1 2 3]) => [1 3]"),
+    _row(
+        "keep",
+        "As `map`, without nils.",
+        Each(_each_item, _present),
+        "(keep :a [{:a 1} {}]) => [1]",
+        edges=("(keep identity [false nil 1]) => [false 1]",),
+    ),
+    _row(
+        "filter",
+        "Items for which a function gives something that counts as true.",
+        Each(_each_item, _kept),
+        "(filter odd? [1 2 3]) => [1 3]",
+        edges=("(filter :on [{:on true :n 1} {:n 2}]) => [{:n 1 :on true}]",),
+    ),
     _row("filterv", "The same as `filter`.", Each(_each_item, _kept), "(filterv odd? [1 2 3]) => [1 3]"),
-    _row("remove", "Items for which it is not true.", Each(_each_item, _removed), "(remove odd? [1 2 3]) => [2]"),
+    _row(
+        "remove",
+        "Items for which it is not true.",
+        Each(_each_item, _removed),
+        "(remove odd? [1 2 3]) => [2]",
+        edges=("(remove nil? [1 nil]) => [1]",),
+    ),
     _row(
         "reduce",
-        "Combine items, one after the other; a start value may come before them.",
+        (
+            "Combine items, one after the other, by a function of what came out so far and the next item. A "
+            "start value may stand before the collection; without one the first item is it, and of no items "
+            "the result is nil."
+        ),
         Fold(_fold),
         "(reduce + 0 [1 2 3]) => 6",
         ":any & :any",
         ":any",
         1,
+        edges=(
+            "[(reduce + []) (reduce + [5]) (reduce + 1 [])] => [nil 5 1]",
+            "(reduce (fn [all x] (conj all (* x x))) [] [1 2]) => [1 4]",
+        ),
     ),
     _row(
         "group-by",
@@ -195,6 +235,10 @@ SEQUENCES: Final = (
         Each(_each_item, _grouped),
         '(group-by count ["a" "bb" "c"]) => {1 ["a" "c"] 2 ["bb"]}',
         result=":any",
+        edges=(
+            "(group-by odd? []) => {}",
+            "(group-by identity [1.5]) !! type-mismatch",
+        ),
     ),
     _row(
         "partition-by",
@@ -204,17 +248,19 @@ SEQUENCES: Final = (
     ),
     _row(
         "some",
-        "First true result, or nil.",
+        "First result that counts as true, or nil; nothing is applied after it.",
         Each(_each_item, _found, stop_on=True),
         "(some even? [1 2]) => true",
         result=":any",
+        edges=("[(some even? [1 3]) (some {:a 1} [:b :a])] => [nil 1]",),
     ),
     _row(
         "every?",
-        "Is it true for all?",
+        "Is it true for all? Nothing is applied after the first for which it is not.",
         Each(_each_item, _all, stop_on=False),
         "(every? even? [2 4]) => true",
         result=":bool",
+        edges=("(every? even? []) => true",),
     ),
     _row(
         "not-any?",
@@ -222,18 +268,21 @@ SEQUENCES: Final = (
         Each(_each_item, _none, stop_on=True),
         "(not-any? even? [1 3]) => true",
         result=":bool",
+        edges=("(not-any? even? [1 2]) => false",),
     ),
     _row(
         "take-while",
         "Items before the first for which it is not true.",
         Each(_each_item, _taken, stop_on=False),
         "(take-while odd? [1 2 3]) => [1]",
+        edges=("(take-while odd? []) => []",),
     ),
     _row(
         "drop-while",
         "Items from the first for which it is not true.",
         Each(_each_item, _dropped, stop_on=False),
         "(drop-while odd? [1 2 3]) => [2 3]",
+        edges=("(drop-while odd? [1 3]) => []",),
     ),
     _row(
         "for-each",
@@ -244,19 +293,27 @@ SEQUENCES: Final = (
     ),
     _row(
         "apply",
-        "Apply to the items of the last argument.",
+        "Apply a function to arguments, the last of which is a collection of further ones.",
         Each(_once, _only),
         "(apply + 1 [2 3]) => 6",
         ":any & :any",
         ":any",
+        edges=(
+            "(apply map vector [[1 2] [3 4]]) => [[1 3] [2 4]]",
+            "(apply inc [1 2]) !! arity",
+        ),
     ),
     _row(
         "update",
-        "With a value changed by a function; more arguments follow it.",
+        "With the value of a key changed by a function; further arguments of it follow.",
         Each(_update, _put),
         "(update {:a 1} :a + 2) => {:a 3}",
         ":any :any & :any",
         ":any",
+        edges=(
+            "(update {} :a (fn [n] (inc (or n 0)))) => {:a 1}",
+            "(update {} [1] identity) !! type-mismatch",
+        ),
     ),
     _row(
         "update-in",
@@ -265,5 +322,9 @@ SEQUENCES: Final = (
         "(update-in {:a {:b 1}} [:a :b] inc) => {:a {:b 2}}",
         "[:vector :any] :any & :any",
         ":any",
+        edges=(
+            "(update-in {} [:a :b] (fn [n] (or n 0))) => {:a {:b 0}}",
+            "(update-in {} [1.5] identity) !! type-mismatch",
+        ),
     ),
 )

@@ -109,6 +109,21 @@ def make_range(meter: Meter, *bounds: Any) -> list[int]:
     return list(values)
 
 
+def numbers(meter: Meter, start: Any, end: Any) -> list[int]:
+    """Give the integers from start up to end, both among them."""
+    return make_range(meter, amount_of(start), amount_of(end) + 1)
+
+
+def subvector(meter: Meter, collection: Any, start: Any, end: Any = None) -> list[Any]:
+    """Give the items from a place up to another, counted from 0."""
+    if type(collection) is not list:
+        raise TypeError
+    stop = len(collection) if end is None else amount_of(end)
+    if not 0 <= amount_of(start) <= stop <= len(collection):
+        raise Fault("index-out-of-bounds", f"items {start} to {stop} are not within a vector of {len(collection)}")
+    return _part(meter, collection, start, stop)
+
+
 def repeat(meter: Meter, amount: Any, item: Any) -> list[Any]:
     """Give a vector of one item many times."""
     times = max(0, amount_of(amount))
@@ -159,6 +174,7 @@ VECTORS: Final = (
         "Vector of these.",
         lambda *items: list(items),
         "(vector 1 2) => [1 2]",
+        edges=("(vector) => []",),
     ),
     Entry(
         "list",
@@ -167,14 +183,26 @@ VECTORS: Final = (
         lambda *items: list(items),
         "(list 1 2) => [1 2]",
     ),
-    Entry("vec", "[:fn [:any] [:vector :any]]", "Items as a vector.", vec, "(vec {:a 1}) => [[:a 1]]", metered=True),
+    Entry(
+        "vec",
+        "[:fn [:any] [:vector :any]]",
+        "Items of a collection as a vector.",
+        vec,
+        "(vec {:a 1}) => [[:a 1]]",
+        metered=True,
+        edges=('[(vec nil) (vec "ab")] => [[] ["a" "b"]]',),
+    ),
     Entry(
         "conj",
         "[:fn [:any & :any] :any]",
-        "With items at the end, or entries.",
+        "With items at the end of a vector, or with entries or maps in a map.",
         conj,
         "(conj [1] 2 3) => [1 2 3]",
         metered=True,
+        edges=(
+            "[(conj nil 1) (conj {} [:a 1] {:b 2})] => [[1] {:a 1 :b 2}]",
+            "(conj {} 1) !! type-mismatch",
+        ),
     ),
     Entry(
         "cons",
@@ -183,6 +211,7 @@ VECTORS: Final = (
         cons,
         "(cons 1 [2]) => [1 2]",
         metered=True,
+        edges=("(cons 1 nil) => [1]",),
     ),
     Entry(
         "concat",
@@ -191,16 +220,29 @@ VECTORS: Final = (
         concat,
         "(concat [1] [2]) => [1 2]",
         metered=True,
+        edges=('[(concat) (concat [1] nil "ab")] => [[] [1 "a" "b"]]',),
     ),
     Entry(
         "into",
         "[:fn [:any :any] :any]",
-        "Items added to a collection.",
+        "With the items of a collection added to another.",
         into,
         "(into {} [[:a 1]]) => {:a 1}",
         metered=True,
+        edges=(
+            "(into [1] {:a 2}) => [1 [:a 2]]",
+            "(into {} [1]) !! type-mismatch",
+        ),
     ),
-    Entry("rest", "[:fn [:any] [:vector :any]]", "All but the first.", rest, "(rest [1 2 3]) => [2 3]", metered=True),
+    Entry(
+        "rest",
+        "[:fn [:any] [:vector :any]]",
+        "All but the first; empty when there is none.",
+        rest,
+        "(rest [1 2 3]) => [2 3]",
+        metered=True,
+        edges=('[(rest []) (rest nil) (rest "abc")] => [[] [] ["b" "c"]]',),
+    ),
     Entry(
         "butlast",
         "[:fn [:any] [:vector :any]]",
@@ -208,8 +250,17 @@ VECTORS: Final = (
         butlast,
         "(butlast [1 2 3]) => [1 2]",
         metered=True,
+        edges=("(butlast []) => []",),
     ),
-    Entry("take", "[:fn [:int :any] [:vector :any]]", "First items.", take, "(take 2 [1 2 3]) => [1 2]", metered=True),
+    Entry(
+        "take",
+        "[:fn [:int :any] [:vector :any]]",
+        "First items, as many as there are.",
+        take,
+        "(take 2 [1 2 3]) => [1 2]",
+        metered=True,
+        edges=("[(take 9 [1]) (take -1 [1])] => [[1] []]",),
+    ),
     Entry(
         "drop",
         "[:fn [:int :any] [:vector :any]]",
@@ -217,6 +268,7 @@ VECTORS: Final = (
         drop,
         "(drop 2 [1 2 3]) => [3]",
         metered=True,
+        edges=("[(drop 9 [1]) (drop -1 [1])] => [[] [1]]",),
     ),
     Entry(
         "take-last",
@@ -225,6 +277,7 @@ VECTORS: Final = (
         take_last,
         "(take-last 2 [1 2 3]) => [2 3]",
         metered=True,
+        edges=("(take-last 0 [1]) => []",),
     ),
     Entry(
         "reverse",
@@ -233,15 +286,39 @@ VECTORS: Final = (
         reverse,
         "(reverse [1 2]) => [2 1]",
         metered=True,
+        edges=('(reverse "ab") => ["b" "a"]',),
     ),
     Entry(
         "range",
         "[:fn [:int & :int] [:vector :int]]",
-        "Integers: end; start, end; start, end, step.",
+        "Integers up to an end that is not reached; or from a start to an end, and by a step.",
         make_range,
         "(range 1 4) => [1 2 3]",
         optional=2,
         metered=True,
+        edges=(
+            "[(range 3) (range 5 1 -2) (range 0) (range 3 1)] => [[0 1 2] [5 3] [] []]",
+            "(range 0 5 0) !! invalid-argument",
+        ),
+    ),
+    Entry(
+        "numbers",
+        "[:fn [:int :int] [:vector :int]]",
+        "Integers from a start up to an end, which is among them.",
+        numbers,
+        "(numbers 1 3) => [1 2 3]",
+        metered=True,
+        edges=("[(numbers 2 2) (numbers 3 1)] => [[2] []]",),
+    ),
+    Entry(
+        "subvec",
+        "[:fn [[:vector :any] :int & :int] [:vector :any]]",
+        "Items from a place up to another, or to the end; places are counted from 0.",
+        subvector,
+        "(subvec [1 2 3 4] 1 3) => [2 3]",
+        optional=1,
+        metered=True,
+        edges=("[(subvec [1 2] 1) (subvec [] 0)] => [[2] []]", "(subvec [1 2] 1 3) !! index-out-of-bounds"),
     ),
     Entry(
         "repeat",
@@ -250,14 +327,16 @@ VECTORS: Final = (
         repeat,
         "(repeat 2 :a) => [:a :a]",
         metered=True,
+        edges=("(repeat -1 :a) => []",),
     ),
     Entry(
         "interleave",
         "[:fn [& :any] [:vector :any]]",
-        "One item of each in turn.",
+        "One item of each in turn, as far as the shortest reaches.",
         interleave,
         "(interleave [1 2] [:a :b]) => [1 :a 2 :b]",
         metered=True,
+        edges=("(interleave [1 2] [:a]) => [1 :a]",),
     ),
     Entry(
         "interpose",
@@ -266,6 +345,7 @@ VECTORS: Final = (
         interpose,
         "(interpose 0 [1 2]) => [1 0 2]",
         metered=True,
+        edges=("(interpose 0 []) => []",),
     ),
     Entry(
         "flatten",
@@ -274,5 +354,6 @@ VECTORS: Final = (
         flatten,
         "(flatten [1 [2 [3]]]) => [1 2 3]",
         metered=True,
+        edges=("(flatten [1 [] [[{:a [2]}]]]) => [1 {:a [2]}]",),
     ),
 )

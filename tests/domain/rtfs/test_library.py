@@ -7,22 +7,23 @@ import pytest
 from domain.rtfs.card import FORMS_BY_EXAMPLE, language_card
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Applying
 
-
-def cut(example: str) -> tuple[str, str]:
-    source, _, value = example.rpartition(" => ")
-    return source, value
+EXAMPLES = [example for entry in FUNCTIONS.values() for example in (entry.example, *entry.edges)]
 
 
-@pytest.mark.parametrize("example", [entry.example for entry in FUNCTIONS.values()] + list(FORMS_BY_EXAMPLE))
+@pytest.mark.parametrize("example", [*EXAMPLES, *FORMS_BY_EXAMPLE])
 def test_examples_hold(run, example):
-    source, value = cut(example)
+    source, _, error = example.rpartition(" !! ")
+    if source:
+        assert run(source).text == f"!{error}"
+        return
+    source, _, value = example.rpartition(" => ")
     assert run(source).text == run(value).text
 
 
 @pytest.mark.parametrize("entry", FUNCTIONS.values(), ids=lambda entry: entry.name)
 def test_every_function_is_documented_and_typed(entry):
     assert entry.doc.endswith((".", "?", "nil"))
-    assert entry.name in entry.example
+    assert all(entry.name in example for example in (entry.example, *entry.edges))
     assert entry.least >= 0
     assert isinstance(entry.implementation, Applying) or callable(entry.implementation)
 
@@ -76,6 +77,18 @@ def test_aliases_name_functions_and_hide_none():
         ),
         ('(sort ["b" :a nil 2 1.5 true [1] "a"])', '[nil true 1.5 2 :a "a" "b" [1]]'),
         ("(sort-by :n [{:n 2 :i 0} {:n 1 :i 1} {:n 2 :i 2}])", "[{:i 1 :n 1} {:i 0 :n 2} {:i 2 :n 2}]"),
+        (
+            "(map (fn [x] (pow 2.5 x)) [0 1 2 -1 0.5 100])",
+            "[1.0 2.5 6.25 0.4 1.5811388300841898 6.223015277861142e+39]",
+        ),
+        (
+            "[(pow -2.0 3) (pow -2.0 2) (pow -2.0 1e300) (pow 1e-300 2) (pow ##NaN 0) (pow 2.0 ##-Inf) (pow 0.0 2)]",
+            "[-8.0 4.0 ##Inf 0.0 1.0 0.0 0.0]",
+        ),
+        (
+            "[(pow -1 9223372036854775807) (pow 0 5) (pow 2 62) (pow -2 63)]",
+            "[-1 0 4611686018427387904 -9223372036854775808]",
+        ),
         ("(sort (fn [a b] (< (:n a) (:n b))) [{:n 2 :i 0} {:n 1} {:n 2 :i 1}])", "[{:n 1} {:i 0 :n 2} {:i 1 :n 2}]"),
         ("(sort - [3 1 2 5 4 1])", "[1 1 2 3 4 5]"),
         ("(sort (fn [a b] (- b a)) (range 7))", "[6 5 4 3 2 1 0]"),
@@ -138,6 +151,11 @@ def test_library(run, compiling, source, value):
         ('(sort (fn [a b] (error :stop a)) ["x" "y"])', "stop", "y"),
         ('(parse-json "{")', "invalid-json", "line 1"),
         ("(range 0 5 0)", "invalid-argument", "never ends"),
+        ("(pow 2 63)", "integer-overflow", "64 bits"),
+        ("(pow 0.0 -1)", "division-by-zero", "0.0 cannot be raised to -1.0"),
+        ('(re-find "(a|b" "ab")', "invalid-pattern", "missing )"),
+        ('(re-find "[a-z]{900}[a-z]{900}[a-z]{900}" "ab")', "invalid-pattern", "steps"),
+        ('(int "1.5")', "invalid-argument", "'1.5' is not written as a value of :int is"),
         ("(sqrt -1)", "invalid-argument", "no square root"),
         ("(mapcat identity [1])", "type-mismatch", "`mapcat`"),
         ("(apply inc [1 2])", "arity", "`inc` takes 1 argument"),
