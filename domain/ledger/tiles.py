@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domain.kernel.errors import StoredDataInvalid
-from domain.kernel.merkle import HASH_SIZE, node_hash
+from domain.kernel.merkle import HASH_SIZE, Node, node_hash
 
 HEIGHT: Final = 8
 """Levels of the tree that a tile spans."""
@@ -53,23 +53,49 @@ def _level(level: int, before: int, count: int) -> Iterator[Tile]:
         yield Tile(level, number, min(WIDTH, count - (number << HEIGHT)))
 
 
-def node_of(read: Callable[[Tile], bytes], size: int) -> Callable[[int, int], bytes]:
+def node_of(read: Callable[[Tile], bytes], size: int) -> Node:
     """Give the hashes of a tree's full nodes out of its tiles: what proofs are made from.
 
     ``read`` gives a tile's bytes. Raises ``StoredDataInvalid`` for a tile of another length than its width says.
     """
 
     def node(level: int, index: int) -> bytes:
-        tile_level, above = divmod(level, HEIGHT)
-        start = index << above
-        number = start >> HEIGHT
-        width = min(WIDTH, (size >> (HEIGHT * tile_level)) - (number << HEIGHT))
-        tile = Tile(tile_level, number, width)
-        hashes = hashes_of(read(tile), tile)
-        first = start - (number << HEIGHT)
-        return _over(hashes[first : first + (1 << above)])
+        tile = _tile_of(level, index, size)
+        above = level % HEIGHT
+        first = (index << above) - (tile.number << HEIGHT)
+        return _over(hashes_of(read(tile), tile)[first : first + (1 << above)])
 
     return node
+
+
+def tiles_for(make: Callable[[Node], object], size: int) -> list[Tile]:
+    """Give the tiles of a tree that a proof is made from; ``make`` makes it, given the tree's nodes."""
+    needed: dict[Tile, None] = {}
+
+    def node(level: int, index: int) -> bytes:
+        needed[_tile_of(level, index, size)] = None
+        return b""
+
+    make(node)
+    return list(needed)
+
+
+def edge_tiles(size: int) -> list[Tile]:
+    """Give the partial tiles of a tree of this size, which a growing tree goes on from."""
+    found = [Tile(ENTRIES, size >> HEIGHT, size % WIDTH)] if size % WIDTH else []
+    level = 0
+    while size >> (HEIGHT * level):
+        number, width = divmod(size >> (HEIGHT * level), WIDTH)
+        if width:
+            found.append(Tile(level, number, width))
+        level += 1
+    return found
+
+
+def _tile_of(level: int, index: int, size: int) -> Tile:
+    tile_level, above = divmod(level, HEIGHT)
+    number = (index << above) >> HEIGHT
+    return Tile(tile_level, number, min(WIDTH, (size >> (HEIGHT * tile_level)) - (number << HEIGHT)))
 
 
 def hashes_of(data: bytes, tile: Tile) -> list[bytes]:
