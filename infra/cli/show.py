@@ -15,10 +15,8 @@ from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from commands.replays import recorded_events
-from domain.kernel.ids import Positions
 from domain.kernel.values import decode
 from domain.rtfs.types import plain
-from domain.runs.replay import fold
 from domain.runs.state import Entry, Run, Settlement
 from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE
@@ -54,11 +52,15 @@ class Shown:
     """All that is known of a run."""
 
     id: str
-    run: Run
     elapsed: Elapsed
     row: RunRow
     timeline: Sequence[Line]
     decisions: Sequence[LedgerEntry]
+
+    @property
+    def run(self) -> Run:
+        """Its state, as its events tell it."""
+        return self.elapsed.run
 
 
 @click.command(epilog=examples("precedent show RUN", "precedent show RUN --json | jq .output"))
@@ -94,17 +96,20 @@ async def _decisions(cli: Invocation, name: str) -> int:
 
 
 async def _read(connected: Session, name: str) -> Shown:
-    """Everything of a run as of now. Raises ``NotFound``."""
+    """Everything of a run as of now. Raises ``NotFound``, ``UnknownEventType``."""
     stream = connected.run(name)
-    run = fold(await recorded_events(connected.store, stream))
-    events = (await connected.store.load(stream)).events
-    await connected.read_up_to(Positions({}).advanced(events[-1].position))
+    await recorded_events(connected.store, stream)
+    await connected.read_up_to(await connected.store.end())
     async with connected.database.transaction() as transaction:
         row = await get_run(transaction, stream.tenant, name)
         timeline = await _pages(timeline_of_run, transaction, stream.tenant, name)
         ledger = await _pages(decisions_of_run, transaction, stream.tenant, name)
     assert row is not None, "the read side has every event of the run"
-    return Shown(id=name, run=run, elapsed=Elapsed.of(events), row=row, timeline=timeline, decisions=ledger)
+    # A run that goes on meanwhile is shown as of one event, that of its row.
+    events = (await connected.store.load(stream)).events[: row.version]
+    timeline = [line for line in timeline if line.version <= row.version]
+    ledger = [entry for entry in ledger if entry.version <= row.version]
+    return Shown(id=name, elapsed=Elapsed.of(events), row=row, timeline=timeline, decisions=ledger)
 
 
 async def _pages(

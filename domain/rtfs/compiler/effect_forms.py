@@ -63,7 +63,8 @@ def _capability(analyzer: Analyzer, node: Node) -> Capability:
         return found
     allowed = ", ".join(f":{each}" for each in sorted(analyzer.capabilities)) or "none"
     near = nearest(name, analyzer.capabilities)
-    hint = f"did you mean :{near}? allowed here: {allowed}" if near else f"allowed here: {allowed}"
+    meant = f"did you mean :{near}? " if near else ""
+    hint = f"{meant}allowed here: {allowed}; a tool is allowed once the task's `tools` list it"
     return analyzer.fail(f"the capability :{name} is not allowed here", node.span, hint)
 
 

@@ -25,7 +25,12 @@ INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
             "the capability :py.metas is not allowed here",
             "did you mean :py.meta? allowed here: :number, :py.meta",
         ),
-        ("(call :web.get 1)", 7, "the capability :web.get is not allowed here", "allowed here: :number"),
+        (
+            "(call :web.get 1)",
+            7,
+            "the capability :web.get is not allowed here",
+            "; a tool is allowed once the task's `tools` list",
+        ),
         ("(call (:a {}) 1)", 7, "the capability of a `call` is written out", None),
         ("(call)", 1, "takes the name of a capability", None),
         ('(call :py.meta {:site "x"})', 1, "`py.meta` needs `package`", "(call :py.meta site package full?)"),
