@@ -10,8 +10,9 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
 from domain.rtfs.metering import Fault, Limits
 from domain.rtfs.types import mismatch, widen
+from domain.rtfs.vm.code import Closure
 from domain.rtfs.vm.lanes import Lane, Status
-from domain.rtfs.vm.loading import Closure, Module
+from domain.rtfs.vm.loading import Module
 from domain.rtfs.vm.running import run
 from domain.rtfs.vm.steps import (
     Answer,

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.metering import Fault, Limits, Meter, memory_exhausted
-from domain.rtfs.vm.loading import Closure, Code
+from domain.rtfs.vm.code import Closure, Code
 from domain.rtfs.vm.sequences import Arguments, EachFrame, FoldFrame, SequenceFrame, SortFrame
 from domain.rtfs.vm.steps import EffectRequest, ErrorValue
 

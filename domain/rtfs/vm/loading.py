@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from domain.kernel.values import digest_bytes
 from domain.rtfs.bytecode.encoding import decode_module
-from domain.rtfs.bytecode.module import FunctionCode, Handler, Instruction, ModuleParts
+from domain.rtfs.bytecode.module import Instruction, ModuleParts
 from domain.rtfs.bytecode.operations import OPERATIONS, Op
 from domain.rtfs.bytecode.verifying import verify
 from domain.rtfs.functions import FUNCTIONS, Applying, Entry
+from domain.rtfs.vm.code import Code
 
 # What the machine dispatches on: the operations, with LIBRARY resolved by how its function is called.
 MOVE: Final = int(Op.MOVE)
@@ -27,48 +28,6 @@ LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_1, METERED_
 
 Gather = Callable[[list[Any]], Any]
 """Takes values out of registers, in C."""
-
-
-class Code:
-    """A function ready to run."""
-
-    __slots__ = (
-        "capture_end",
-        "capture_start",
-        "cost",
-        "handlers",
-        "instructions",
-        "number",
-        "parameters",
-        "rest",
-        "site",
-        "tail",
-    )
-
-    def __init__(self, number: int, site: int, code: FunctionCode, constants: list[Any]) -> None:
-        self.number = number
-        self.site = site
-        """Site of the first instruction; sites count the instructions of the whole module."""
-        self.parameters = code.parameters
-        self.rest = code.rest
-        self.capture_start = code.parameters + code.rest
-        self.capture_end = code.first_constant
-        self.tail = [*constants, *([None] * code.locals)]
-        """What follows parameters and captured values in the registers on entry."""
-        self.cost = len(code.instructions)
-        """Fuel for one entry: code runs backwards only in loops, which pay for themselves."""
-        self.handlers: tuple[Handler, ...] = code.handlers
-        self.instructions: tuple[tuple[Any, ...], ...] = ()
-
-
-class Closure:
-    """A function value: code and the values it holds."""
-
-    __slots__ = ("captures", "code")
-
-    def __init__(self, code: Code, captures: list[Any]) -> None:
-        self.code = code
-        self.captures = captures
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from domain.kernel.values import Keyword
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.bytecode.operations import Op
 from domain.rtfs.functions import Applying, Entry
-from domain.rtfs.functions.items import check_key, get
-from domain.rtfs.metering import Fault, Meter, fuel_exhausted
-from domain.rtfs.types import describe, mismatch, widen
+from domain.rtfs.metering import Fault, fuel_exhausted
+from domain.rtfs.types import mismatch, widen
+from domain.rtfs.vm.applying import (
+    MISUSE,
+    apply,
+    begin_sequence,
+    cast,
+    exhaust,
+    finish_sequence,
+    fit_arguments,
+    is_sequence,
+    make_map,
+    misuse,
+)
+from domain.rtfs.vm.code import Closure, Code
 from domain.rtfs.vm.lanes import DELIVER, Lane, Status
 from domain.rtfs.vm.loading import (
     LIBRARY_CALLS,
@@ -21,14 +33,9 @@ from domain.rtfs.vm.loading import (
     PLAIN_2,
     PLAIN_N,
     SEQUENCE,
-    Closure,
-    Code,
 )
-from domain.rtfs.vm.sequences import Arguments, SequenceFrame, begin
+from domain.rtfs.vm.sequences import Arguments
 from domain.rtfs.vm.steps import EffectRequest, ErrorValue
-
-_MISUSE: Final = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
-"""What library functions raise in Python when they are given what they do not take."""
 
 # Plain integers compare faster than members of an enumeration.
 _MOVE, _JUMP_UNLESS, _JUMP_IF, _JUMP = int(Op.MOVE), int(Op.JUMP_UNLESS), int(Op.JUMP_IF), int(Op.JUMP)
@@ -78,14 +85,14 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                         break
                     following = frame.following(value)
                     if following is None:
-                        value = _finish(frame, meter)
+                        value = finish_sequence(frame, meter)
                         frames.pop()
                         continue
                     callee, arguments = frame.function, following
                 if type(callee) is Closure:
                     entered = callee.code
                     if len(arguments) != entered.parameters or entered.rest:
-                        arguments = _fit_arguments(entered, arguments)
+                        arguments = fit_arguments(entered, arguments)
                     if len(frames) > depth:
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
                     registers = [*arguments, *callee.captures, *entered.tail]
@@ -100,20 +107,20 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 elif type(callee) is Entry and isinstance(callee.implementation, Applying):
                     if len(frames) > depth:
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
-                    frame = _begin(callee, meter, arguments)
-                    if any(type(each) is Closure or _is_sequence(each) for each in frame.applied()):
+                    frame = begin_sequence(callee, meter, arguments)
+                    if any(type(each) is Closure or is_sequence(each) for each in frame.applied()):
                         following = frame.first()
                         if following is None:
-                            value, callee = _finish(frame, meter), DELIVER
+                            value, callee = finish_sequence(frame, meter), DELIVER
                         else:
                             frames.append(frame)
                             callee, arguments = frame.function, following
                     else:
-                        value, callee = _exhaust(frame, meter), DELIVER
+                        value, callee = exhaust(frame, meter), DELIVER
                     if meter.memory > ceiling:
                         lane.collect(arguments, value)
                 else:
-                    value, callee = _apply(callee, meter, arguments), DELIVER
+                    value, callee = apply(callee, meter, arguments), DELIVER
 
             op = instructions[pc]
             pc += 1
@@ -163,9 +170,9 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 callee, arguments = registers[op[1]], op[2](registers)
                 # What fails at once fails here, while this call can still be pointed at.
                 if type(callee) is Closure:
-                    _fit_arguments(callee.code, arguments)
-                elif not _is_sequence(callee):
-                    value, callee = _apply(callee, meter, arguments), DELIVER
+                    fit_arguments(callee.code, arguments)
+                elif not is_sequence(callee):
+                    value, callee = apply(callee, meter, arguments), DELIVER
                 code = None
             elif kind == _TAIL_SIBLING:
                 callee, arguments = _sibling(op[1], code, registers), op[2](registers)
@@ -174,7 +181,7 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 registers[op[1]] = list(op[2](registers))
                 meter.memory += 1 + op[3]
             elif kind == _MAP:
-                registers[op[1]] = _make_map(op[2], registers)
+                registers[op[1]] = make_map(op[2], registers)
                 meter.memory += 1 + len(op[2])
             elif kind == PLAIN_N:
                 registers[op[1]] = op[2](*op[3](registers))
@@ -194,16 +201,16 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 lane.effect, lane.target, lane.status = op[2], op[1], Status.EFFECT
                 return False
             elif kind == _CAST:
-                registers[op[1]] = _cast(registers[op[2]], op[3])
+                registers[op[1]] = cast(registers[op[2]], op[3])
             elif kind == _SIBLING:
                 registers[op[1]] = _sibling(op[2], code, registers)
             else:
                 arguments, lane.target, lane.status = list(op[2](registers)), op[1], Status.GROUP
                 return False
-    except _MISUSE as problem:
+    except MISUSE as problem:
         if code is None or op[0] not in LIBRARY_CALLS:
             raise
-        raise _misuse(op[-1], _operands(op, registers)) from problem
+        raise misuse(op[-1], _operands(op, registers)) from problem
     finally:
         if code is not None:
             # What was applied or given last is no part of the state: the registers have what is needed of it.
@@ -218,72 +225,6 @@ def _sibling(code: Code, current: Code, registers: list[Any]) -> Closure:
     return Closure(code, registers[current.capture_start : current.capture_end])
 
 
-def _fit_arguments(code: Code, arguments: Arguments) -> Arguments:
-    """Put what is more than the parameters into the rest vector."""
-    fixed = code.parameters
-    if not code.rest or len(arguments) < fixed:
-        if len(arguments) == fixed:
-            return arguments
-        takes = f"at least {fixed}" if code.rest else str(fixed)
-        raise Fault("arity", f"the function takes {takes} arguments and is given {len(arguments)}")
-    return [*arguments[:fixed], list(arguments[fixed:])]
-
-
-def _is_sequence(function: Any) -> bool:
-    return type(function) is Entry and isinstance(function.implementation, Applying)
-
-
-def _begin(entry: Entry, meter: Meter, arguments: Arguments) -> SequenceFrame:
-    if not entry.accepts(len(arguments)):
-        raise Fault("arity", f"`{entry.name}` takes {entry.arity()} and is given {len(arguments)}")
-    try:
-        return begin(entry, meter, arguments)
-    except _MISUSE as problem:
-        raise _misuse(entry, arguments) from problem
-
-
-def _finish(frame: SequenceFrame, meter: Meter) -> Any:
-    try:
-        return frame.finish(meter)
-    except _MISUSE as problem:
-        raise Fault("type-mismatch", f"`{frame.entry.name}` cannot use what the function gave") from problem
-
-
-def _exhaust(frame: SequenceFrame, meter: Meter) -> Any:
-    """Run a sequence whose function makes no frames of its own."""
-    arguments = frame.first()
-    while arguments is not None:
-        meter.spend(2)
-        arguments = frame.following(_apply(frame.function, meter, arguments))
-    return _finish(frame, meter)
-
-
-def _apply(function: Any, meter: Meter, arguments: Arguments) -> Any:
-    """Apply what makes no frames: functions of the library, keywords and maps."""
-    if type(function) is Entry:
-        if not function.accepts(len(arguments)):
-            raise Fault("arity", f"`{function.name}` takes {function.arity()} and is given {len(arguments)}")
-        implementation = function.implementation
-        assert not isinstance(implementation, Applying)
-        try:
-            return implementation(meter, *arguments) if function.metered else implementation(*arguments)
-        except _MISUSE as problem:
-            raise _misuse(function, arguments) from problem
-    if type(function) not in (Keyword, dict):
-        raise Fault("not-callable", f"{describe(function)} cannot be called")
-    if not 1 <= len(arguments) <= 2:
-        what = "a keyword" if type(function) is Keyword else "a map"
-        raise Fault("arity", f"{what} as a function takes 1 or 2 arguments and is given {len(arguments)}")
-    if type(function) is dict:
-        return get(function, *arguments)
-    try:
-        return get(arguments[0], function, *arguments[1:])
-    except TypeError as problem:
-        raise Fault(
-            "type-mismatch", f"{describe(function)} looks into a map, not into {describe(arguments[0])}"
-        ) from problem
-
-
 def _operands(op: tuple[Any, ...], registers: list[Any]) -> Arguments:
     if op[0] in (PLAIN_1, METERED_1):
         return (registers[op[3]],)
@@ -291,28 +232,6 @@ def _operands(op: tuple[Any, ...], registers: list[Any]) -> Arguments:
         return (registers[op[3]], registers[op[4]])
     arguments: Arguments = op[3](registers)
     return arguments
-
-
-def _misuse(entry: Entry, arguments: Arguments) -> Fault:
-    """Say which argument of a library function is not what its signature says."""
-    for place, argument in enumerate(arguments):
-        problem = mismatch(argument, entry.parameter(place))
-        if problem is not None:
-            return Fault("type-mismatch", f"`{entry.name}`, argument {place + 1}: {problem}")
-    given = ", ".join(describe(argument) for argument in arguments)
-    return Fault("type-mismatch", f"`{entry.name}` cannot take {given}")
-
-
-def _make_map(pairs: tuple[tuple[int, int], ...], registers: list[Any]) -> dict[Any, Any]:
-    return {check_key(registers[key]): registers[value] for key, value in pairs}
-
-
-def _cast(value: Any, expected: Any) -> Any:
-    value = widen(value, expected)
-    problem = mismatch(value, expected)
-    if problem is not None:
-        raise Fault("type-mismatch", problem)
-    return value
 
 
 def _request(
