@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from commands.ports import CheckpointLog, Clock, EventStore, Signer, TileStore, Witness
-from domain.kernel.errors import NotFound, PrecedentError, StoredDataInvalid, VersionConflict
+from domain.kernel.errors import NotFound, PrecedentError, ServiceUnreachable, StoredDataInvalid, VersionConflict
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, Positions
 from domain.kernel.merkle import Node, Tree, consistency_proof, inclusion_proof
@@ -189,9 +189,17 @@ class Ledger:
         self._growth.append(_leaves(mine))
 
     async def _keep_publishing(self) -> None:
+        complained = False
         while True:
             await asyncio.sleep(PUBLISH_EVERY)
-            await self.publish()
+            try:
+                await self.publish()
+                complained = False
+            except (NotWitnessed, ServiceUnreachable) as problem:
+                # What is integrated stays so, and is published once they are back.
+                if not complained:
+                    _log.warning("no checkpoint for now: %s", problem)
+                complained = True
 
     async def publish(self) -> Checkpoint | None:
         """Publish a checkpoint over all that is integrated; None when there is nothing new, or another was faster."""

@@ -1,0 +1,98 @@
+"""The ledger's signing key in a file: a development key, since whoever owns the machine owns the key.
+
+The file holds one line, as other tools of signed notes write it:
+``PRIVATE+KEY+<name>+<hash>+<base64 of type and seed>``.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from domain.kernel.errors import InvalidInput
+from domain.ledger.notes import ED25519, VerifierKey
+
+PREFIX = "PRIVATE+KEY+"
+
+
+class SigningKeyRefused(InvalidInput):
+    """The key file cannot be used: give it back its bytes and a mode that only its owner can read, or name another."""
+
+    code = "ledger.signing-key-refused"
+
+
+class FileSigner:
+    """The ``Signer`` port with a key in a file of mode 0600."""
+
+    def __init__(self, key: VerifierKey, private: Ed25519PrivateKey) -> None:
+        self._key = key
+        self._private = private
+
+    @property
+    def key(self) -> VerifierKey:
+        """As the port says."""
+        return self._key
+
+    async def sign(self, message: bytes) -> bytes:
+        """As the port says."""
+        return self._private.sign(message)
+
+    @classmethod
+    def generated(cls, name: str) -> Self:
+        """A new key under this name."""
+        return cls._of(name, secrets.token_bytes(32))
+
+    @classmethod
+    def _of(cls, name: str, seed: bytes) -> Self:
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        return cls(VerifierKey(name, ED25519, private.public_key().public_bytes_raw()), private)
+
+    def save(self, path: Path) -> None:
+        """Write the key to a new file that only its owner can read. Raises ``FileExistsError``."""
+        encoded = base64.b64encode(bytes([ED25519]) + self._private.private_bytes_raw()).decode()
+        line = f"{PREFIX}{self._key.name}+{self._key.hash.hex()}+{encoded}\n"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(line)
+            file.flush()
+            os.fsync(descriptor)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a key file. Raises ``SigningKeyRefused``."""
+        try:
+            with path.open() as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                line = file.read(1000).strip()
+        except (OSError, UnicodeDecodeError) as problem:
+            reason = getattr(problem, "strerror", None) or "it is no text"
+            raise SigningKeyRefused(f"the signing key {path} cannot be read: {reason}") from None
+        if mode & 0o077:
+            raise SigningKeyRefused(
+                f"the signing key {path} has the mode {mode:04o}, so that others can read it: chmod 600 {path}, and "
+                "rotate the key if they may have"
+            )
+        try:
+            return cls._parsed(line)
+        except (ValueError, binascii.Error, InvalidInput):
+            raise SigningKeyRefused(f"{path} holds no signing key: it is one line that begins with {PREFIX}") from None
+
+    @classmethod
+    def _parsed(cls, line: str) -> Self:
+        if not line.startswith(PREFIX):
+            raise ValueError("no key")
+        name, written, encoded = line.removeprefix(PREFIX).split("+", 2)
+        data = base64.b64decode(encoded, validate=True)
+        if len(data) != 33 or data[0] != ED25519:
+            raise ValueError("no Ed25519 key")
+        signer = cls._of(name, data[1:])
+        if signer.key.hash.hex() != written:
+            raise ValueError("the hash is of another key")
+        return signer
