@@ -85,6 +85,11 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "allow_msg_schedules": True,
         "duplicate_window": SHORTEST_WINDOW,
     },
+    "LEDGER": {
+        **_STORED,
+        **_UNDELETABLE,
+        "subjects": ["ledger.*.checkpoint"],
+    },
     "DEAD": {
         **_STORED,
         "subjects": ["dead.>"],
@@ -93,7 +98,7 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "duplicate_window": SHORTEST_WINDOW,
     },
 }
-"""Streams of the command bus, the work queue and what could not be handled."""
+"""Streams of the command bus, the work queue, the ledger's checkpoints and what could not be handled."""
 
 
 async def ensure_streams(connection: Connection, *, epoch: int = 0, shards: int = 1) -> None:

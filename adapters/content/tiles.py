@@ -1,0 +1,69 @@
+"""The ledger's tiles in a folder, laid out as C2SP tlog-tiles has them, so that any of its clients can read them.
+
+``<folder>/<shard>/tile/<L>/<N>``, and ``…/checkpoint`` beside them. Tiles can be made again from the log, so they are
+renamed into place but not flushed to the disk one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from domain.kernel.errors import NotFound, ServiceUnreachable
+from domain.ledger.tiles import Tile
+
+
+class FileTileStore:
+    """The ``TileStore`` port in a folder. Any number of processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use this folder, which is made at the first write."""
+        self._folder = folder
+
+    async def put_tiles(self, shard: int, tiles: Sequence[tuple[Tile, bytes]]) -> None:
+        """As the port says."""
+        await asyncio.to_thread(self._put, shard, tiles)
+
+    async def tile(self, shard: int, tile: Tile) -> bytes:
+        """As the port says."""
+        return await asyncio.to_thread(self.read, shard, tile)
+
+    def read(self, shard: int, tile: Tile) -> bytes:
+        """One tile, at once. Raises ``NotFound``, ``ServiceUnreachable``."""
+        path = self._path(shard, tile)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(f"{tile.path} is not in {self._folder / str(shard)}") from None
+        except OSError as error:
+            raise ServiceUnreachable(f"the tile store cannot read {path}: {error.strerror or error}") from error
+
+    def _put(self, shard: int, tiles: Sequence[tuple[Tile, bytes]]) -> None:
+        for tile, data in tiles:
+            path = self._path(shard, tile)
+            try:
+                _write(path, data)
+            except OSError as error:
+                raise ServiceUnreachable(f"the tile store cannot write {path}: {error.strerror or error}") from error
+
+    def _path(self, shard: int, tile: Tile) -> Path:
+        return self._folder / str(shard) / tile.path
+
+
+def _write(path: Path, data: bytes) -> None:
+    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        partial.rename(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
