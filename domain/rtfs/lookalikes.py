@@ -13,7 +13,7 @@ LOOKALIKES: Final = {
     **dict.fromkeys("\u00a0\u1680\u202f\u205f\u3000", ("a space of another kind", "a plain space")),
     **dict.fromkeys(map(chr, range(0x2000, 0x200B)), ("a space of another kind", "a plain space")),
     **dict.fromkeys("\u0085\u2028\u2029\x0b", ("a line break of another kind", "a plain line break")),
-    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ("an invisible character", "nothing")),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ("an invisible character", "")),
     **dict.fromkeys("（❨﹙", ("a wide bracket", "(")),
     **dict.fromkeys("）❩﹚", ("a wide bracket", ")")),
     **dict.fromkeys("［【〔", ("a wide bracket", "[")),
@@ -43,8 +43,8 @@ def lookalike(text: str) -> tuple[int, str, str] | None:
         if character in LOOKALIKES:
             what, instead = LOOKALIKES[character]
             shown = f"`{character}` ({code})" if character.isprintable() else code
-            written = instead if instead.startswith(("a ", "nothing", "what")) else f"`{instead}`"
-            return index, f"{shown} is {what}", f"write {written} instead"
+            written = instead if instead.startswith(("a ", "what")) else f"`{instead}`"
+            return index, f"{shown} is {what}", f"write {written} instead" if instead else "remove it"
         if not character.isprintable():
             return index, f"{code} is a control character", "remove it"
         if not character.isascii() and character != "λ":

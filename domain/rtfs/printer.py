@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from domain.kernel.values import Keyword, Value, format_time, key_order
+from domain.rtfs.nodes import (
+    Annotated,
+    Context,
+    ListNode,
+    Literal,
+    MapNode,
+    Node,
+    Quoted,
+    Quoting,
+    ShorthandFn,
+    Symbol,
+    VectorNode,
+)
 
 _ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _NEEDS_ESCAPE: Final = str.maketrans(
@@ -101,3 +115,54 @@ def print_scalar(value: Any) -> str:
     if isinstance(value, UUID):
         return str(value)
     return "#fn"
+
+
+def print_node(node: Node) -> str:
+    """Print a node on one line, in its canonical spelling: reading it gives the same node, places aside."""
+    parts: list[str] = []
+    pending: list[Node | str] = [node]
+    while pending:  # no recursion: what macros make may be deep
+        each = pending.pop()
+        if isinstance(each, str):
+            parts.append(each)
+        else:
+            pending.extend(reversed(_pieces(each)))
+    return "".join(parts)
+
+
+def _pieces(node: Node) -> list[Node | str]:
+    """Cut a node into what is printed one after the other."""
+    match node:
+        case Literal(value):
+            return [print_value(value)]
+        case Symbol(name):
+            return [name]
+        case Context(name):
+            return [f"@{name}"]
+        case ListNode(items):
+            return ["(", *_spaced(items), ")"]
+        case VectorNode(items):
+            return ["[", *_spaced(items), "]"]
+        case ShorthandFn(body):
+            return ["#(", *_spaced(body.items), ")"]
+        case MapNode(pairs):
+            return ["{", *_spaced([part for pair in pairs for part in pair]), "}"]
+        case Quoted(quoting, inner):
+            apart = " " if quoting is Quoting.UNQUOTE and isinstance(inner, Context) else ""
+            return [quoting.value + apart, inner]
+        case Annotated(metadata, inner):
+            return ["^", *_metadata(metadata), " ", inner]
+
+
+def _spaced(nodes: Sequence[Node]) -> list[Node | str]:
+    return [piece for node in nodes for piece in (node, " ")][:-1]
+
+
+def _metadata(metadata: MapNode) -> list[Node | str]:
+    """Print the keyword alone where that means the same map."""
+    match metadata.pairs:
+        case ((Literal(Keyword(name="delegation")), _),):
+            return [metadata]
+        case ((Literal(Keyword()) as key, Literal(value)),) if value is True:
+            return [key]
+    return [metadata]

@@ -219,11 +219,22 @@ class _Reader:
 
     def string(self, lexeme: str, at: int) -> str:
         if not closed_string(lexeme):
-            self.fail("this string is never closed", at, at + 1, 'end it with `"`; within a string write `\\"`')
+            related = self.long_string(at)
+            hint = 'end it with `"`; within a string write `\\"`'
+            self.fail("this string is never closed", at, at + 1, hint, related)
         try:
             return read_string(lexeme)
         except BadAtom as problem:
             self.fail(problem.message, at + problem.start, at + problem.end, problem.hint)
+
+    def long_string(self, end: int) -> Related | None:
+        """Find the first string that goes over several lines: it may be the one that was meant to end before."""
+        at = 0
+        for lexeme in lexemes(self.source.text[:end]):
+            if lexeme.startswith('"') and "\n" in lexeme:
+                return Related(Span(at, at + 1), "this string goes over several lines: was it meant to end before?")
+            at += len(lexeme)
+        return None
 
     def check_comment(self, lexeme: str, at: int) -> None:
         if not closed_comment(lexeme):

@@ -48,6 +48,20 @@ class Source:
         return self.text[start : end if end >= 0 else len(self.text)].rstrip("\r")
 
 
+def decode(data: bytes) -> str:
+    """Give the text of a program's bytes, which are UTF-8. Raises ``ReadError`` that names the first byte that is not."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as problem:
+        hint = "save the program as UTF-8"
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            hint += "; this looks like UTF-16"
+        at = len(data[: problem.start].decode())
+        source = Source(data.decode(errors="replace"))
+        message = f"byte {problem.start} (0x{data[problem.start]:02x}) is not UTF-8"
+        raise ReadError(message, source, Span(at, at + 1), hint) from problem
+
+
 class Related(NamedTuple):
     """A second place that a message is about, and what is to be seen there."""
 
@@ -67,7 +81,7 @@ def render(source: Source, span: Span, message: str, hint: str | None = None, re
 
 def _excerpt(source: Source, span: Span, message: str) -> list[str]:
     line_number, column = source.position(min(span.start, len(source.text)))
-    line = source.line(line_number).replace("\t", " ")
+    line = _shown(source.line(line_number))
     width = max(1, min(span.end, span.start + len(line) - column + 1) - span.start)
     cut = max(0, column - 1 - EXCERPT // 2) if len(line) > EXCERPT else 0
     shown = line[cut : cut + EXCERPT]
@@ -78,6 +92,13 @@ def _excerpt(source: Source, span: Span, message: str) -> list[str]:
         f" {gutter} | {shown}",
         f" {' ' * len(gutter)} | {caret}",
     ]
+
+
+def _shown(line: str) -> str:
+    """Make a line safe to show: each character takes one place, and none moves the terminal."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else " " if c in "\t\u00a0" else "\ufffd" for c in line)
 
 
 class LocatedError(PrecedentError):
