@@ -12,6 +12,8 @@ from domain.kernel.values import Keyword, Value, key_order
 from domain.rtfs.equality import equal
 from domain.rtfs.printer import print_scalar, print_value
 from domain.rtfs.types.model import (
+    ANY,
+    Array,
     Enum,
     Function,
     MapOf,
@@ -25,8 +27,8 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
 )
+from domain.rtfs.types.outline import outline
 from domain.rtfs.types.patterns import compiled_pattern
-from domain.rtfs.types.syntax import print_type
 
 SHOWN: Final = 60
 """Characters of a value that a message shows."""
@@ -75,7 +77,7 @@ def describe(value: Any) -> str:
 
 
 def _expected(expected: Type, value: Value) -> Finding:
-    return [], f"expected {print_type(expected)}, found {describe(value)}"
+    return [], f"expected {outline(expected)}, found {describe(value)}"
 
 
 def _find(value: Any, expected: Type) -> Finding | None:
@@ -96,6 +98,10 @@ def _find_vector(value: Any, expected: Vector) -> Finding | None:
         kind = _KINDS[element.name]
         if all(type(item) is kind for item in value):
             return None
+    return _find_items(value, element)
+
+
+def _find_items(value: list[Any], element: Type) -> Finding | None:
     for index, item in enumerate(value):
         found = _find(item, element)
         if found is not None:
@@ -122,13 +128,13 @@ def _find_record(value: Any, expected: Record) -> Finding | None:
         key = Keyword(field.key)
         if key not in value:
             if field.required:
-                return [], f"the key :{field.key} ({print_type(field.type)}) is missing from {_keys(value)}"
+                return [], f"the key :{field.key} ({outline(field.type)}) is missing from {_keys(value)}"
             continue
         found = _find(value[key], field.type)
         if found is not None:
             found[0].append(f" :{field.key}")
             return found
-    if expected.rest is not None:
+    if expected.rest is not None and expected.rest is not ANY:
         known = {Keyword(field.key) for field in expected.fields}
         for key in sorted(value, key=key_order):
             found = None if key in known else _find(value[key], expected.rest)
@@ -172,7 +178,7 @@ def _find_union(value: Any, expected: Union) -> Finding | None:
 
 
 def _find_enum(value: Any, expected: Enum) -> Finding | None:
-    return None if any(equal(value, allowed) for allowed in expected.values) else _expected(expected, value)
+    return None if value in expected else _expected(expected, value)
 
 
 def _find_val(value: Any, expected: Val) -> Finding | None:
@@ -180,7 +186,25 @@ def _find_val(value: Any, expected: Val) -> Finding | None:
 
 
 def _find_function(value: Any, expected: Function) -> Finding | None:
-    return None if type_name(value) == "a function" else _expected(expected, value)
+    """A function is asked only for how many arguments it takes: what becomes of them shows when it is called."""
+    if type_name(value) != "a function":
+        return _expected(expected, value)
+    takes: tuple[int, int | None] | None = getattr(value, "takes", None)
+    if takes is None:
+        return None
+    least, most = takes
+    count = len(expected.parameters)
+    if least <= count and (most is None or (expected.rest is None and count <= most)):
+        return None
+    range_ = f"at least {least}" if most is None else str(least) if most == least else f"{least} to {most}"
+    return [], f"expected {outline(expected)}, found a function that takes {range_} arguments"
+
+
+def _find_array(value: Any, expected: Array) -> Finding | None:
+    size = expected.shape[0]
+    if type(value) is not list or (size is not None and len(value) != size):
+        return _expected(expected, value)
+    return _find_items(value, expected.inner())
 
 
 def _find_refined(value: Any, expected: Refined) -> Finding | None:
@@ -203,6 +227,7 @@ _FINDERS: Final[dict[type, Callable[[Any, Any], Finding | None]]] = {
     Enum: _find_enum,
     Val: _find_val,
     Function: _find_function,
+    Array: _find_array,
     Refined: _find_refined,
 }
 
@@ -217,7 +242,7 @@ def holds(predicate: Predicate, value: Any) -> bool:
         return type(value) is str and compiled_pattern(first).fullmatch(value) is not None
     if name in ("has-key", "required-keys"):
         keys = first if name == "required-keys" else [first]
-        return type(value) is dict and all(key in value for key in keys)
+        return type(value) is dict and all(type(key) in (str, int, Keyword) and key in value for key in keys)
     if name.endswith(("length", "count")) or name == "non-empty":
         return type(value) in (str, list, dict) and _COUNTS[name](len(value), first)
     return type(value) in (int, float) and not math.isnan(value) and _COMPARISONS[name](value, *arguments)

@@ -21,6 +21,7 @@ from domain.rtfs.types.model import (
     STRING,
     TIMESTAMP,
     UUID_TYPE,
+    Array,
     Enum,
     Field,
     MapOf,
@@ -111,6 +112,10 @@ def _convert_vector(data: Any, expected: Vector, depth: int) -> Any:
     return [_convert(item, expected.element, depth) for item in data]
 
 
+def _convert_array(data: Any, expected: Array, depth: int) -> Any:
+    return _convert_vector(data, Vector(expected.inner()), depth)
+
+
 def _convert_tuple(data: Any, expected: Tuple, depth: int) -> Any:
     if type(data) is not list or len(data) != len(expected.elements):
         return _convert_any(data, depth)
@@ -172,6 +177,7 @@ def _convert_refined(data: Any, expected: Refined, depth: int) -> Any:
 _CONVERSIONS: Final[dict[type, Callable[[Any, Any, int], Any]]] = {
     Primitive: _convert_primitive,
     Vector: _convert_vector,
+    Array: _convert_array,
     Tuple: _convert_tuple,
     Record: _convert_record,
     MapOf: _convert_map_of,
@@ -196,6 +202,8 @@ def _widen(value: Any, expected: Type) -> Any:
         return float(value)
     if kind is list and isinstance(expected, Vector):
         return [_widen(item, expected.element) for item in value]
+    if kind is list and isinstance(expected, Array):
+        return [_widen(item, expected.inner()) for item in value]
     if kind is list and isinstance(expected, Tuple) and len(value) == len(expected.elements):
         return [_widen(item, element) for item, element in zip(value, expected.elements, strict=True)]
     if kind is dict and isinstance(expected, MapOf):

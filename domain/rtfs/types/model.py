@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from domain.kernel.values import Value
+from domain.kernel.values import Keyword, Value
+from domain.rtfs.equality import equal
 from domain.rtfs.printer import print_value
 
 
@@ -15,12 +16,14 @@ class Spelt:
     Python counts ``1``, ``1.0`` and ``True`` as equal, so that types made of values cannot be compared by their parts.
     """
 
-    __slots__ = ("_text",)
+    __slots__ = ("_text", "_weight")
 
     _text: str
+    _weight: int
 
-    def __str__(self) -> str:
-        """Give the canonical spelling; it is worked out once."""
+    @property
+    def text(self) -> str:
+        """The canonical spelling; it is worked out once."""
         try:
             return self._text
         except AttributeError:
@@ -28,13 +31,17 @@ class Spelt:
             object.__setattr__(self, "_text", text)
             return text
 
+    def __str__(self) -> str:
+        """Give the canonical spelling."""
+        return self.text
+
     def __eq__(self, other: object) -> bool:
         """Compare by the spelling."""
-        return self is other or (isinstance(other, Spelt) and str(self) == str(other))
+        return self is other or (isinstance(other, Spelt) and self.text == other.text)
 
     def __hash__(self) -> int:
         """Hash the spelling."""
-        return hash(str(self))
+        return hash(self.text)
 
     def spelling(self) -> str:
         """Put the spelling together out of those of the parts."""
@@ -150,11 +157,27 @@ class Union(Spelt):
                 return brackets(":union", *members)
 
 
+def _hashes(value: object) -> bool:
+    """Tell whether a value is the same as another exactly when Python finds both in a set, kinds being the same."""
+    return value is None or type(value) in (str, int, bool, Keyword)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Enum(Spelt):
     """``[:enum "a" "b"]``: one of these values."""
 
     values: tuple[Value, ...]
+    _scalars: frozenset[tuple[type, Value]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Make values that hash easy to find: an enumeration may have thousands."""
+        object.__setattr__(self, "_scalars", frozenset((type(each), each) for each in self.values if _hashes(each)))
+
+    def __contains__(self, value: object) -> bool:
+        """Tell whether a value is one of these."""
+        if _hashes(value):
+            return (type(value), value) in self._scalars
+        return any(equal(value, each) for each in self.values)
 
     def spelling(self) -> str:
         """``[:enum "a" "b"]``."""
@@ -211,6 +234,36 @@ class Refined(Spelt):
 
 
 Type: TypeAlias = Primitive | Vector | Tuple | Array | Record | MapOf | Union | Enum | Val | Function | Refined
+
+
+def parts_of(given: Type) -> tuple[Type, ...]:
+    """Give the types that a type is made of."""
+    match given:
+        case Vector(element) | Array(element, _) | Refined(element, _):
+            return (element,)
+        case Tuple(parts) | Union(parts):
+            return parts
+        case Record(fields, rest):
+            return (*[each.type for each in fields], *(() if rest is None else (rest,)))
+        case MapOf(key, value):
+            return (key, value)
+        case Function(parameters, rest, result):
+            return (*parameters, *(() if rest is None else (rest,)), result)
+        case _:
+            return ()
+
+
+def weight(given: Type) -> int:
+    """Give the size of a type as it would be written out: parts that are the same object count each time."""
+    try:
+        return given._weight  # noqa: SLF001  # kept with the type, as its text is
+    except AttributeError:
+        found = 1 + sum(map(weight, parts_of(given)))
+        if isinstance(given, Enum):
+            found += len(given.values)
+        object.__setattr__(given, "_weight", found)
+        return found
+
 
 INT: Final = Primitive("int")
 FLOAT: Final = Primitive("float")

@@ -1,16 +1,22 @@
-"""Gradual checking: can a value of one type be of another? Only certain conflicts are reported."""
+"""Gradual checking: can a value of one type be of another, and must it be? Only certain conflicts are reported."""
 
 from __future__ import annotations
 
-from domain.kernel.values import Keyword
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from domain.kernel.values import Keyword, Value
+from domain.rtfs.printer import print_value
 from domain.rtfs.types.checking import mismatch
+from domain.rtfs.types.conversion import widen
 from domain.rtfs.types.model import (
     ANY,
-    FLOAT,
-    INT,
     KEYWORD,
     NEVER,
+    Array,
     Enum,
+    Field,
     Function,
     MapOf,
     Primitive,
@@ -22,104 +28,307 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
 )
-from domain.rtfs.types.syntax import print_type
+from domain.rtfs.types.outline import outline
+
+_KEYS_SHOWN: Final = 8
+
+
+class Difference(NamedTuple):
+    """Where two types have no value in common. Its text is made only when someone reads it."""
+
+    path: list[str]
+    """Innermost step first."""
+    found: Type | None
+    expected: Type | None
+    note: Callable[[], str] | None
+
+    def __str__(self) -> str:
+        """``at :a[0] :b: expected :int, found :string``."""
+        if self.note is not None:
+            text = self.note()
+        else:
+            assert self.found is not None and self.expected is not None  # noqa: PT018  # both or neither
+            text = f"expected {outline(self.expected)}, found {outline(self.found)}"
+        return f"at {''.join(reversed(self.path)).lstrip()}: {text}" if self.path else text
 
 
 def conflict(found: Type, expected: Type) -> str | None:
     """Say why no value of one type (an empty vector or map aside) can be of another; ``None`` when one may be.
 
     Integers go where floats are expected: they are widened. A record whose rest is ``:never`` has no further keys.
+    Takes time in the product of the sizes of both types.
     """
-    if found in (ANY, NEVER) or expected in (ANY, found):
+    difference = differ(found, expected)
+    return None if difference is None else str(difference)
+
+
+def differ(found: Type, expected: Type) -> Difference | None:
+    """Find where no value of one type can be of another: what ``conflict`` says, before it is put in words."""
+    if found is expected or expected is ANY or found is ANY or found is NEVER:
         return None
+    if type(found) is Primitive and type(expected) is Primitive:
+        same = found.name == expected.name or "any" in (found.name, expected.name) or found.name == "never"
+        return None if same or (found.name == "int" and expected.name == "float") else _outer(found, expected)
     if isinstance(found, Union):
-        problems = [conflict(member, expected) for member in found.members]
-        return _outer(found, expected) if all(problems) else None
+        return _all_members(((member, expected) for member in found.members), found, expected)
     if isinstance(found, Refined):
-        return conflict(found.base, expected)
-    if isinstance(expected, Refined):
-        return conflict(found, expected.base)
+        return differ(found.base, expected)
+    if isinstance(expected, Refined) and not isinstance(found, Val | Enum):
+        return differ(found, expected.base)
     if isinstance(expected, Union):
-        problems = [conflict(found, member) for member in expected.members]
-        return _outer(found, expected) if all(problems) else None
-    if isinstance(found, Val):
-        return mismatch(found.value, expected)
-    if isinstance(found, Enum):
-        problems = [mismatch(value, expected) for value in found.values]
-        return problems[0] if all(problems) else None
+        return _all_members(((found, member) for member in expected.members), found, expected)
+    if isinstance(found, Val | Enum):
+        return _values(found, expected)
     if isinstance(expected, Val | Enum):
         values = (expected.value,) if isinstance(expected, Val) else expected.values
-        return _outer(found, expected) if all(mismatch(value, found) for value in values) else None
+        return _outer(found, expected) if all(mismatch(widen(each, found), found) for each in values) else None
     return _structure(found, expected)
 
 
-def _outer(found: Type, expected: Type) -> str:
-    return f"expected {print_type(expected)}, found {print_type(_shown(found))}"
+def _wrong_value(value: Value, expected: Type) -> str:
+    return mismatch(value, expected) or ""
 
 
-def _shown(found: Type) -> Type:
-    """Hide that a literal map is closed: the reader of a message has not written that."""
-    return Record(found.fields) if isinstance(found, Record) and found.rest == NEVER else found
+def _wrong_key(key: Keyword, expected: Type) -> str:
+    return f"key {print_value(key)}: {mismatch(key, expected)}"
 
 
-def _structure(found: Type, expected: Type) -> str | None:
-    if isinstance(found, Primitive) and isinstance(expected, Primitive):
-        return None if found == INT and expected == FLOAT else _outer(found, expected)
-    if isinstance(found, Vector | Tuple) and isinstance(expected, Vector | Tuple):
-        return _vectors(found, expected)
-    if isinstance(found, Record | MapOf) and isinstance(expected, Record | MapOf):
-        return _maps(found, expected)
-    if isinstance(found, Function) and isinstance(expected, Function):
+def _wrong_argument(place: int, takes: Type, gets: Type) -> str:
+    return f"argument {place}: it takes {outline(takes)} and is given {outline(gets)}"
+
+
+def _outer(found: Type, expected: Type) -> Difference:
+    return Difference([], found, expected, None)
+
+
+def _all_members(pairs: Iterator[tuple[Type, Type]], found: Type, expected: Type) -> Difference | None:
+    """Report when every pair differs: by the only one that fits outside but not within, else as a whole."""
+    within: list[Difference] = []
+    for pair in pairs:
+        difference = differ(*pair)
+        if difference is None:
+            return None
+        if difference.path or difference.note:
+            within.append(difference)
+    return within[0] if len(within) == 1 else _outer(found, expected)
+
+
+def _values(found: Val | Enum, expected: Type) -> Difference | None:
+    """Compare values that are known one by one."""
+    values = (found.value,) if isinstance(found, Val) else found.values
+    if isinstance(expected, Enum):
+        return None if any(each in expected for each in values) else _outer(found, expected)
+    for value in values:
+        if mismatch(widen(value, expected), expected) is None:
+            return None
+    return Difference([], None, None, partial(_wrong_value, values[0], expected))
+
+
+def _structure(found: Type, expected: Type) -> Difference | None:
+    if found in (ANY, NEVER) or expected == ANY:
         return None
-    return _outer(found, expected)
+    compare = _STRUCTURES.get((_shape(found), _shape(expected)))
+    return compare(found, expected) if compare is not None else _outer(found, expected)
 
 
-def _vectors(found: Vector | Tuple, expected: Vector | Tuple) -> str | None:
-    if isinstance(found, Vector):
-        elements = (expected.element,) if isinstance(expected, Vector) else expected.elements
-        return next((_within("[0]", found.element, element) for element in elements), None)
-    if isinstance(expected, Vector):
-        pairs = [(element, expected.element) for element in found.elements]
-    elif len(found.elements) != len(expected.elements):
+def _shape(given: Type) -> str:
+    if isinstance(given, Vector | Tuple | Array):
+        return "vector"
+    if isinstance(given, Record | MapOf):
+        return "map"
+    return "function" if isinstance(given, Function) else ""
+
+
+def _within(step: str, found: Type, expected: Type) -> Difference | None:
+    difference = differ(found, expected)
+    if difference is not None:
+        difference.path.append(step)
+    return difference
+
+
+def items_of(given: Type) -> Type | tuple[Type, ...]:
+    """Give the type of all items of a vector, or the types of each."""
+    if isinstance(given, Tuple):
+        return given.elements
+    if isinstance(given, Array):
+        size = given.shape[0]
+        return given.inner() if size is None else (given.inner(),) * min(size, _SIZE)
+    assert isinstance(given, Vector)
+    return given.element
+
+
+_SIZE: Final = 1_000
+"""Items of an array that are looked at one by one: they are all the same."""
+
+
+def _vectors(found: Type, expected: Type) -> Difference | None:
+    if _length(found) is not None and _length(expected) is not None and _length(found) != _length(expected):
         return _outer(found, expected)
+    mine, theirs = items_of(found), items_of(expected)
+    if isinstance(mine, tuple):
+        pairs = zip(mine, theirs if isinstance(theirs, tuple) else (theirs,) * len(mine), strict=False)
+        different = (_within(f"[{place}]", *pair) for place, pair in enumerate(pairs))
     else:
-        pairs = list(zip(found.elements, expected.elements, strict=True))
-    problems = (_within(f"[{place}]", *pair) for place, pair in enumerate(pairs))
-    return next((problem for problem in problems if problem), None)
+        different = (_within("[0]", mine, each) for each in (theirs if isinstance(theirs, tuple) else (theirs,)))
+    return next((each for each in different if each is not None), None)
 
 
-def _maps(found: Record | MapOf, expected: Record | MapOf) -> str | None:
+def _length(given: Type) -> int | None:
+    if isinstance(given, Tuple):
+        return len(given.elements)
+    return given.shape[0] if isinstance(given, Array) else None
+
+
+def _maps(found: Type, expected: Type) -> Difference | None:
     if isinstance(found, MapOf):
         if isinstance(expected, MapOf):
-            return _within("a key", found.key, expected.key) or _within("a value", found.value, expected.value)
-        required = any(field.required for field in expected.fields)
-        return _outer(found, expected) if required and conflict(found.key, KEYWORD) else None
-    if isinstance(expected, MapOf):
-        for field in found.fields:
-            problem = mismatch(Keyword(field.key), expected.key) if expected.key != ANY else None
-            problem = (
-                f"key :{field.key}: {problem}" if problem else _within(f":{field.key}", field.type, expected.value)
-            )
-            if problem:
-                return problem
-        return None
-    held = {field.key: field for field in found.fields}
-    for field in expected.fields:
-        if field.key in held:
-            problem = _within(f":{field.key}", held[field.key].type, field.type)
-            if problem and (field.required or held[field.key].required):
-                return problem
-        elif field.required and found.rest == NEVER:
-            keys = " ".join(f":{key}" for key in held) or "no keys"
-            return f"the key :{field.key} ({print_type(field.type)}) is missing; there are {keys}"
+            return _within(" a key", found.key, expected.key) or _within(" a value", found.value, expected.value)
+        assert isinstance(expected, Record)
+        required = [field for field in expected.fields if field.required]
+        if required and differ(found.key, KEYWORD) is not None:
+            return _outer(found, expected)
+        different = (_within(f" :{field.key}", found.value, field.type) for field in required)
+        return next((each for each in different if each is not None), None)
+    assert isinstance(found, Record)
+    return _record_map_of(found, expected) if isinstance(expected, MapOf) else _records(found, expected)
+
+
+def _record_map_of(found: Record, expected: MapOf) -> Difference | None:
+    for field in found.fields:
+        if not field.required:
+            continue
+        key = Keyword(field.key)
+        if mismatch(key, expected.key) is not None:
+            return Difference([], None, None, partial(_wrong_key, key, expected.key))
+        different = _within(f" :{field.key}", field.type, expected.value)
+        if different is not None:
+            return different
     return None
 
 
-def _within(place: str, found: Type, expected: Type) -> str | None:
-    problem = conflict(found, expected)
-    if problem is None:
+def _records(found: Record, expected: Any) -> Difference | None:
+    held = {field.key: field for field in found.fields}
+    for field in expected.fields:
+        mine = held.pop(field.key, None)
+        if mine is None:
+            if not field.required or found.rest is None:
+                continue
+            if found.rest == NEVER:
+                return Difference([], None, None, partial(_missing, field, found))
+            mine = Field(field.key, found.rest)
+        if field.required or mine.required:
+            different = _within(f" :{field.key}", mine.type, field.type)
+            if different is not None:
+                return different
+    if expected.rest is not None:
+        for mine in held.values():
+            different = _within(f" :{mine.key}", mine.type, expected.rest) if mine.required else None
+            if different is not None:
+                return different
+    return None
+
+
+def _missing(field: Field, found: Record) -> str:
+    names = [f":{each.key}" for each in found.fields]
+    shown = " ".join(names[:_KEYS_SHOWN]) or "no keys"
+    more = f" and {len(names) - _KEYS_SHOWN} more" if len(names) > _KEYS_SHOWN else ""
+    return f"the key :{field.key} ({outline(field.type)}) is missing; there are {shown}{more}"
+
+
+_SOME_FUNCTION: Final = Function((), None, ANY)
+
+
+def _functions(found: Type, expected: Type) -> Difference | None:
+    """Functions conflict when they take other numbers of arguments, or when no argument or result would fit."""
+    assert isinstance(found, Function)
+    assert isinstance(expected, Function)
+    if expected == _SOME_FUNCTION:
         return None
-    if not problem.startswith("at "):
-        return f"at {place}: {problem}"
-    inner = problem.removeprefix("at ")
-    return f"at {place}{inner}" if inner.startswith("[") else f"at {place} {inner}"
+    least, given = len(found.parameters), len(expected.parameters)
+    if given < least or (found.rest is None and (given > least or expected.rest is not None)):
+        return _outer(found, expected)
+    for place, (takes, gets) in enumerate(zip(found.parameters, expected.parameters, strict=False), start=1):
+        if differ(gets, takes) is not None:
+            return Difference([], None, None, partial(_wrong_argument, place, takes, gets))
+    return _within(" the result", found.result, expected.result)
+
+
+_STRUCTURES: Final[dict[tuple[str, str], Callable[[Type, Type], Difference | None]]] = {
+    ("vector", "vector"): _vectors,
+    ("map", "map"): _maps,
+    ("function", "function"): _functions,
+}
+
+
+def fits(found: Type, expected: Type) -> bool:
+    """Tell whether every value of one type is surely of another. Reflexive and transitive; integers are no floats."""
+    if found is expected or expected == ANY or found in (NEVER, expected):
+        return True
+    if isinstance(found, Union):
+        return all(fits(member, expected) for member in found.members)
+    if isinstance(found, Val | Enum):
+        values = (found.value,) if isinstance(found, Val) else found.values
+        return all(mismatch(value, expected) is None for value in values)
+    if isinstance(expected, Union) and any(fits(found, member) for member in expected.members):
+        return True
+    if isinstance(found, Refined):
+        if isinstance(expected, Refined):
+            return fits(found.base, expected.base) and set(expected.predicates) <= set(found.predicates)
+        return fits(found.base, expected)
+    compare = _FITTINGS.get((_shape(found), _shape(expected)))
+    return compare is not None and compare(found, expected)
+
+
+def _vectors_fit(found: Type, expected: Type) -> bool:
+    if _length(expected) is not None and _length(found) != _length(expected):
+        return False
+    mine, theirs = items_of(found), items_of(expected)
+    if not isinstance(mine, tuple):
+        return not isinstance(theirs, tuple) and fits(mine, theirs)
+    return all(map(fits, mine, theirs if isinstance(theirs, tuple) else (theirs,) * len(mine)))
+
+
+def _maps_fit(found: Type, expected: Type) -> bool:
+    if isinstance(found, MapOf):
+        if isinstance(expected, MapOf):
+            return fits(found.key, expected.key) and fits(found.value, expected.value)
+        # Of a dictionary no key is sure to be there.
+        assert isinstance(expected, Record)
+        types = [field.type for field in expected.fields] + ([] if expected.rest is None else [expected.rest])
+        return all(not field.required for field in expected.fields) and all(fits(found.value, each) for each in types)
+    assert isinstance(found, Record)
+    rest = ANY if found.rest is None else found.rest
+    if isinstance(expected, MapOf):
+        keys = KEYWORD if rest == NEVER else ANY
+        names = Enum(tuple(Keyword(field.key) for field in found.fields)) if rest == NEVER else keys
+        return (
+            fits(names, expected.key)
+            and all(fits(each.type, expected.value) for each in found.fields)
+            and (fits(rest, expected.value))
+        )
+    held = {field.key: field for field in found.fields}
+    assert isinstance(expected, Record)
+    for field in expected.fields:
+        mine = held.pop(field.key, Field(field.key, rest, required=False))
+        if (field.required and not mine.required) or not fits(mine.type, field.type):
+            return False
+    return expected.rest is None or all(fits(each, expected.rest) for each in (rest, *[f.type for f in held.values()]))
+
+
+def _functions_fit(found: Type, expected: Type) -> bool:
+    assert isinstance(found, Function)
+    assert isinstance(expected, Function)
+    return (
+        len(found.parameters) == len(expected.parameters)
+        and (found.rest is None) == (expected.rest is None)
+        and all(map(fits, expected.parameters, found.parameters))
+        and (found.rest is None or expected.rest is None or fits(expected.rest, found.rest))
+        and fits(found.result, expected.result)
+    )
+
+
+_FITTINGS: Final[dict[tuple[str, str], Callable[[Type, Type], bool]]] = {
+    ("vector", "vector"): _vectors_fit,
+    ("map", "map"): _maps_fit,
+    ("function", "function"): _functions_fit,
+}
