@@ -15,7 +15,7 @@ from domain.kernel.values import Value
 from domain.rtfs.reader import read
 from domain.tools import CallContext, ToolFailed, ToolSucceeded
 from infra.bench.bfcl.corpus import Call, Corpus, CorpusInvalid, Entry
-from infra.bench.bfcl.isolation import FOLDER, ImportRefused, Sources, UnseededRandomness
+from infra.bench.bfcl.isolation import FOLDER, Constants, ImportRefused, Sources, UnseededRandomness
 from infra.bench.bfcl.plans import arguments_of, plan_of, tools_of
 from infra.bench.bfcl.tools import BfclTools
 from infra.bench.bfcl.world import Scenario, World, inputs_of, to_value
@@ -108,6 +108,34 @@ def test_other_ways_to_the_world_are_closed(made_corpus: Corpus, source: str, er
     (made_corpus.root / FOLDER / "ticket_api.py").write_text(f"{source}class TicketAPI:\n    pass\n")
     with pytest.raises(error):
         Sources(made_corpus.root).isolate(long_context=False).type("TicketAPI")
+
+
+@pytest.mark.parametrize(
+    ("source", "error"),
+    [
+        ("import os\n", ImportRefused),
+        ("A = 1\nA += 1\n", ImportRefused),
+        ("A, B = 1, 2\n", ImportRefused),
+        ("A = open('/etc/passwd')\n", ValueError),
+        ("A = [1 for _ in 'x']\n", ValueError),
+        ("A = (\n", SyntaxError),
+    ],
+)
+def test_only_constants_are_taken_from_the_module_of_constants(
+    made_corpus: Corpus, source: str, error: type[Exception]
+) -> None:
+    (made_corpus.root / FOLDER / "long_context.py").write_text(source)
+    with pytest.raises(error):
+        Sources(made_corpus.root)
+
+
+def test_a_constant_is_made_once_for_each_run() -> None:
+    code = {"A": compile("[1]", "test", "eval")}
+    one, other = Constants(code), Constants(code)
+    one.A.append(2)
+    assert (one.A, other.A) == ([1, 2], [1])
+    with pytest.raises(AttributeError, match="no constant B"):
+        one.B  # noqa: B018
 
 
 def test_what_is_no_value_becomes_one() -> None:

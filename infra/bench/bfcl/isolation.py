@@ -11,6 +11,7 @@ below and every other name is refused, so that no read of clock or randomness ca
 
 from __future__ import annotations
 
+import ast
 import builtins
 import copy
 import datetime as dt
@@ -127,19 +128,48 @@ class Sources:
 
     def __init__(self, root: Path) -> None:
         """Take the folder of the installed package."""
-        names = {*MODULES.values(), "long_context"}
-        self._code: dict[str, CodeType] = {name: _code(root / FOLDER / f"{name}.py") for name in sorted(names)}
-        self._shared = Isolated(self._code)
+        self._code = {name: _code(root / FOLDER / f"{name}.py") for name in sorted(set(MODULES.values()))}
+        self._constants = _constants(root / FOLDER / "long_context.py")
+        self._shared = Isolated(self._code, self._constants)
 
     def isolate(self, long_context: bool) -> Isolated:
         """Give the classes for a run of this kind; call them within ``Time.is_seen`` only."""
-        return Isolated(self._code) if long_context else self._shared
+        return Isolated(self._code, self._constants) if long_context else self._shared
 
 
 def _code(path: Path) -> CodeType:
     code = SourceFileLoader(path.stem, str(path)).get_code(path.stem)
     assert code is not None, "a source loader always has code"
     return code
+
+
+def _constants(path: Path) -> dict[str, CodeType]:
+    """Code of each constant of a module of literals, by name."""
+    constants: dict[str, CodeType] = {}
+    for node in ast.parse(path.read_bytes()).body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                ast.literal_eval(value)
+                constants[name] = compile(ast.Expression(value), str(path), "eval")
+            case _:
+                raise ImportRefused(f"{path}, line {node.lineno}: not a constant; only constants are expected there")
+    return constants
+
+
+class Constants:
+    """A module's constants, each made when it is first asked for: most runs need few of many thousand objects."""
+
+    def __init__(self, code: Mapping[str, CodeType]) -> None:
+        self._code = code
+
+    def __getattr__(self, name: str) -> Any:
+        """Make a constant, once."""
+        code = self._code.get(name)
+        if code is None:
+            raise AttributeError(f"there is no constant {name} ({', '.join(sorted(self._code))})")
+        value = eval(code, {"__builtins__": {}})  # noqa: S307  # nothing but a literal: see `_constants`
+        setattr(self, name, value)
+        return value
 
 
 def execute(name: str, code: CodeType, names: Mapping[str, Any]) -> ModuleType:
@@ -153,8 +183,9 @@ def execute(name: str, code: CodeType, names: Mapping[str, Any]) -> ModuleType:
 class Isolated:
     """One private copy of the modules; each is executed when a class of it is first asked for."""
 
-    def __init__(self, code: Mapping[str, CodeType]) -> None:
+    def __init__(self, code: Mapping[str, CodeType], constants: Mapping[str, CodeType]) -> None:
         self._code = code
+        self._constants = Constants(constants)
         self._modules: dict[str, ModuleType] = {}
         self._builtins = {**vars(builtins), "__import__": self._import}
         self._answers: dict[str, Callable[[], Any]] = {
@@ -171,7 +202,7 @@ class Isolated:
             # answer, once they are loaded; the package's own code gets nothing of them.
             "time": SimpleNamespace,
             "_strptime": lambda: import_module("_strptime") and SimpleNamespace(),
-            _LONG_CONTEXT: lambda: self._module("long_context"),
+            _LONG_CONTEXT: lambda: self._constants,
         }
 
     def type(self, class_name: str) -> type[Any]:
