@@ -71,13 +71,16 @@ class Unpacker:
             raise self.error(f"a number too large near byte {self.at}")
         return value
 
-    def bytes(self) -> bytes:
-        """Read bytes."""
-        size = self.number()
+    def take(self, size: int) -> bytes:
+        """Read so many bytes."""
         if size > len(self.data) - self.at:
             raise self.cut_off()
         self.at += size
         return self.data[self.at - size : self.at]
+
+    def bytes(self) -> bytes:
+        """Read bytes."""
+        return self.take(self.number())
 
     def text(self) -> str:
         """Read a text. Raises ``UnicodeDecodeError`` too."""
