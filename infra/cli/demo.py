@@ -57,6 +57,12 @@ async def _demo(cli: Invocation, settings: Settings, about_model: str) -> int:
     task = read_task(str(TASK))
     output.show(Rule("the task", align="left", style="dim"), *_task(task))
     async with session(cli, services=True, settings=settings) as connected:
+        if about_model and not connected.own:
+            raise ConfigurationError(
+                f"the worker that runs on {settings.data} was started without a model, and so without the demo's "
+                "transcript: stop it with `precedent down`, or try the demo on data of its own: "
+                "PRECEDENT_DATA=DIRECTORY precedent demo"
+            )
         code, document = await run_task(cli, connected, task)
         if code == DONE:
             output.show(Rule("replay, from the events alone", align="left", style="green"))

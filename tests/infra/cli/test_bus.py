@@ -109,6 +109,13 @@ def test_a_second_stack_on_the_same_data_is_refused(cli: Cli, deployment: Path):
     assert "precedent down" in called.err
 
 
+def test_the_demo_needs_a_worker_with_its_transcript(cli: Cli):
+    called = cli("demo", "--json")
+    assert (called.code, called.document["error"]["code"]) == (exits.INVALID, "configuration.invalid")
+    assert "stop it with `precedent down`" in called.err
+    assert cli("runs", "--goal", "licences of the installed", "--json").document["runs"] == [], "nothing was submitted"
+
+
 def test_nothing_runs(offline: Cli, tmp_path: Path):
     assert offline("status").code == exits.NO
     assert offline("status", "--json").document == {"data": str(tmp_path / "data"), "running": False}
