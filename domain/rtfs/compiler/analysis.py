@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias
 from domain.kernel.values import Keyword
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.capability import Capability
+from domain.rtfs.compiler.budget import Budget
 from domain.rtfs.compiler.expressions import (
     Call,
     Constant,
@@ -21,9 +22,21 @@ from domain.rtfs.compiler.expressions import (
     SiblingCall,
 )
 from domain.rtfs.compiler.inference import literal_type, map_type, result_type, vector_type
-from domain.rtfs.compiler.scope import Named, Scope, Variable
+from domain.rtfs.compiler.macros import expanded, within
+from domain.rtfs.compiler.scope import Macro, Named, Scope, Variable
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
-from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, ShorthandFn, Symbol, VectorNode
+from domain.rtfs.nodes import (
+    Annotated,
+    Context,
+    ListNode,
+    Literal,
+    MapNode,
+    Node,
+    Quoted,
+    ShorthandFn,
+    Symbol,
+    VectorNode,
+)
 from domain.rtfs.source import CompileError, Source, Span
 from domain.rtfs.spelling import nearest
 from domain.rtfs.types import ANY, KEYWORD, Function, MapOf, Record, Type, describe, print_type, union
@@ -40,7 +53,18 @@ _CALLABLE: Final = union(Function((), None, ANY), KEYWORD, MapOf(ANY, ANY))
 LIBRARY: Final = " library "
 """Before a name made by the compiler: the function of the library, whatever the program names so."""
 
+_MARKED: Final = {ShorthandFn: "#", Quoted: "'", Annotated: "^", Context: "@"}
+"""Nodes that a mark begins, and their forms."""
+
 Form: TypeAlias = Callable[["Analyzer", ListNode, Scope], Expression]
+
+
+class Unresolved(CompileError):
+    """A name stands for nothing here."""
+
+    def __init__(self, symbol: Symbol, source: Source, hint: str) -> None:
+        super().__init__(f"`{symbol.name}` is not defined", source, symbol.span, hint)
+        self.symbol = symbol
 
 
 class Analyzer:
@@ -54,6 +78,7 @@ class Analyzer:
         self.targets: list[int] = []
         """How many values `recur` takes, of the loops and functions around this place."""
         self.depth = 0
+        self.budget = Budget()
 
     def fail(self, message: str, span: Span, hint: str | None = None) -> NoReturn:
         """Refuse the program."""
@@ -95,14 +120,14 @@ class Analyzer:
             return self._vector(node, scope)
         if isinstance(node, MapNode):
             return self._map(node, scope)
-        if not isinstance(node, ShorthandFn):
-            self.fail("quoting, metadata and task context are not part of this version", node.span)
-        return self.forms["#"](self, ListNode((node,), node.span), scope)
+        return self.forms[_MARKED[type(node)]](self, ListNode((node,), node.span), scope)
 
     def _symbol(self, node: Symbol, scope: Scope) -> Expression:
         binding = scope.find(node)
         if isinstance(binding, Variable | Named):
             return scope.definition.resolve(binding, node.span)
+        if isinstance(binding, Macro):
+            self.fail(f"`{node.name}` is a macro, not a value", node.span, f"write ({node.name} …)")
         name = library_name(node.name)
         if name in FUNCTIONS:
             return LibraryFunction(FUNCTIONS[name], node.span, FUNCTIONS[name].type)
@@ -120,13 +145,18 @@ class Analyzer:
         known = [*scope.known(), *FUNCTIONS, *ALIASES, *self.forms]
         near = nearest(name, [each for each in known if not each.startswith((" ", "#"))])
         hint = f"did you mean `{near}`?" if near else f"names here are {', '.join(sorted(_visible(scope))) or 'none'}"
-        self.fail(f"`{name}` is not defined", node.span, hint)
+        raise Unresolved(node, self.source, hint)
 
     def _list(self, node: ListNode, scope: Scope) -> Expression:
         if not node.items:
             self.fail("() is no call", node.span, "an empty collection is []")
         head = node.items[0]
-        if isinstance(head, Symbol) and scope.find(head) is None:
+        binding = scope.find(head) if isinstance(head, Symbol) else None
+        if isinstance(binding, Macro):
+            made, frames = expanded(self, node, scope)
+            with within(frames):
+                return self.expression(made, scope)
+        if isinstance(head, Symbol) and binding is None:
             form = self.forms.get(head.name)
             if form is not None:
                 return form(self, node, scope)

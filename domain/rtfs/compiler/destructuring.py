@@ -18,16 +18,14 @@ from domain.rtfs.compiler.inference import literal_type
 from domain.rtfs.compiler.scope import Scope, Variable
 from domain.rtfs.functions import FUNCTIONS
 from domain.rtfs.nodes import Literal, MapNode, Node, Symbol, VectorNode
-from domain.rtfs.source import CompileError, Span
+from domain.rtfs.source import Span
 from domain.rtfs.types import (
     ANY,
     NIL,
-    PRIMITIVES,
     Record,
     Tuple,
     Type,
     Vector,
-    type_of_node,
     union,
 )
 from domain.rtfs.types.relation import conflict
@@ -38,19 +36,6 @@ Context = tuple[dict[str, Node], Scope, Steps]
 
 _A_VECTOR: Final = union(Vector(ANY), NIL)
 _A_MAP: Final = union(Record((), ANY), NIL)
-
-
-def is_type(analyzer: Analyzer, node: Node) -> bool:
-    """Tell whether a node spells a type."""
-    if isinstance(node, Literal):
-        return isinstance(node.value, Keyword) and node.value.name.rstrip("?") in PRIMITIVES
-    if not (isinstance(node, VectorNode) and node.items and isinstance(node.items[0], Literal)):
-        return False
-    try:
-        type_of_node(node, analyzer.source, CompileError)
-    except CompileError:
-        return False
-    return True
 
 
 def bind_value(

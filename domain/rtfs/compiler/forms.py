@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.rtfs.compiler import binding_forms, choice_forms, effect_forms, error_forms, flow_forms, function_forms
+from domain.rtfs.compiler import (
+    binding_forms,
+    bodies,
+    choice_forms,
+    effect_forms,
+    error_forms,
+    flow_forms,
+    function_forms,
+    input_forms,
+    quoting,
+)
 from domain.rtfs.compiler.analysis import Form
 
 FORMS: Final[dict[str, Form]] = {
     "let": binding_forms.let,
-    "do": binding_forms.do,
+    "do": bodies.do,
     "fn": function_forms.function,
     "λ": function_forms.function,
     "#": function_forms.shorthand,
     "def": binding_forms.stray_definition,
     "defn": binding_forms.stray_definition,
+    "defmacro": binding_forms.stray_definition,
+    "quote": quoting.quote,
+    "'": quoting.quoted,
+    "@": input_forms.context,
+    "resource:ref": input_forms.resource,
     "loop": binding_forms.loop,
     "recur": binding_forms.recur,
     "if": choice_forms.if_form,
@@ -45,4 +60,4 @@ FORMS: Final[dict[str, Form]] = {
     "complement": flow_forms.function_of_functions,
     "constantly": flow_forms.function_of_functions,
 }
-"""Names to forms. ``#`` stands for ``#(…)``."""
+"""Names to forms. ``#`` stands for ``#(…)``, ``'`` for every kind of quoting, ``@`` for ``@name``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.destructuring import Steps, bind_value, check_name, is_type
+from domain.rtfs.compiler.destructuring import Steps, bind_value, check_name
 from domain.rtfs.compiler.expressions import (
     Cast,
     Choose,
@@ -15,15 +15,15 @@ from domain.rtfs.compiler.expressions import (
     Read,
 )
 from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable
+from domain.rtfs.compiler.type_names import is_type, type_at
 from domain.rtfs.nodes import ListNode, MapNode, Node, ShorthandFn, Symbol, VectorNode
-from domain.rtfs.source import CompileError, Span
+from domain.rtfs.source import Span
 from domain.rtfs.types import (
     ANY,
     Function,
     Type,
     Vector,
     print_type,
-    type_of_node,
 )
 from domain.rtfs.types.relation import conflict
 
@@ -36,7 +36,7 @@ def function(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
         items = items[1:]
     inner = scope.inner()
     definition = Definition(name.name if name else "", scope.definition, Group(scope.definition))
-    declare(analyzer, definition, items, node)
+    declare(analyzer, definition, items, node, scope)
     if name is not None:
         check_name(analyzer, name)
         # Only its own body sees the name, and there it is a sibling of itself.
@@ -59,11 +59,11 @@ def signature(definition: Definition) -> Function:
     return Function(tuple(parameter.type for parameter in definition.parameters), rest, definition.result)
 
 
-def declare(analyzer: Analyzer, definition: Definition, items: Sequence[Node], node: ListNode) -> None:
+def declare(analyzer: Analyzer, definition: Definition, items: Sequence[Node], node: ListNode, scope: Scope) -> None:
     """Read the parameters, so that others may call the function before its body is analysed."""
     if not items or not isinstance(items[0], VectorNode) or len(items) < 2:
         analyzer.fail("a function takes parameters in brackets and a body", node.span, "(fn [x] (+ x 1))")
-    for pattern, annotation, is_rest in _parameters(analyzer, items[0]):
+    for pattern, annotation, is_rest in _parameters(analyzer, items[0], scope):
         name = pattern.name if isinstance(pattern, Symbol) else " taken apart"
         variable = Variable(name, definition, annotation or (Vector(ANY) if is_rest else ANY))
         if is_rest:
@@ -72,7 +72,7 @@ def declare(analyzer: Analyzer, definition: Definition, items: Sequence[Node], n
             definition.parameters.append(variable)
 
 
-def _parameters(analyzer: Analyzer, node: VectorNode) -> list[tuple[Node, Type | None, bool]]:
+def _parameters(analyzer: Analyzer, node: VectorNode, scope: Scope) -> list[tuple[Node, Type | None, bool]]:
     found: list[tuple[Node, Type | None, bool]] = []
     items = list(node.items)
     is_rest = False
@@ -86,8 +86,8 @@ def _parameters(analyzer: Analyzer, node: VectorNode) -> list[tuple[Node, Type |
         if not isinstance(pattern, Symbol | VectorNode | MapNode):
             analyzer.fail("this is no parameter", pattern.span, "(fn [a b & others] …)")
         annotation = None
-        if items and is_type(analyzer, items[0]):
-            annotation = type_of_node(items.pop(0), analyzer.source, CompileError)
+        if items and is_type(analyzer, items[0], scope):
+            annotation = type_at(analyzer, items.pop(0), scope)
         found.append((pattern, annotation, is_rest))
         if is_rest and items:
             analyzer.fail("nothing follows the rest parameter", items[0].span, "[a b & others]")
@@ -100,7 +100,7 @@ def define(analyzer: Analyzer, definition: Definition, items: Sequence[Node], sc
     inner = Scope(definition, scope)
     steps: Steps = []
     variables = [*definition.parameters, *([definition.rest] if definition.rest else [])]
-    for (pattern, annotation, _), variable in zip(_parameters(analyzer, items[0]), variables, strict=True):
+    for (pattern, annotation, _), variable in zip(_parameters(analyzer, items[0], scope), variables, strict=True):
         value: Expression = Read(variable, pattern.span, ANY if annotation else variable.type)
         if annotation is not None or not isinstance(pattern, Symbol):
             bind_value(analyzer, pattern, annotation, value, inner, steps)
@@ -109,8 +109,8 @@ def define(analyzer: Analyzer, definition: Definition, items: Sequence[Node], sc
             inner.put(pattern, variable)
     rest = list(items[1:])
     result = None
-    if len(rest) > 1 and is_type(analyzer, rest[0]):
-        result = type_of_node(rest.pop(0), analyzer.source, CompileError)
+    if len(rest) > 1 and is_type(analyzer, rest[0], scope):
+        result = type_at(analyzer, rest.pop(0), scope)
         definition.result = result
     with analyzer.target(len(variables)):
         body = analyzer.body(rest, inner, node.span)

@@ -80,6 +80,16 @@ INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
         ("(let [[a &] [1]] a)", 10, "`&` is followed", None),
         ("(let [x 1] (let [{:keys x} {}] 1))", 25, "names in brackets", None),
         ("; nothing", 1, "the program is empty", None),
+        ("'(1 b)", 5, "`b` is quoted, but a name is no value when the program runs", "write the keyword :b"),
+        ("`[b]", 3, "`b` is quoted, but a name is no value when the program runs", "macros may quote names"),
+        ("'(1 #(+ % 1))", 5, "this cannot be quoted: it is code", "quote numbers"),
+        ("~1", 1, "`~` stands only within a template", "`[~x]"),
+        ("`~@[1]", 2, "`~@` gives items, and stands within ( ) or [ ]", "~@xs"),
+        ("`(1 `(2 ~3))", 5, "a template within a template is code", "defmacro"),
+        ("(quote 1 2)", 1, "`quote` takes one form", "'[1 2]"),
+        ("(resource:ref 1)", 1, "`resource:ref` takes the name of a resource", "step-1.output"),
+        ("(def k (f)) (defn f [] 1) k", 9, "`f` is not defined", "it is defined in line 1, after this needs it"),
+        ("(defn f [] (g)) (f) (defn g [] 1)", 18, "`f` is not defined", "move the definition up"),
     ],
 )
 def test_messages_point_and_hint(capabilities, source, column, message, hint):

@@ -154,7 +154,34 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize(("source", "value"), [*LET, *CHOICE, *MATCH, *FUNCTIONS, *LOOPS, *THREADING, *ERRORS, *STEPS])
+QUOTES = [
+    ("'(1 2 (3 :a) {:k [1]})", "[1 2 [3 :a] {:k [1]}]"),
+    ("(quote (1 2))", "[1 2]"),
+    ("['nil '[] '{} '()]", "[nil [] {} []]"),
+    ("(let [x 1 xs [2 3]] `(0 ~x ~@xs {:k ~x}))", "[0 1 2 3 {:k 1}]"),
+    ("(let [xs [1]] [`[~@xs] `(~@xs 2) `(~@xs ~@xs)])", "[[1] [1 2] [1 1]]"),
+    ("`(1 '(2 ~(+ 1 2)))", "[1 [2 3]]"),
+    ("(let [concat 1] `[~@[concat]])", "[1]"),
+    ("(get-in '({:a (1 2)}) [0 :a 1])", "2"),
+    ('(resource:ref "step-1.output")', '"resource://step-1.output"'),
+]
+
+LATER = [
+    ("(defn f [] (g)) (def k 4) (defn g [] (* k 2)) (f)", "8"),
+    ("(defn a [n] (if (= n 0) :done (b n))) (def one 1) (defn b [n] (a (- n one))) (a 3)", ":done"),
+    ("(let [x 1] (defn f [] (+ x limit)) (str x) (def limit 2) (f))", "3"),
+    ("(do (defn f [] (g)) (defn h [] (f)) (def a 1) (defn g [] a) (h))", "1"),
+    ("(defn outer [x] (defn inner [y] (+ x y k)) (def k 1) (inner 10)) (outer 5)", "16"),
+    ('(defn f "doc" [x] x) (f 1)', "1"),
+    ('(defn ^{:doc "x"} f [x] x) (f 1)', "1"),
+    ('^{:doc "x"} (defn f {:a 1} [x] x) (f 1)', "1"),
+    ('(def k "doc" 2) k', "2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "value"), [*LET, *CHOICE, *MATCH, *FUNCTIONS, *LOOPS, *THREADING, *ERRORS, *STEPS, *QUOTES, *LATER]
+)
 def test_forms(run, compiling, source, value):
     if value is None:
         with pytest.raises(Exception, match="line 1"):
