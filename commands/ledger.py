@@ -14,15 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from commands.ports import CheckpointLog, Clock, EventStore, Signer, TileStore, Witness
+from commands.ports import CheckpointLog, Clock, Signer, StoredLog, TileStore, Witness
 from domain.kernel.errors import NotFound, PrecedentError, ServiceUnreachable, StoredDataInvalid, VersionConflict
-from domain.kernel.events import Recorded
-from domain.kernel.ids import START, Position, Positions
+from domain.kernel.ids import Position
 from domain.kernel.merkle import Node, Tree, consistency_proof, inclusion_proof
 from domain.ledger.checkpoint import Checkpoint, Signed
 from domain.ledger.growth import Growth
 from domain.ledger.leaf import leaf_data
 from domain.ledger.notes import Note, Signature, VerifierKey, ed25519_message
+from domain.ledger.stored import Stored
 from domain.ledger.tiles import edge_tiles, node_of, tiles_for
 
 PUBLISH_EVERY: Final = 0.4
@@ -31,7 +31,7 @@ PUBLISH_EVERY: Final = 0.4
 READ_AT_ONCE: Final = 2_000
 """Events of one batch."""
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 
 class LogTruncated(PrecedentError):
@@ -86,14 +86,14 @@ class Ledger:
         shard: int,
         identity: Identity,
         *,
-        events: EventStore,
+        log: StoredLog,
         tiles: TileStore,
         checkpoints: CheckpointLog,
         clock: Clock,
     ) -> None:
         self._shard = shard
         self._identity = identity
-        self._events = events
+        self._log = log
         self._tiles = tiles
         self._checkpoints = checkpoints
         self._clock = clock
@@ -114,7 +114,7 @@ class Ledger:
         await self.resume()
         publishing = asyncio.create_task(self._keep_publishing())
         try:
-            async for batch in self._events.follow(self._position(), batch=READ_AT_ONCE):
+            async for batch in self._log.follow_stored(self._shard, self._end, READ_AT_ONCE):
                 self.integrate(batch)
                 if publishing.done():
                     break
@@ -127,7 +127,7 @@ class Ledger:
     async def catch_up(self) -> None:
         """Integrate what the log holds now, and publish it."""
         await self.resume()
-        async for batch in self._events.read(self._position(), batch=READ_AT_ONCE):
+        async for batch in self._log.read_stored(self._shard, self._end, READ_AT_ONCE):
             self.integrate(batch)
         await self.publish()
 
@@ -139,7 +139,7 @@ class Ledger:
             return
         self._place, note = newest
         checkpoint = self._identity.open(note)
-        end = (await self._events.end()).sequence(0, self._shard)
+        end = (await self._log.extent(self._shard))[1].sequence
         if end - self._first.sequence + 1 < checkpoint.size:
             raise LogTruncated(
                 f"shard {self._shard} of the log ends at {end}, its checkpoint of {checkpoint.time:%Y-%m-%d %H:%M:%S} "
@@ -155,16 +155,15 @@ class Ledger:
             growth = Growth.at(checkpoint.size, read.__getitem__)
             if growth.tree().root() == checkpoint.root:
                 return growth
-            _log.warning("the tiles of shard %d do not have the signed root; they are made again", self._shard)
+            _logger.warning("the tiles of shard %d do not have the signed root; they are made again", self._shard)
         except (NotFound, StoredDataInvalid) as problem:
-            _log.warning("the tiles of shard %d are made again: %s", self._shard, problem)
+            _logger.warning("the tiles of shard %d are made again: %s", self._shard, problem)
         return await self._rebuilt(checkpoint)
 
     async def _rebuilt(self, checkpoint: Checkpoint) -> Growth:
         growth = Growth()
-        async for batch in self._events.read(START, batch=READ_AT_ONCE):
-            mine = [event for event in batch if event.position.shard == self._shard]
-            growth.append(_leaves(mine[: checkpoint.size - growth.size]))
+        async for batch in self._log.read_stored(self._shard, batch=READ_AT_ONCE):
+            growth.append(_leaves(batch[: checkpoint.size - growth.size]))
             await self._tiles.put_tiles(self._shard, growth.take())
             if growth.size == checkpoint.size:
                 break
@@ -175,18 +174,12 @@ class Ledger:
             )
         return growth
 
-    def integrate(self, events: Sequence[Recorded]) -> None:
-        """Put events into the tree, in the order of the log."""
-        mine = [event for event in events if event.position.shard == self._shard]
-        if not mine:
-            return
-        expected = self._first.sequence + self._growth.size
-        for place, event in enumerate(mine, start=expected):
+    def integrate(self, events: Sequence[Stored]) -> None:
+        """Put events into the tree, in the order of the log. Raises ``LedgerBroken`` where one is missing."""
+        for place, event in enumerate(events, start=self._end + 1):
             if event.position.sequence != place:
-                raise LedgerBroken(
-                    f"the log has {event.position} where its event {place} should be: events are missing"
-                )
-        self._growth.append(_leaves(mine))
+                raise LedgerBroken(f"the log has {event.position} where its event {place} should be: some are missing")
+        self._growth.append(_leaves(events))
 
     async def _keep_publishing(self) -> None:
         complained = False
@@ -198,7 +191,7 @@ class Ledger:
             except (NotWitnessed, ServiceUnreachable) as problem:
                 # What is integrated stays so, and is published once they are back.
                 if not complained:
-                    _log.warning("no checkpoint for now: %s", problem)
+                    _logger.warning("no checkpoint for now: %s", problem)
                 complained = True
 
     async def publish(self) -> Checkpoint | None:
@@ -229,7 +222,7 @@ class Ledger:
             try:
                 lines.append(await self._cosigned(witness, note, tree))
             except PrecedentError as problem:
-                _log.warning("witness %s does not cosign: %s", witness.key.name, problem)
+                _logger.warning("witness %s does not cosign: %s", witness.key.name, problem)
         if len(lines) < self._identity.required:
             raise NotWitnessed(
                 f"{len(lines)} of {len(self._identity.witnesses)} witnesses cosigned {tree.size} events; "
@@ -262,8 +255,10 @@ class Ledger:
             raise LedgerBroken(f"two checkpoints over {tree.size} events of shard {self._shard} have different roots")
         self._place, self._published = place, min(other.size, tree.size)
 
-    def _position(self) -> Positions:
-        return Positions({(0, self._shard): self._first.sequence + self._growth.size - 1})
+    @property
+    def _end(self) -> int:
+        """Sequence of the last event in the tree."""
+        return self._first.sequence + self._growth.size - 1
 
 
 async def consistency(tiles: TileStore, shard: int, old: int, new: int) -> list[bytes]:
@@ -281,5 +276,5 @@ async def _proof(tiles: TileStore, shard: int, size: int, make: Callable[[Node],
     return make(node_of(kept.__getitem__, size))
 
 
-def _leaves(events: Sequence[Recorded]) -> list[bytes]:
-    return [leaf_data(event.address, event.id, event.body) for event in events]
+def _leaves(events: Sequence[Stored]) -> list[bytes]:
+    return [leaf_data(event.subject, event.identity, event.body) for event in events]

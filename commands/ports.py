@@ -286,6 +286,10 @@ class StoredLog(Protocol):
         """Batches in order from just after this sequence to the end as of the call. Missing places are left out."""
         ...
 
+    def follow_stored(self, shard: int, after: int = 0, batch: int = 1000) -> AsyncIterator[Sequence[Stored]]:
+        """As ``read_stored``, then goes on for ever; an empty batch now and then shows that it is alive."""
+        ...
+
 
 class TileStore(Protocol):
     """The tiles of every shard's tree, by name. A tile's bytes never change; storing it again is harmless."""

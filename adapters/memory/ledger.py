@@ -1,12 +1,44 @@
-"""The ledger's stores in memory: tiles and checkpoints, nothing kept after the process."""
+"""The ledger's stores in memory: messages, tiles and checkpoints, nothing kept after the process."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 
 from domain.kernel.errors import NotFound, VersionConflict
+from domain.kernel.ids import Position
+from domain.ledger.stored import Stored
 from domain.ledger.tiles import Tile
+
+
+class MemoryStoredLog:
+    """Messages in a list for every shard: whoever made it may append, change and remove them."""
+
+    def __init__(self, shards: int = 1) -> None:
+        self.messages: list[list[Stored]] = [[] for _ in range(shards)]
+
+    async def extent(self, shard: int) -> tuple[Position, Position]:
+        """As the port says."""
+        messages = self.messages[shard]
+        if not messages:
+            return Position(0, shard, 1), Position(0, shard, 0)
+        return messages[0].position, messages[-1].position
+
+    async def read_stored(self, shard: int, after: int = 0, batch: int = 1000) -> AsyncIterator[Sequence[Stored]]:
+        """As the port says."""
+        found = [each for each in self.messages[shard] if each.position.sequence > after]
+        for start in range(0, len(found), batch):
+            yield found[start : start + batch]
+
+    async def follow_stored(self, shard: int, after: int = 0, batch: int = 1000) -> AsyncIterator[Sequence[Stored]]:
+        """As the port says."""
+        while True:
+            async for events in self.read_stored(shard, after, batch):
+                yield events
+                after = events[-1].position.sequence
+            await asyncio.sleep(0.02)
+            yield ()
 
 
 class MemoryTileStore:

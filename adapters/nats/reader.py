@@ -10,16 +10,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
 
 from adapters.nats.client import header, status
 from adapters.nats.connection import ApiRefused, Connection
-from commands.ports import Selection
+from commands.ports import EVERYTHING, Selection
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position
+from domain.ledger.stored import Stored
 
 LARGEST_PULL: Final = 8 * 1024 * 1024
 """Bytes of one pull; the broker cuts what is above 16 MiB, and two may be under way."""
@@ -40,6 +41,13 @@ PATIENCE: Final = 30.0
 """Seconds for which a reader waits for a broker that went away."""
 
 
+Message: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+"""Subject, reply, payload and headers of a delivered message."""
+
+E = TypeVar("E", Recorded, Stored)
+Make: TypeAlias = Callable[[Position, Message], E]
+
+
 class ConsumerLost(Exception):  # never leaves this folder
     """Make a new consumer after the last event seen."""
 
@@ -51,7 +59,7 @@ class _Consumer:
         self._connection = connection
         self._next = f"$JS.API.CONSUMER.MSG.NEXT.{stream_name}.{name}"
         self._inbox = connection.client.new_inbox()
-        self._arrived: deque[tuple[bytes, bytes, bytes]] = deque()
+        self._arrived: deque[Message] = deque()
         self._news = asyncio.Event()
         self._outstanding = 0
         self._pulls = 0
@@ -80,7 +88,7 @@ class _Consumer:
     def _receive(self, subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
         if reply:
             self._outstanding -= 1
-            self._arrived.append((subject, reply, payload))
+            self._arrived.append((subject, reply, payload, headers or b""))
         elif headers is not None:
             self._end_pull(headers)
         self._news.set()
@@ -104,8 +112,8 @@ class _Consumer:
             % (self._next.encode(), self._inbox.encode(), self._pulls, len(payload), payload)
         )
 
-    async def take(self, limit: int) -> list[tuple[bytes, bytes, bytes]]:
-        """Subject, reply and payload of what has arrived, at most so many; none after a wait. Raises on loss."""
+    async def take(self, limit: int) -> list[Message]:
+        """What has arrived, at most so many; none after a wait. Raises on loss."""
         if self._outstanding <= PULL // 2:
             self._pull()
         if not self._arrived:
@@ -157,7 +165,7 @@ class ShardReader:
         self, after: int, until: int, selection: Selection, limit: int
     ) -> AsyncGenerator[Sequence[Recorded], None]:
         """Batches up to a sequence, none of them empty."""
-        async for batch, reached, pending in self._batches(after, selection, limit):
+        async for batch, reached, pending in self._batches(after, selection, limit, _recorded):
             if events := [event for event in batch if event.position.sequence <= until]:
                 yield events
             if reached >= until or pending == 0:
@@ -165,12 +173,25 @@ class ShardReader:
 
     async def follow(self, after: int, selection: Selection, limit: int) -> AsyncGenerator[Sequence[Recorded], None]:
         """Batches for ever; an empty one when nothing came for a while."""
-        async for batch, _, _ in self._batches(after, selection, limit):
+        async for batch, _, _ in self._batches(after, selection, limit, _recorded):
+            yield batch
+
+    async def read_stored(self, after: int, until: int, limit: int) -> AsyncGenerator[Sequence[Stored], None]:
+        """As ``read``, of every message, as it lies there."""
+        async for batch, reached, pending in self._batches(after, EVERYTHING, limit, _stored):
+            if events := [event for event in batch if event.position.sequence <= until]:
+                yield events
+            if reached >= until or pending == 0:
+                return
+
+    async def follow_stored(self, after: int, limit: int) -> AsyncGenerator[Sequence[Stored], None]:
+        """As ``follow``, of every message, as it lies there."""
+        async for batch, _, _ in self._batches(after, EVERYTHING, limit, _stored):
             yield batch
 
     async def _batches(
-        self, after: int, selection: Selection, limit: int
-    ) -> AsyncGenerator[tuple[list[Recorded], int, int], None]:
+        self, after: int, selection: Selection, limit: int, make: Make[E]
+    ) -> AsyncGenerator[tuple[list[E], int, int], None]:
         """Batch, sequence of the last event seen, and how many the broker had left then."""
         while True:
             consumer = await self._consumer(after, selection)
@@ -178,7 +199,7 @@ class ShardReader:
                 if consumer.pending == 0:
                     yield [], after, 0
                 while True:
-                    batch = [self._event(consumer, *message) for message in await consumer.take(limit)]
+                    batch = [make(self._position(consumer, message), message) for message in await consumer.take(limit)]
                     if batch:
                         after = batch[-1].position.sequence
                     yield batch, after, consumer.pending
@@ -187,8 +208,8 @@ class ShardReader:
             finally:
                 consumer.close()
 
-    def _event(self, consumer: _Consumer, subject: bytes, reply: bytes, payload: bytes) -> Recorded:
-        return Recorded(Position(self._epoch, self._shard, consumer.number(reply)), subject.decode(), payload)
+    def _position(self, consumer: _Consumer, message: Message) -> Position:
+        return Position(self._epoch, self._shard, consumer.number(message[1]))
 
     async def _consumer(self, after: int, selection: Selection) -> _Consumer:
         loop = asyncio.get_running_loop()
@@ -216,3 +237,11 @@ class ShardReader:
         consumer = _Consumer(self._connection, self._stream_name, made["name"], made["num_pending"])
         await consumer.open()
         return consumer
+
+
+def _recorded(position: Position, message: Message) -> Recorded:
+    return Recorded(position, message[0].decode(), message[2])
+
+
+def _stored(position: Position, message: Message) -> Stored:
+    return Stored(position, message[0].decode(), message[3], message[2])

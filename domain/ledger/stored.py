@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from domain.kernel.errors import StoredDataInvalid
 from domain.kernel.events import CONTENT_TYPE
 from domain.kernel.ids import Position
 
@@ -21,6 +22,7 @@ _ADDRESS: Final = re.compile(
     r"evt\.([0-9]{1,9})\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})"
     r"\.([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{1,64})\Z"
 )
+_BEGINNING: Final = b'{"specversion":"1.0","id":"'
 _HEAD: Final = "Nats-Expected-Last-Subject-Sequence"
 _FILTER: Final = f"{_HEAD}-Subject"
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -34,6 +36,16 @@ class Stored(NamedTuple):
     headers: bytes
     """As stored: ``NATS/1.0`` and lines, or empty where there are none."""
     body: bytes
+
+    @property
+    def identity(self) -> str:
+        """The event's id, read from its body. Raises ``StoredDataInvalid``."""
+        if self.body.startswith(_BEGINNING):  # as our own writers spell it: several times as fast
+            return self.body[len(_BEGINNING) : self.body.index(b'"', len(_BEGINNING))].decode()
+        try:
+            return str(orjson.loads(self.body)["id"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            raise StoredDataInvalid(f"what lies at {self.position} ({self.subject}) is no event") from None
 
 
 class Rules:

@@ -8,18 +8,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.crypto.signing import FileSigner
-from adapters.memory.content import MemoryContentStore
-from adapters.memory.event_store import MemoryEventStore
-from adapters.memory.ledger import MemoryCheckpointLog, MemoryTileStore
+from adapters.memory.ledger import MemoryCheckpointLog, MemoryStoredLog, MemoryTileStore
 from commands.ledger import Identity, Ledger, LedgerBroken, LogTruncated, NotWitnessed, inclusion
-from commands.ports import NEW_STREAM, Head
 from domain.kernel.errors import ServiceUnreachable, VersionConflict
-from domain.kernel.events import Draft
-from domain.kernel.ids import START, StreamId, event_id
 from domain.kernel.merkle import leaf_hash, root_of, verifies_consistency, verifies_inclusion
 from domain.ledger.checkpoint import Checkpoint, Signed
-from domain.ledger.leaf import leaf_data
 from domain.ledger.notes import COSIGNATURE, Note, Signature, VerifierKey, cosigned
+from tests.domain.ledger.logs import leaf_of_event
+from tests.domain.ledger.logs import log as genuine
 
 BEGINNING = datetime(2026, 11, 21, 8, tzinfo=UTC)
 
@@ -64,38 +60,21 @@ class HonestWitness:
 
 class World:
     def __init__(self, witnesses=(), required=0):
-        self.events = MemoryEventStore(MemoryContentStore())
+        self.log = MemoryStoredLog()
         self.tiles, self.checkpoints = MemoryTileStore(), MemoryCheckpointLog()
         self.signer = FileSigner.generated("precedent.test")
         self.identity = Identity(self.signer, witnesses=witnesses, required=required)
-        self.heads = {}
 
     def ledger(self, **changes):
-        parts = {"events": self.events, "tiles": self.tiles, "checkpoints": self.checkpoints, "clock": Ticks()}
+        parts = {"log": self.log, "tiles": self.tiles, "checkpoints": self.checkpoints, "clock": Ticks()}
         return Ledger(0, self.identity, **{**parts, **changes})
 
-    async def write(self, count, stream="r1"):
-        identity = StreamId("acme", "run", stream)
-        for _ in range(count):
-            head = self.heads.get(identity, NEW_STREAM)
-            draft = Draft(
-                id=event_id(stream, head.version + 1),
-                type="precedent.run.Thought.v1",
-                time="2026-11-21T08:00:00.000000Z",
-                correlation=stream,
-                causation="c",
-                actor="agent:planner",
-                data={"n": head.version},
-            )
-            (event,) = await self.events.append(identity, [draft], head)
-            self.heads[identity] = Head(event.version, event.position.sequence)
+    def write(self, count, streams=7):
+        log = self.log.messages[0]
+        log.extend(genuine(len(log) + count, streams)[len(log) :])
 
-    async def leaves(self):
-        return [
-            leaf_hash(leaf_data(event.address, event.id, event.body))
-            async for batch in self.events.read(START)
-            for event in batch
-        ]
+    def leaves(self):
+        return [leaf_hash(leaf_of_event(event)) for event in self.log.messages[0]]
 
     async def newest(self, required=0):
         _, note = await self.checkpoints.newest(0)
@@ -104,10 +83,10 @@ class World:
 
 async def test_a_checkpoint_stands_over_every_event():
     world = World()
-    await world.write(300)
+    world.write(300)
     await world.ledger().catch_up()
     checkpoint = await world.newest()
-    leaves = await world.leaves()
+    leaves = world.leaves()
     assert (checkpoint.origin, checkpoint.size) == ("precedent.test/0", 300)
     assert checkpoint.root == root_of(leaves)
     for index in (0, 7, 255, 256, 299):
@@ -119,7 +98,7 @@ async def test_nothing_is_published_of_an_empty_log_and_nothing_twice():
     world = World()
     await world.ledger().catch_up()
     assert await world.checkpoints.newest(0) is None
-    await world.write(3)
+    world.write(3)
     ledger = world.ledger()
     await ledger.catch_up()
     assert await ledger.publish() is None
@@ -130,73 +109,71 @@ async def test_nothing_is_published_of_an_empty_log_and_nothing_twice():
 async def test_it_goes_on_after_a_restart(lost):
     world = World()
     for _ in range(4):
-        await world.write(190)
+        world.write(190)
         await world.ledger().catch_up()
         if lost == "tiles":
             world.tiles = MemoryTileStore()
-    assert (await world.newest()).root == root_of(await world.leaves())
+    assert (await world.newest()).root == root_of(world.leaves())
     assert len([note async for note in world.checkpoints.all(0)]) == 4
 
 
 async def test_two_at_once_publish_one_history():
     world = World()
-    await world.write(50)
+    world.write(50)
     one, other = world.ledger(), world.ledger()
     await one.catch_up()
     await other.resume()
-    await world.write(10)
+    world.write(10)
     await one.catch_up()
-    async for batch in world.events.read(START):
-        other.integrate([event for event in batch if event.position.sequence > 50])
+    other.integrate(world.log.messages[0][50:])
     assert await other.publish() is None
-    await world.write(5)
-    async for batch in world.events.read(START):
-        other.integrate([event for event in batch if event.position.sequence > 60])
+    world.write(5)
+    other.integrate(world.log.messages[0][60:])
     assert (await other.publish()).size == 65
-    assert (await world.newest()).root == root_of(await world.leaves())
+    assert (await world.newest()).root == root_of(world.leaves())
 
 
 async def test_it_follows_the_log_until_it_is_stopped():
     world = World()
     serving = asyncio.create_task(world.ledger().run())
-    await world.write(20)
+    world.write(20)
     async with asyncio.timeout(20):
         while (newest := await world.checkpoints.newest(0)) is None or "\n20\n" not in newest[1]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
-    assert (await world.newest()).root == root_of(await world.leaves())
+    assert (await world.newest()).root == root_of(world.leaves())
 
 
 async def test_a_log_shorter_than_its_checkpoint_is_refused():
     world = World()
-    await world.write(30)
+    world.write(30)
     await world.ledger().catch_up()
     shorter = World()
-    await shorter.write(20)
+    shorter.write(20)
     with pytest.raises(LogTruncated, match="stands over 30 events: 10 are lost"):
-        await world.ledger(events=shorter.events).resume()
+        await world.ledger(log=shorter.log).resume()
 
 
 async def test_a_log_with_another_past_is_refused_when_its_tiles_are_made_again():
     world, other = World(), World()
-    await world.write(30)
-    await other.write(30, "r2")
+    world.write(30)
+    other.write(30, 5)
     await world.ledger().catch_up()
     with pytest.raises(LedgerBroken, match="do not have the root that was signed"):
-        await world.ledger(events=other.events, tiles=MemoryTileStore()).resume()
+        await world.ledger(log=other.log, tiles=MemoryTileStore()).resume()
 
 
 async def test_a_checkpoint_of_a_stranger_is_refused():
     world = World()
-    await world.write(3)
+    world.write(3)
     await world.ledger().catch_up()
     world.identity = Identity(FileSigner.generated("precedent.test"))
     with pytest.raises(LedgerBroken, match="cannot be trusted"):
         await world.ledger().resume()
     world.identity = Identity(world.identity.signer, trusted=[world.signer.key])
-    await world.write(1)
+    world.write(1)
     await world.ledger().catch_up()
 
 
@@ -204,7 +181,7 @@ async def test_witnesses_see_every_checkpoint():
     witnesses = [HonestWitness(), HonestWitness("second.test", b"\6" * 32)]
     world = World(witnesses, required=2)
     for _ in range(3):
-        await world.write(100)
+        world.write(100)
         await world.ledger().catch_up()
         assert (await world.newest(required=2)).size == witnesses[0].size == witnesses[1].size
 
@@ -213,14 +190,23 @@ async def test_without_enough_witnesses_nothing_is_published():
     witnesses = [HonestWitness(), HonestWitness("second.test", b"\6" * 32)]
     world = World(witnesses, required=1)
     witnesses[1].is_there = False
-    await world.write(10)
+    world.write(10)
     await world.ledger().catch_up()
     assert (await world.newest(required=1)).size == 10
     witnesses[0].is_there = False
-    await world.write(10)
+    world.write(10)
     with pytest.raises(NotWitnessed, match="0 of 2 witnesses cosigned 20 events; 1 must"):
         await world.ledger().catch_up()
     assert (await world.newest()).size == 10
     witnesses[1].is_there = True  # it has seen nothing yet, and says so
     await world.ledger().catch_up()
     assert (await world.newest(required=1)).size == 20
+
+
+async def test_a_missing_event_is_never_passed_over():
+    world = World()
+    world.write(30)
+    del world.log.messages[0][11]
+    with pytest.raises(LedgerBroken, match=r"the log has 0\.0:13 where its event 12 should be"):
+        await world.ledger().catch_up()
+    assert await world.checkpoints.newest(0) is None
