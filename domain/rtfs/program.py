@@ -12,6 +12,7 @@ from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.capability import Capability, EffectMode
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.assembly import Assembly
+from domain.rtfs.compiler.folding import fold_program
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.compiler.scope import Definition, Scope
 from domain.rtfs.nodes import Node, Symbol
@@ -47,19 +48,25 @@ class Program:
 
 
 def compile_program(
-    source: str, *, parameters: Mapping[str, Type], output: Type | None, capabilities: Mapping[str, Capability]
+    source: str,
+    *,
+    parameters: Mapping[str, Type],
+    output: Type | None,
+    capabilities: Mapping[str, Capability],
+    fold: bool = True,
 ) -> Program:
     """Compile a program whose free names are ``parameters``.
 
-    Without ``output`` the program may give any value. Raises ``ReadError`` or ``CompileError``, both of which show
-    the place (``render``).
+    With ``fold``, what is known before the program runs is worked out; what it gives, and what it asks, does not
+    depend on that. Without ``output`` the program may give any value. Raises ``ReadError`` or ``CompileError``, both
+    of which show the place (``render``).
     """
     text = Source(source)
     nodes = read(source)
     if not nodes:
         raise CompileError("the program is empty", text, Span(0, 0), "write one expression whose value is the result")
     try:
-        return _compile(text, nodes, dict(sorted(parameters.items())), output, capabilities)
+        return _compile(text, nodes, dict(sorted(parameters.items())), output, capabilities, fold=fold)
     except RecursionError as problem:
         whole = Span(nodes[0].span.start, nodes[-1].span.end)
         raise CompileError("the program is nested too deeply", text, whole, "name inner parts with `let`") from problem
@@ -71,6 +78,8 @@ def _compile(
     parameters: dict[str, Type],
     output: Type | None,
     capabilities: Mapping[str, Capability],
+    *,
+    fold: bool,
 ) -> Program:
     main = Definition("", None, None)
     scope = Scope(main)
@@ -84,6 +93,8 @@ def _compile(
         if problem is not None:
             hint = f"the output type is {print_type(output)}"
             raise CompileError(f"the result is not of the output type: {problem}", source, nodes[-1].span, hint)
+    if fold:
+        fold_program(main)
     parts, source_map = Assembly(source).module(main, tuple(parameters.items()), output or ANY)
     module = encode_module(parts)
     return Program(

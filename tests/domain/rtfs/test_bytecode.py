@@ -130,10 +130,10 @@ def test_digests_and_values_do_not_depend_on_the_process():
 
 def test_digests_never_change_within_a_format():
     """A change here means that stored programs are no longer found: it needs a new format version."""
-    pinned = compile_program("(+ 1 2)", parameters={}, output=INT, capabilities={})
+    pinned = compile_program("(+ 1 2)", parameters={}, output=INT, capabilities={}, fold=False)
     assert pinned.digest == "sha256:8b5fd5c5f9d7da552d1c45910cfdc3a473b5d92c4095d545bc3082b078e66e5a"
     assert (
-        compile_program(PLAN, parameters=INPUTS, output=None, capabilities=CAPABILITIES).digest
+        compile_program(PLAN, parameters=INPUTS, output=None, capabilities=CAPABILITIES, fold=False).digest
         == "sha256:86582db35eb0d762a9e60f12cef3133b4d939f6a6617632d6fa006f67f5a1aa5"
     )
 
@@ -198,7 +198,7 @@ def test_any_change_of_the_code_is_refused_or_runs_within_its_limits(data):
 
 
 def _code(*instructions, **changes):
-    parts = decode_module(compile_program("(+ 1 2)", parameters={}, output=None, capabilities={}).module)
+    parts = decode_module(compile_program("(+ 1 2)", parameters={}, output=None, capabilities={}, fold=False).module)
     code = replace(parts.functions[0], instructions=instructions or parts.functions[0].instructions, **changes)
     return replace(parts, functions=(code,))
 

@@ -1,0 +1,140 @@
+"""Constant folding: what is worked out before, what is left, and that no program can tell the difference."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+
+from domain.rtfs.bytecode.disassembly import disassemble
+from domain.rtfs.bytecode.encoding import decode_module
+from domain.rtfs.capability import Capability, Parameter
+from domain.rtfs.program import CompileError, compile_program
+from domain.rtfs.types import INT
+from domain.rtfs.vm import Finished, Limits, Raised, Returned, Suspended, Trapped, load, resume, start
+from tests.domain.rtfs.programs import NESTED
+
+NUMBER = {"number": Capability("number", "1", "pure", (Parameter("n", INT),), INT, "")}
+
+
+def compiled(source: str, *, fold: bool = True):
+    return compile_program(source, parameters={}, output=None, capabilities=NUMBER, fold=fold)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("(+ 1 2 (* 3 4))", "15"),
+        ('(str "a" (upper "b") [1 {:a 2}])', '"aB[1 {:a 2}]"'),
+        ("(let [x 2 y (* x 3)] (get {:a y} :a))", "6"),
+        ("(if (> 1 2) (inc 1) (dec 1))", "0"),
+        ("(if-not nil :yes)", ":yes"),
+        ("(cond (= 1 2) :a (= 1 1) :b :else (/ 1 0))", ":b"),
+        ("(match {:kind :b :n 4} {:kind :a} 0 {:kind :b :n n} when (> n 3) (* n n) _ nil)", "16"),
+        ("(match [1 2 3] [a & more] (count more) _ 0)", "2"),
+        ("(case 2 1 :a (2 3) :b)", ":b"),
+        ("(and 1 (not false) (or nil 7))", "7"),
+        ("(try (+ 1 2) (catch e (:message e)))", "3"),
+        ("(let [x :int 3] x)", "3"),
+        ("(match 5 (:string s) s (:int n) (inc n))", "6"),
+        ('(-> "a,b" (split ",") first)', '"a"'),
+        ("(do 1 2 (+ 1 2))", "3"),
+    ],
+)
+def test_what_is_known_is_one_constant(source, value):
+    (code,) = decode_module(compiled(source).module).functions
+    assert len(code.instructions) == 1
+    assert f"return        {value}" in disassemble(compiled(source).module)
+
+
+def test_a_function_knows_the_constants_that_it_captures():
+    folded = disassemble(compiled("(let [k 3 f (fn [x] (+ x (* k k)))] f 1)").module)
+    assert "library" in folded
+    assert "9" in folded
+    assert "*" not in folded
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(/ 1 0)",
+        "(nth [1] 5)",
+        '(error :stop "x")',
+        "(range 1000)",
+        '(upper "straße")',
+        "(map inc [1 2])",
+        "(repeat 100000000000 1)",
+        "(hash-map :a)",
+        "(vector inc)",
+        '(let [x :int (first (parse-json "[[]]"))] x)',
+    ],
+)
+def test_what_fails_or_is_large_is_left_to_the_program(source):
+    assert len(decode_module(compiled(source).module).functions[0].instructions) >= 1
+    assert "library" in disassemble(compiled(source).module) or "cast" in disassemble(compiled(source).module)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "(if false (call :number 1) 2)",
+        "(if true 2 (call :number 1))",
+        "(cond (= 1 1) 1 :else (call :number 1))",
+        "(and false (call :number 1))",
+        "(or 1 (call :number 1))",
+        "(if false ((fn [] (call :number 1))) 2)",
+        "(defn f [n] (call :number n)) (if false (f 1) 2)",
+        "(defn f [n] (g n)) (defn g [n] (call :number n)) (if false (f 1) 2)",
+        "(try 1 (catch e (call :number 1)))",
+        "(when nil (map (fn [n] (call :number n)) [1]))",
+    ],
+)
+def test_the_effect_row_does_not_depend_on_folding(source):
+    assert [each.name for each in compiled(source).effects] == ["number"]
+    assert compiled(source).effects == compiled(source, fold=False).effects
+
+
+def test_a_loop_that_is_never_gone_on_with_is_refused_all_the_same():
+    source = "(loop [i 0] (if false (inc (recur 1)) i))"
+    for fold in (True, False):
+        with pytest.raises(CompileError, match="not the last thing"):
+            compiled(source, fold=fold)
+
+
+def test_folding_takes_little_time_whatever_is_written():
+    source = "".join(f"(def x{place} (str (range 60)))" for place in range(2_000))
+    assert compiled(f"{source} 1").digest == compiled(f"{source} 1").digest
+
+
+SMALL = Limits(fuel=3_000, memory=3_000, depth=30, output=300)
+LARGE = Limits(fuel=300_000, memory=300_000, depth=60, output=3_000)
+
+
+def outcome(source: str, *, fold: bool):
+    """Give how a program ends and what it asked, or that it is refused and why."""
+    try:
+        program = compiled(source, fold=fold)
+    except CompileError as error:
+        return error.render()
+    asked = []
+    step = start(load(program.module), {}, LARGE)
+    for turn in range(200):
+        if not isinstance(step, Suspended):
+            break
+        asked.append([(request.key, request.arguments) for request in step.requests])
+        answer = Raised("tool-failed", "no") if turn % 3 == 2 else Returned(turn)
+        step = resume(step.state, {request.key: answer for request in step.requests})
+    assert isinstance(step, Finished | Trapped)
+    if isinstance(step, Trapped):
+        place = program.source_map.position(step.error.site)
+        return asked, program.effects, step.error.type, step.error.message, step.error.effect, place
+    return asked, program.effects, step.value
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(NESTED)
+@example("(loop [x 0] (if (< x 2) (recur (inc x)) (and x (or nil (try (nth [x] 3) (catch e (:type e)))))))")
+@example("(let [z (fn [n] n)] (match [1 (z 2)] [1 2] (call :number 1) _ 0))")
+def test_no_program_can_tell_that_it_was_folded(source):
+    folded, plain = outcome(source, fold=True), outcome(source, fold=False)
+    if not any(kind in repr(plain) for kind in ("fuel-exhausted", "memory-exhausted", "depth-exceeded")):
+        assert repr(folded) == repr(plain)
