@@ -75,6 +75,11 @@ def verify(events: Iterable[RunEvent]) -> Replay:
     return Replay(events=len(recorded), effects=len(execution.asked), ended=run.phase, output_digest=output, fuel=fuel)
 
 
+def execute(run: Run, program: ProgramCompiled) -> vm.Suspended | vm.Finished | vm.Trapped:
+    """Execute a run's program as far as its journal answers. Raises ``ReplayDiverged``."""
+    return _Execution(run, program).run(_program(program))
+
+
 def _check_digests(events: Iterable[RunEvent]) -> None:
     requests: dict[str, str] = {}
     for event in events:
@@ -118,7 +123,7 @@ class _Execution:
         self._run = run
         self._program = program
 
-    def run(self, module: vm.Module) -> vm.Step:
+    def run(self, module: vm.Module) -> vm.Suspended | vm.Finished | vm.Trapped:
         """Execute as far as the journal answers."""
         step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, PROGRAM_LIMITS)
         while isinstance(step, vm.Suspended | vm.Yielded):
