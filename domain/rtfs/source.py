@@ -49,7 +49,7 @@ class Source:
 
 
 def decode(data: bytes) -> str:
-    """Give the text of a program's bytes, which are UTF-8. Raises ``ReadError`` that names the first byte that is not."""
+    """Give the text of a program from its UTF-8 bytes. Raises ``ReadError`` that names the first byte that is none."""
     try:
         return data.decode()
     except UnicodeDecodeError as problem:
