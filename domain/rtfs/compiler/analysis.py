@@ -23,7 +23,7 @@ from domain.rtfs.compiler.expressions import (
 )
 from domain.rtfs.compiler.inference import literal_type, map_type, result_type, vector_type
 from domain.rtfs.compiler.macros import expanded, within
-from domain.rtfs.compiler.scope import Macro, Named, Scope, Variable
+from domain.rtfs.compiler.scope import Macro, Named, Scope, Special, Variable
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
 from domain.rtfs.nodes import (
     Annotated,
@@ -126,6 +126,8 @@ class Analyzer:
         binding = scope.find(node)
         if isinstance(binding, Variable | Named):
             return scope.definition.resolve(binding, node.span)
+        if isinstance(binding, Special):
+            return binding.read(self, node, scope)
         if isinstance(binding, Macro):
             self.fail(f"`{node.name}` is a macro, not a value", node.span, f"write ({node.name} …)")
         name = library_name(node.name)
@@ -156,6 +158,8 @@ class Analyzer:
             made, frames = expanded(self, node, scope)
             with within(frames):
                 return self.expression(made, scope)
+        if isinstance(binding, Special):
+            return binding.called(self, node, scope)
         if isinstance(head, Symbol) and binding is None:
             form = self.forms.get(head.name)
             if form is not None:

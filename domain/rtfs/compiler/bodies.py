@@ -13,11 +13,12 @@ from domain.rtfs.compiler.expressions import Sequence as SequenceExpression
 from domain.rtfs.compiler.function_forms import declare, define, make, signature
 from domain.rtfs.compiler.macros import Frame, define_macro, expanded, macro_called, within
 from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable, key_of
+from domain.rtfs.compiler.struct_forms import define_type
 from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import NIL
 
-_DEFINING: Final = frozenset({"def", "defn", "defmacro"})
+_DEFINING: Final = frozenset({"def", "defn", "defmacro", "defstruct", "deftype"})
 
 
 class _Item(NamedTuple):
@@ -108,9 +109,15 @@ class _Body:
             bind_value(self.analyzer, text.name, text.annotation, value, self.scope, self.steps)
             return self.last_bound(item)
         if item.head == "defmacro":
-            assert isinstance(item.node, ListNode)
-            define_macro(self.analyzer, item.node, self.scope)
-            return Constant(None, item.node.span, NIL)
+            node, _ = annotated(item.node)
+            assert isinstance(node, ListNode)
+            define_macro(self.analyzer, node, self.scope)
+            return Constant(None, node.span, NIL)
+        if item.head in ("defstruct", "deftype"):
+            node, _ = annotated(item.node)
+            assert isinstance(node, ListNode)
+            define_type(self.analyzer, node, self.scope)
+            return Constant(None, node.span, NIL)
         value = self.needing(place, item.node)
         return value if place == len(self.items) - 1 else hold(value, self.scope, self.steps)
 

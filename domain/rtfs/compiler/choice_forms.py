@@ -21,11 +21,12 @@ from domain.rtfs.compiler.expressions import (
 )
 from domain.rtfs.compiler.inference import literal_type
 from domain.rtfs.compiler.scope import Scope
+from domain.rtfs.compiler.type_names import is_type, type_at
 from domain.rtfs.compiler.type_tests import type_test
 from domain.rtfs.functions import FUNCTIONS
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, Symbol, VectorNode
-from domain.rtfs.source import CompileError, Span
-from domain.rtfs.types import BOOL, NEVER, NIL, type_of_node, union
+from domain.rtfs.source import Span
+from domain.rtfs.types import BOOL, NEVER, NIL, union
 
 
 def choose(clauses: Sequence[Clause], otherwise: Expression | None, span: Span) -> Choose:
@@ -192,6 +193,8 @@ def match_pattern(analyzer: Analyzer, pattern: Node, value: Read, scope: Scope, 
         check_name(analyzer, pattern)
         if pattern.name != "_":
             steps.append(Bind(scope.bind(pattern, value.type), value))
+    elif isinstance(pattern, VectorNode) and is_type(analyzer, pattern, scope):
+        steps.append(Test(type_test(value, type_at(analyzer, pattern, scope), span)))
     elif isinstance(pattern, VectorNode):
         _match_vector(analyzer, pattern, value, scope, steps)
     elif isinstance(pattern, MapNode):
@@ -217,7 +220,7 @@ def _match_list(analyzer: Analyzer, pattern: ListNode, value: Read, scope: Scope
         return
     if len(pattern.items) != 2:
         analyzer.fail("a type pattern is a type and a name", pattern.span, "(:int n)")
-    expected = type_of_node(head, analyzer.source, CompileError)
+    expected = type_at(analyzer, head, scope)
     steps.append(Test(type_test(value, expected, pattern.span)))
     narrowed = Read(value.variable, value.span, expected)
     match_pattern(analyzer, name, narrowed, scope, steps)

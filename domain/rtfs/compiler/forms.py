@@ -14,6 +14,7 @@ from domain.rtfs.compiler import (
     function_forms,
     input_forms,
     quoting,
+    struct_forms,
 )
 from domain.rtfs.compiler.analysis import Form
 
@@ -22,10 +23,13 @@ FORMS: Final[dict[str, Form]] = {
     "do": bodies.do,
     "fn": function_forms.function,
     "λ": function_forms.function,
+    "lambda": function_forms.function,
     "#": function_forms.shorthand,
     "def": binding_forms.stray_definition,
     "defn": binding_forms.stray_definition,
     "defmacro": binding_forms.stray_definition,
+    "defstruct": struct_forms.stray_type,
+    "deftype": struct_forms.stray_type,
     "quote": quoting.quote,
     "'": quoting.quoted,
     "@": input_forms.context,

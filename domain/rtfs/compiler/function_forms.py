@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.kernel.values import Keyword
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.destructuring import Steps, bind_value, check_name
 from domain.rtfs.compiler.expressions import (
@@ -16,7 +17,7 @@ from domain.rtfs.compiler.expressions import (
 )
 from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable
 from domain.rtfs.compiler.type_names import is_type, type_at
-from domain.rtfs.nodes import ListNode, MapNode, Node, ShorthandFn, Symbol, VectorNode
+from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, ShorthandFn, Symbol, VectorNode
 from domain.rtfs.source import Span
 from domain.rtfs.types import (
     ANY,
@@ -61,7 +62,7 @@ def signature(definition: Definition) -> Function:
 
 def declare(analyzer: Analyzer, definition: Definition, items: Sequence[Node], node: ListNode, scope: Scope) -> None:
     """Read the parameters, so that others may call the function before its body is analysed."""
-    if not items or not isinstance(items[0], VectorNode) or len(items) < 2:
+    if not items or not isinstance(items[0], VectorNode | MapNode) or len(items) < 2:
         analyzer.fail("a function takes parameters in brackets and a body", node.span, "(fn [x] (+ x 1))")
     for pattern, annotation, is_rest in _parameters(analyzer, items[0], scope):
         name = pattern.name if isinstance(pattern, Symbol) else " taken apart"
@@ -72,9 +73,10 @@ def declare(analyzer: Analyzer, definition: Definition, items: Sequence[Node], n
             definition.parameters.append(variable)
 
 
-def _parameters(analyzer: Analyzer, node: VectorNode, scope: Scope) -> list[tuple[Node, Type | None, bool]]:
+def _parameters(analyzer: Analyzer, node: Node, scope: Scope) -> list[tuple[Node, Type | None, bool]]:
     found: list[tuple[Node, Type | None, bool]] = []
-    items = list(node.items)
+    # A map alone stands for the one parameter that it takes apart.
+    items = list(node.items) if isinstance(node, VectorNode) else [node]
     is_rest = False
     while items:
         pattern = items.pop(0)
@@ -84,6 +86,8 @@ def _parameters(analyzer: Analyzer, node: VectorNode, scope: Scope) -> list[tupl
             is_rest = True
             continue
         if not isinstance(pattern, Symbol | VectorNode | MapNode):
+            if found and isinstance(pattern, Literal) and isinstance(pattern.value, Keyword):
+                type_at(analyzer, pattern, scope)
             analyzer.fail("this is no parameter", pattern.span, "(fn [a b & others] …)")
         annotation = None
         if items and is_type(analyzer, items[0], scope):
@@ -96,7 +100,6 @@ def _parameters(analyzer: Analyzer, node: VectorNode, scope: Scope) -> list[tupl
 
 def define(analyzer: Analyzer, definition: Definition, items: Sequence[Node], scope: Scope, node: ListNode) -> None:
     """Analyse the body of a declared function."""
-    assert isinstance(items[0], VectorNode)
     inner = Scope(definition, scope)
     steps: Steps = []
     variables = [*definition.parameters, *([definition.rest] if definition.rest else [])]

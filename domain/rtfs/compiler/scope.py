@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from domain.rtfs.compiler.expressions import Expression, Read, Sibling
-from domain.rtfs.nodes import Node, Symbol
+from domain.rtfs.nodes import ListNode, Node, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import ANY, Type
+
+if TYPE_CHECKING:
+    from domain.rtfs.compiler.analysis import Analyzer
 
 
 @dataclass(eq=False, slots=True)
@@ -64,7 +68,17 @@ class Mark:
 ValueBinding: TypeAlias = Variable | Named
 """Names that stand for values at run time."""
 
-Binding: TypeAlias = ValueBinding | Macro
+
+@dataclass(eq=False, slots=True)
+class Special:
+    """A name with a meaning of its own where it is called, read, or stands for a type."""
+
+    called: Callable[[Analyzer, ListNode, Scope], Expression]
+    read: Callable[[Analyzer, Symbol, Scope], Expression]
+    type: Type | None = None
+
+
+Binding: TypeAlias = ValueBinding | Macro | Special
 
 
 @dataclass(eq=False)

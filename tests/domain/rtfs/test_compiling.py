@@ -83,6 +83,7 @@ INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
         ("'(1 b)", 5, "`b` is quoted, but a name is no value when the program runs", "write the keyword :b"),
         ("`[b]", 3, "`b` is quoted, but a name is no value when the program runs", "macros may quote names"),
         ("'(1 #(+ % 1))", 5, "this cannot be quoted: it is code", "quote numbers"),
+        ("(defn f [x :Foo] x) (f 1)", 12, ":Foo is no type", None),
         ("~1", 1, "`~` stands only within a template", "`[~x]"),
         ("`~@[1]", 2, "`~@` gives items, and stands within ( ) or [ ]", "~@xs"),
         ("`(1 `(2 ~3))", 5, "a template within a template is code", "defmacro"),

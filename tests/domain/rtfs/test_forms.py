@@ -166,6 +166,17 @@ QUOTES = [
     ('(resource:ref "step-1.output")', '"resource://step-1.output"'),
 ]
 
+SPELLINGS = [
+    ("((lambda [x] (* x x)) 3)", "9"),
+    ('(defn greet {:keys [name title]} (str title " " name)) (greet {:name "Alice" :title "Dr."})', '"Dr. Alice"'),
+    ("((fn {:keys [a]} a) {:a 1})", "1"),
+    ("(defn add [a : integer b : integer] : integer (+ a b)) (add 1 2)", "3"),
+    ("(defn add [a : Integer b Integer] Integer (+ a b)) (add 1 2)", "3"),
+    ("(match [1 :a] [:vector :int] :ints [:vector [:union :int :keyword]] :mixed)", ":mixed"),
+    ("(match [:vector 1] [:vector x] x)", "1"),
+    ("(map (fn [x] (match x [:enum 1 2] :few [:and :int [:> 9]] :many _ :some)) [1 12 5])", "[:few :many :some]"),
+]
+
 LATER = [
     ("(defn f [] (g)) (def k 4) (defn g [] (* k 2)) (f)", "8"),
     ("(defn a [n] (if (= n 0) :done (b n))) (def one 1) (defn b [n] (a (- n one))) (a 3)", ":done"),
@@ -180,7 +191,8 @@ LATER = [
 
 
 @pytest.mark.parametrize(
-    ("source", "value"), [*LET, *CHOICE, *MATCH, *FUNCTIONS, *LOOPS, *THREADING, *ERRORS, *STEPS, *QUOTES, *LATER]
+    ("source", "value"),
+    [*LET, *CHOICE, *MATCH, *FUNCTIONS, *LOOPS, *THREADING, *ERRORS, *STEPS, *QUOTES, *LATER, *SPELLINGS],
 )
 def test_forms(run, compiling, source, value):
     if value is None:
