@@ -48,6 +48,7 @@ class Kind(StrEnum):
     TRUNCATED = "truncated"
     STALE = "stale"
     TILES = "tiles"
+    SIGNATURE = "signature"
 
 
 @dataclass(frozen=True, slots=True)

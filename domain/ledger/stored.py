@@ -56,8 +56,9 @@ class Rules:
         """Stream's filter to version and sequence of its last event."""
         self._batch: tuple[str, int] = ("", 0)
 
-    def check(self, event: Stored) -> tuple[str, list[str]]:
-        """Give the event's id, and what is wrong with it."""
+    @staticmethod
+    def of_one(event: Stored) -> tuple[str, list[str]]:
+        """Rule 1: give the event's id, and what is wrong with it by itself."""
         found = _ADDRESS.match(event.subject)
         if found is None:
             return "", [f"the subject {event.subject[:200]!r} is no address of an event"]
@@ -67,8 +68,7 @@ class Rules:
             identity = document["id"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             return "", ["the body is no event"]
-        problems: list[str] = []
-        if not (
+        if (
             document.get("source") == f"/{tenant}/{category}/{stream}"
             and document.get("sequence") == version
             and document.get("subject") == stream
@@ -76,14 +76,22 @@ class Rules:
             and int(shard) == event.position.shard
             and isinstance(identity, str)
         ):
-            problems.append(f"the body says {_said(document)}, the subject {event.subject}")
+            return identity, []
+        return str(identity), [f"the body says {_said(document)}, the subject {event.subject}"]
+
+    def check(self, event: Stored) -> tuple[str, list[str]]:
+        """Give the event's id, and what is wrong with it, also among the events before it."""
+        identity, problems = self.of_one(event)
+        if not identity:
+            return identity, problems
+        _, shard, tenant, category, stream, version, _ = event.subject.split(".")
         stream_filter = f"evt.{shard}.{tenant}.{category}.{stream}.>"
         last_version, last_sequence = self._heads.get(stream_filter, (0, 0))
         if int(version) != last_version + 1:
             problems.append(f"version {version} of its stream follows version {last_version}")
-        problems.extend(self._headers(event.headers, str(identity), stream_filter, last_sequence))
+        problems.extend(self._headers(event.headers, identity, stream_filter, last_sequence))
         self._heads[stream_filter] = int(version), event.position.sequence
-        return str(identity), problems
+        return identity, problems
 
     def _headers(self, headers: bytes, identity: str, stream_filter: str, last: int) -> Iterator[str]:
         common = f"Nats-Msg-Id: {identity}\r\ncontent-type: {CONTENT_TYPE}\r\n"
