@@ -139,12 +139,7 @@ class Ledger:
             return
         self._place, note = newest
         checkpoint = self._identity.open(note)
-        end = (await self._log.extent(self._shard))[1].sequence
-        if end - self._first.sequence + 1 < checkpoint.size:
-            raise LogTruncated(
-                f"shard {self._shard} of the log ends at {end}, its checkpoint of {checkpoint.time:%Y-%m-%d %H:%M:%S} "
-                f"UTC stands over {checkpoint.size} events: {checkpoint.size - end} are lost"
-            )
+        await check_length(self._log, checkpoint, self._shard)
         self._growth = await self._restored(checkpoint)
         self._published = checkpoint.size
 
@@ -208,6 +203,7 @@ class Ledger:
         except VersionConflict:
             await self._follow_another(tree)
             return None
+        await self._tiles.put_checkpoint(self._shard, str(note))
         self._published = checkpoint.size
         return checkpoint
 
@@ -259,6 +255,19 @@ class Ledger:
     def _end(self) -> int:
         """Sequence of the last event in the tree."""
         return self._first.sequence + self._growth.size - 1
+
+
+async def check_length(log: StoredLog, checkpoint: Checkpoint, shard: int) -> None:
+    """Refuse a log that has lost events which its checkpoint stands over. Raises ``LogTruncated``."""
+    first, last = await log.extent(shard)
+    wanted = checkpoint.position(checkpoint.size - 1).sequence
+    if checkpoint.size and (last.sequence < wanted or first.sequence > checkpoint.first.sequence):
+        held = f"has only {first.sequence} to {last.sequence}" if last.sequence else "is empty"
+        raise LogTruncated(
+            f"the checkpoint of {checkpoint.time:%Y-%m-%d %H:%M:%S} UTC stands over events {checkpoint.first.sequence} "
+            f"to {wanted} of shard {shard}; the log {held}: nothing is written to it. `precedent audit verify` says "
+            "what is lost, `precedent audit repair` puts back what the archive has"
+        )
 
 
 async def consistency(tiles: TileStore, shard: int, old: int, new: int) -> list[bytes]:

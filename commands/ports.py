@@ -302,6 +302,14 @@ class TileStore(Protocol):
         """One tile. Raises ``NotFound``."""
         ...
 
+    async def put_checkpoint(self, shard: int, note: str) -> None:
+        """Keep the newest checkpoint beside its tiles, durably: apart from the broker, it still tells what it lost."""
+        ...
+
+    async def checkpoint(self, shard: int) -> str | None:
+        """The newest checkpoint; None when there is none."""
+        ...
+
 
 class CheckpointLog(Protocol):
     """Signed checkpoints of every shard, in order; nothing is ever removed."""

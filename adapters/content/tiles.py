@@ -31,6 +31,26 @@ class FileTileStore:
         """As the port says."""
         return await asyncio.to_thread(self.read, shard, tile)
 
+    async def put_checkpoint(self, shard: int, note: str) -> None:
+        """As the port says."""
+        await asyncio.to_thread(self._put_checkpoint, self._folder / str(shard) / "checkpoint", note)
+
+    async def checkpoint(self, shard: int) -> str | None:
+        """As the port says."""
+        path = self._folder / str(shard) / "checkpoint"
+        try:
+            return await asyncio.to_thread(path.read_text, "utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ServiceUnreachable(f"the tile store cannot read {path}: {error}") from error
+
+    def _put_checkpoint(self, path: Path, note: str) -> None:
+        try:
+            _write(path, note.encode(), durably=True)
+        except OSError as error:
+            raise ServiceUnreachable(f"the tile store cannot write {path}: {error.strerror or error}") from error
+
     def read(self, shard: int, tile: Tile) -> bytes:
         """One tile, at once. Raises ``NotFound``, ``ServiceUnreachable``."""
         path = self._path(shard, tile)
@@ -53,7 +73,7 @@ class FileTileStore:
         return self._folder / str(shard) / tile.path
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, *, durably: bool = False) -> None:
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -63,6 +83,9 @@ def _write(path: Path, data: bytes) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
+            if durably:
+                file.flush()
+                os.fsync(descriptor)
         partial.rename(path)
     except OSError:
         partial.unlink(missing_ok=True)

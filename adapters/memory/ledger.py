@@ -46,6 +46,7 @@ class MemoryTileStore:
 
     def __init__(self) -> None:
         self._tiles: dict[tuple[int, str], bytes] = {}
+        self._checkpoints: dict[int, str] = {}
 
     async def put_tiles(self, shard: int, tiles: Sequence[tuple[Tile, bytes]]) -> None:
         """As the port says."""
@@ -58,6 +59,14 @@ class MemoryTileStore:
             return self._tiles[shard, tile.path]
         except KeyError:
             raise NotFound(f"{tile.path} of shard {shard} is not there") from None
+
+    async def put_checkpoint(self, shard: int, note: str) -> None:
+        """As the port says."""
+        self._checkpoints[shard] = note
+
+    async def checkpoint(self, shard: int) -> str | None:
+        """As the port says."""
+        return self._checkpoints.get(shard)
 
 
 class MemoryCheckpointLog:

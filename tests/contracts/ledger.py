@@ -41,6 +41,13 @@ class TileStoreContract:
         await asyncio.gather(*(tiles.put_tiles(shard, [(Tile(0, 0, 256), b"x" * 8192)]) for _ in range(20)))
         assert await tiles.tile(shard, Tile(0, 0, 256)) == b"x" * 8192
 
+    async def test_the_newest_checkpoint_lies_beside_them(self, tiles: TileStore, shard: int) -> None:
+        assert await tiles.checkpoint(shard) is None
+        for note in ("first\n\n\u2014 x AAAA\n", "second\n\n\u2014 x AAAA\n"):
+            await tiles.put_checkpoint(shard, note)
+            assert await tiles.checkpoint(shard) == note
+        assert await tiles.checkpoint(shard + 1) is None
+
 
 class CheckpointLogContract:
     async def notes(self, checkpoints: CheckpointLog, shard: int) -> list[str]:
