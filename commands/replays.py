@@ -5,18 +5,25 @@ from __future__ import annotations
 from commands.ports import EventStore
 from commands.runs.log import CATALOG
 from domain.kernel.errors import NotFound
+from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
 from domain.runs.events import RunEvent
 from domain.runs.replay import Replay, fold, verify
 from domain.runs.state import Run
 
 
-async def recorded_events(store: EventStore, run: StreamId) -> list[RunEvent]:
-    """Every event of a run. Raises ``NotFound``, and ``UnknownEventType`` rather than skip one."""
+async def recorded(store: EventStore, run: StreamId) -> tuple[Recorded, ...]:
+    """Every event of a run as it is stored. Raises ``NotFound``."""
     loaded = await store.load(run)
     if not loaded.events:
         raise NotFound(f"there is no run {run.id} of tenant {run.tenant}; `precedent runs` lists them")
-    return [event for recorded in loaded.events if isinstance(event := CATALOG.decode_known(recorded), RunEvent)]
+    return loaded.events
+
+
+async def recorded_events(store: EventStore, run: StreamId) -> list[RunEvent]:
+    """Every event of a run. Raises ``NotFound``, and ``UnknownEventType`` rather than skip one."""
+    events = await recorded(store, run)
+    return [event for each in events if isinstance(event := CATALOG.decode_known(each), RunEvent)]
 
 
 async def verify_run(store: EventStore, run: StreamId) -> Replay:

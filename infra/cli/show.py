@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 import click
@@ -14,17 +15,18 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from commands.replays import recorded_events
+from commands.replays import recorded, recorded_events
 from domain.kernel.values import decode
 from domain.rtfs.types import plain
 from domain.runs.state import Entry, Run, Settlement
 from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.output import counted, short
 from infra.cli.results import plain_output, render_result
 from infra.cli.runs import STYLES
 from infra.cli.session import Session, session
+from infra.cli.standing import Moment, document_of, rendered
 from infra.cli.timeline import render_line
 from infra.cli.watching import approval, listing, resolution
 from projections.ledger import LedgerEntry, decisions_of_run
@@ -63,12 +65,21 @@ class Shown:
         return self.elapsed.run
 
 
-@click.command(epilog=examples("precedent show RUN", "precedent show RUN --json | jq .output"))
+@click.command(
+    epilog=examples("precedent show RUN", "precedent show RUN --at 12", "precedent show RUN --json | jq .output")
+)
 @click.argument("run")
+@click.option(
+    "--at",
+    type=WholeNumber(min=1),
+    metavar="N",
+    help="As of its N-th event, as the timeline counts them: journal, budget, and where its program stood, with the "
+    "source line and the values of its variables. No tool is called.",
+)
 @invoked
-def show(cli: Invocation, run: str) -> int:
+def show(cli: Invocation, run: str, at: int | None) -> int:
     """Show a run: where it stands, what waits for a person and how to settle it, timeline, decisions, plan, result."""
-    return complete(_show(cli, run))
+    return complete(_show(cli, run) if at is None else _show_at(cli, run, at))
 
 
 @click.command(epilog=examples("precedent decisions RUN", "precedent decisions RUN --json"))
@@ -84,6 +95,15 @@ async def _show(cli: Invocation, name: str) -> int:
         shown = await _read(connected, name)
     cli.output.document(_document(shown))
     cli.output.show(*_rendered(shown, cli.output.screen.width))
+    return DONE
+
+
+async def _show_at(cli: Invocation, name: str, at: int) -> int:
+    async with session(cli, services=False) as connected:
+        events = await recorded(connected.store, connected.run(name))
+    moment = Moment(name, events, at)
+    cli.output.document(document_of(moment))
+    cli.output.show(*rendered(moment, cli.output.screen.width))
     return DONE
 
 
@@ -177,13 +197,19 @@ def _rendered(shown: Shown, width: int) -> list[RenderableType]:
     if run.drafts:
         parts += [Rule("plan", align="left", style="dim"), listing(run.drafts[-1].source)]
     parts += [Rule("timeline", align="left", style="dim")]
-    parts += [render_line(line, shown.row.submitted_at, width) for line in shown.timeline]
+    parts += [_numbered(line, shown.row.submitted_at, width) for line in shown.timeline]
     parts += [Rule("decisions", align="left", style="dim"), _ledger(shown.decisions)]
     if shown.row.output_digest is not None:
         parts += [Rule("result", align="left", style="green"), render_result(run.output)]
     if run.error is not None:
         parts += [Rule("error", align="left", style="red"), _error(run)]
     return parts
+
+
+def _numbered(line: Line, began: datetime, width: int) -> Text:
+    """A line of the timeline behind its number, which ``--at`` takes."""
+    number = Text(f"{line.version:>4}", style="dim", no_wrap=True)
+    return number.append_text(render_line(line, began, width - len(number)))
 
 
 def _head(shown: Shown) -> Table:
