@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from commands.ports import (
     AnswerStore,
@@ -16,6 +16,7 @@ from commands.ports import (
     ToolRunner,
     Wakes,
 )
+from commands.runs.fresh import FreshRuns
 from domain.runs.task import DEFAULT_LIMITS, Limits
 
 
@@ -35,3 +36,5 @@ class Services:
     randomness: Randomness
     default_limits: Limits = DEFAULT_LIMITS
     """For what a task does not limit itself."""
+    fresh: FreshRuns = field(default_factory=FreshRuns)
+    """No port: what this process knows already."""

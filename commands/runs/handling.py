@@ -46,4 +46,5 @@ def decide_run(services: Services, slice_: StreamSlice, command: RunCommand, now
 
 async def wake_driver(services: Services, event: Recorded) -> None:
     """Tell the run's driver that there is news; a run without one gets one."""
+    services.fresh.keep(event)
     await services.wakes.send(Wake(event.stream, event.short_name))

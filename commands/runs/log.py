@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from commands.ports import Head
+from commands.ports import NEW_STREAM, Head
 from commands.services import Services
 from domain.kernel.errors import VersionConflict
 from domain.kernel.events import Draft, EventCatalog, Recorded
@@ -57,9 +57,13 @@ class RunLog:
         return self._head.version
 
     async def refresh(self) -> None:
-        """Evolve with whatever was appended since; drops what was staged."""
+        """Evolve with whatever was appended since; drops what was staged.
+
+        A run that was accepted here a moment ago is taken as it was then.
+        """
         self._staged.clear()
-        tail = await self._services.store.load(self.stream, self._head.version)
+        fresh = self._services.fresh.take(self.stream) if self._head == NEW_STREAM else None
+        tail = fresh or await self._services.store.load(self.stream, self._head.version)
         for recorded in tail.events:
             self._evolve(recorded)
         self.preview = self.run
