@@ -15,6 +15,7 @@ from domain.rtfs.compiler.assembly import Assembly
 from domain.rtfs.compiler.folding import fold_program
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.compiler.scope import Definition, Scope
+from domain.rtfs.metadata import Delegation, Description
 from domain.rtfs.nodes import Node, Symbol
 from domain.rtfs.reader import read
 from domain.rtfs.source import CompileError, ReadError, Source, Span
@@ -45,6 +46,10 @@ class Program:
     """Sorted by name; nothing else can happen when it runs."""
     output: Type
     source_map: SourceMap
+    delegations: tuple[Delegation, ...] = ()
+    """In the order of the text."""
+    descriptions: tuple[Description, ...] = ()
+    """What the text tells of its definitions, in its order."""
 
 
 def compile_program(
@@ -97,6 +102,7 @@ def _compile(
         fold_program(main)
     parts, source_map = Assembly(source).module(main, tuple(parameters.items()), output or ANY)
     module = encode_module(parts)
+    notes = analyzer.notes
     return Program(
         module=module,
         digest=digest_bytes(module),
@@ -104,4 +110,6 @@ def _compile(
         effects=tuple(Effect(each.name, each.version, each.mode) for each in parts.effects),
         output=output or ANY,
         source_map=source_map,
+        delegations=tuple(notes.delegations[span] for span in sorted(notes.delegations)),
+        descriptions=tuple(notes.descriptions[span] for span in sorted(notes.descriptions)),
     )

@@ -83,6 +83,8 @@ def _operand(parts: ModuleParts, names: dict[int, str], kind: OperandKind, value
         return parts.library[value]
     if kind == "effect":
         return parts.effects[value].name
+    if kind == "hints":
+        return print_value(parts.constants[value], 40)
     if kind == "type":
         return print_type(parts.types[value])
     return f"function {value}" if kind in ("function", "sibling") else f"to {value}"

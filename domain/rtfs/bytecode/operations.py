@@ -11,12 +11,25 @@ from enum import IntEnum
 from typing import Final, Literal, TypeAlias
 
 OperandKind: TypeAlias = Literal[
-    "write", "read", "reads", "forward", "back", "library", "function", "sibling", "effect", "type", "named", "pairs"
+    "write",
+    "read",
+    "reads",
+    "forward",
+    "back",
+    "library",
+    "function",
+    "sibling",
+    "effect",
+    "type",
+    "named",
+    "pairs",
+    "hints",
 ]
 """What an operand means, and so what the verifier checks.
 
 ``reads`` is a counted list of registers; ``pairs`` a counted list of key and value registers; ``named`` a counted
-list of parameter numbers, each with its register; ``forward`` and ``back`` are jump targets.
+list of parameter numbers, each with its register; ``forward`` and ``back`` are jump targets; ``hints`` is the number of
+a constant, a map with keyword keys.
 """
 
 
@@ -41,6 +54,7 @@ class Op(IntEnum):
     MAP = 16
     CAST = 17
     PARALLEL = 18
+    HINTED_EFFECT = 19
 
 
 OPERATIONS: Final[Mapping[int, Op]] = {operation.value: operation for operation in Op}
@@ -65,6 +79,7 @@ OPERANDS: Final[dict[Op, tuple[OperandKind, ...]]] = {
     Op.MAP: ("write", "pairs"),
     Op.CAST: ("write", "read", "type"),
     Op.PARALLEL: ("write", "reads"),
+    Op.HINTED_EFFECT: ("write", "effect", "hints", "named"),
 }
 
 MEANING: Final[dict[Op, str]] = {
@@ -86,6 +101,7 @@ MEANING: Final[dict[Op, str]] = {
     Op.MAP: "make a map",
     Op.CAST: "fail unless the value has the type",
     Op.PARALLEL: "run these functions side by side, each in a lane, and give a vector of what they give",
+    Op.HINTED_EFFECT: "ask the world, with hints for who carries it out, and wait for its answer",
 }
 
 TERMINATORS: Final = frozenset({Op.RETURN, Op.TAIL_CALL, Op.TAIL_SIBLING, Op.JUMP, Op.BACK})

@@ -12,6 +12,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Final
 
+from domain.kernel.values import Keyword
 from domain.rtfs.bytecode.module import FunctionCode, ModuleInvalid, ModuleParts
 from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS, TERMINATORS, Op, OperandKind
 from domain.rtfs.functions import FUNCTIONS
@@ -125,6 +126,11 @@ class _Checking:
             self.within(value, len(module.functions), "function")
             if module.functions[value].captures != code.captures:
                 self.fail(f"function {value} captures other values than this one")
+        elif kind == "hints":
+            self.within(value, len(module.constants), "constant")
+            hints = module.constants[value]
+            if not (isinstance(hints, dict) and hints and all(isinstance(key, Keyword) for key in hints)):
+                self.fail(f"constant {value} is given as hints, and is no map with keyword keys")
         else:
             sizes = {
                 "library": module.library,

@@ -23,6 +23,7 @@ from domain.rtfs.compiler.expressions import (
 )
 from domain.rtfs.compiler.inference import literal_type, map_type, result_type, vector_type
 from domain.rtfs.compiler.macros import expanded, within
+from domain.rtfs.compiler.notes import Notes
 from domain.rtfs.compiler.scope import Macro, Named, Scope, Special, Variable
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
 from domain.rtfs.nodes import (
@@ -79,6 +80,9 @@ class Analyzer:
         """How many values `recur` takes, of the loops and functions around this place."""
         self.depth = 0
         self.budget = Budget()
+        self.notes = Notes()
+        self.module: str | None = None
+        """The imported module that is analysed; ``None``: the program itself."""
 
     def fail(self, message: str, span: Span, hint: str | None = None) -> NoReturn:
         """Refuse the program."""

@@ -12,6 +12,7 @@ from domain.rtfs.compiler.expressions import Bind, Choose, Clause, Constant, Exp
 from domain.rtfs.compiler.expressions import Sequence as SequenceExpression
 from domain.rtfs.compiler.function_forms import declare, define, make, signature
 from domain.rtfs.compiler.macros import Frame, define_macro, expanded, macro_called, within
+from domain.rtfs.compiler.metadata_forms import describe
 from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable, key_of
 from domain.rtfs.compiler.struct_forms import define_type
 from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol
@@ -105,6 +106,7 @@ class _Body:
         item = self.items[place]
         if item.head == "def":
             text = value_text(self.analyzer, item.node, self.scope)
+            describe(self.analyzer, text.name.name, text.metadata, item.node.span, text.doc)
             value = self.needing(place, text.value)
             bind_value(self.analyzer, text.name, text.annotation, value, self.scope, self.steps)
             return self.last_bound(item)
@@ -164,6 +166,7 @@ class _Body:
                 break
             with within(item.frames):
                 text = function_text(self.analyzer, item.node)
+                describe(self.analyzer, text.name.name, text.metadata, text.node.span, text.doc)
                 check_name(self.analyzer, text.name)
                 definition = Definition(text.name.name, self.scope.definition, group)
                 declare(self.analyzer, definition, text.items, text.node, self.scope)

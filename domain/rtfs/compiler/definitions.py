@@ -30,6 +30,8 @@ class ValueText:
     name: Symbol
     annotation: Type | None
     value: Node
+    metadata: tuple[MapNode, ...]
+    doc: str | None
 
 
 def annotated(node: Node) -> tuple[Node, tuple[MapNode, ...]]:
@@ -62,13 +64,15 @@ def function_text(analyzer: Analyzer, given: Node) -> FunctionText:
 
 def value_text(analyzer: Analyzer, given: Node, scope: Scope) -> ValueText:
     """Take `def` apart."""
-    node, _ = annotated(given)
+    node, metadata = annotated(given)
     assert isinstance(node, ListNode)
     items = node.items
-    name, _ = annotated(items[1]) if len(items) > 1 else (node, ())
+    name, of_name = annotated(items[1]) if len(items) > 1 else (node, ())
+    metadata += of_name
     if len(items) not in (3, 4) or not isinstance(name, Symbol):
         analyzer.fail("`def` takes a name and a value", node.span, "(def limit 10)")
     between = items[2] if len(items) == 4 else None
-    if between is None or (isinstance(between, Literal) and isinstance(between.value, str)):
-        return ValueText(name, None, items[-1])
-    return ValueText(name, type_at(analyzer, between, scope), items[-1])
+    if isinstance(between, Literal) and isinstance(between.value, str):
+        return ValueText(name, None, items[-1], metadata, between.value)
+    annotation = None if between is None else type_at(analyzer, between, scope)
+    return ValueText(name, annotation, items[-1], metadata, None)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from domain.kernel.values import Keyword
+from domain.kernel.values import Keyword, Value
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.capability import Capability
 from domain.rtfs.compiler.analysis import Analyzer
@@ -20,7 +21,7 @@ from domain.rtfs.types.relation import conflict
 Named = list[tuple[int, Expression]]
 
 
-def call(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+def call(analyzer: Analyzer, node: ListNode, scope: Scope, hints: dict[Any, Value] | None = None) -> Expression:
     """``(call :ns.name argument…)``, or ``(call :ns.name {:parameter argument})``."""
     if len(node.items) < 2:
         analyzer.fail("`call` takes the name of a capability", node.span, "(call :ns.name argument)")
@@ -41,7 +42,7 @@ def call(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
             capability.name, capability.version, capability.effects, capability.parameters, capability.result
         ),
     )
-    return Effect(effect, tuple(arguments), node.span, capability.result)
+    return Effect(effect, tuple(arguments), node.span, capability.result, hints)
 
 
 def usage(capability: Capability) -> str:

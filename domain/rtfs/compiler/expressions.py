@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from domain.kernel.values import Value
 from domain.rtfs.bytecode.module import EffectSignature
@@ -89,6 +89,7 @@ class Effect:
     arguments: tuple[tuple[int, Expression], ...]
     span: Span
     type: Type
+    hints: dict[Any, Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from domain.rtfs.compiler import (
     flow_forms,
     function_forms,
     input_forms,
+    metadata_forms,
     quoting,
     struct_forms,
 )
@@ -33,6 +34,7 @@ FORMS: Final[dict[str, Form]] = {
     "quote": quoting.quote,
     "'": quoting.quoted,
     "@": input_forms.context,
+    "^": metadata_forms.annotated_form,
     "resource:ref": input_forms.resource,
     "loop": binding_forms.loop,
     "recur": binding_forms.recur,
@@ -64,4 +66,6 @@ FORMS: Final[dict[str, Form]] = {
     "complement": flow_forms.function_of_functions,
     "constantly": flow_forms.function_of_functions,
 }
-"""Names to forms. ``#`` stands for ``#(…)``, ``'`` for every kind of quoting, ``@`` for ``@name``."""
+"""Names to forms. ``#`` stands for ``#(…)``, ``'`` for every kind of quoting, ``@`` for ``@name``, ``^`` for
+metadata.
+"""

@@ -224,7 +224,11 @@ class Generator:
     def _effect(self, expression: Effect, target: Target, _tail: bool) -> None:
         named = [part for number, value in expression.arguments for part in (number, self.value(value))]
         number = self.assembly.effect(expression.effect)
-        self.give(expression.span, target, Op.EFFECT, number, len(expression.arguments), *named)
+        if expression.hints is None:
+            self.give(expression.span, target, Op.EFFECT, number, len(expression.arguments), *named)
+        else:
+            hints = self.assembly.value(expression.hints).place
+            self.give(expression.span, target, Op.HINTED_EFFECT, number, hints, len(expression.arguments), *named)
 
     def _vector(self, expression: MakeVector, target: Target, _tail: bool) -> None:
         items = self.values(expression.items)

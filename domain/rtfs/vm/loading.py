@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
-from domain.kernel.values import digest_bytes
+from domain.kernel.values import Value, digest_bytes
 from domain.rtfs.bytecode.encoding import decode_module
-from domain.rtfs.bytecode.module import Instruction, ModuleParts
+from domain.rtfs.bytecode.module import EffectSignature, Instruction, ModuleParts
 from domain.rtfs.bytecode.operations import OPERATIONS, Op
 from domain.rtfs.bytecode.verifying import verify
+from domain.rtfs.capability import Parameter
 from domain.rtfs.functions import FUNCTIONS, Applying, Entry
-from domain.rtfs.vm.code import Code
+from domain.rtfs.vm.code import Code, Entrance
+from domain.rtfs.vm.compiled.compilation import Compilation
 
 # What the machine dispatches on: the operations, with LIBRARY resolved by how its function is called.
 MOVE: Final = int(Op.MOVE)
@@ -25,6 +27,9 @@ METERED_2: Final = 105
 METERED_N: Final = 106
 SEQUENCE: Final = 107
 LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_1, METERED_2, METERED_N})
+
+COMPILE_AFTER: Final = 200
+"""Compiling takes as long as some hundred turns of a loop."""
 
 Gather = Callable[[list[Any]], Any]
 """Takes values out of registers, in C."""
@@ -39,8 +44,11 @@ class Module:
     functions: tuple[Code, ...]
 
 
-def load(module: bytes) -> Module:
-    """Take apart, verify and prepare a module. Raises ``ModuleInvalid``; after that nothing in it can do harm."""
+def load(module: bytes, *, compile_after: int | None = COMPILE_AFTER) -> Module:
+    """Take apart, verify and prepare a module. Raises ``ModuleInvalid``; after that nothing in it can do harm.
+
+    What is gone through ``compile_after`` times is compiled for speed, which changes nothing else; ``None``: nothing.
+    """
     parts = decode_module(module)
     verify(parts)
     functions: list[Code] = []
@@ -51,11 +59,23 @@ def load(module: bytes) -> Module:
         functions.append(Code(number, site, code, constants))
         site += len(code.instructions)
     preparing = _Preparing(parts, functions, library)
+    compilation = Compilation(parts, functions)
     for runnable, code in zip(functions, parts.functions, strict=True):
-        runnable.instructions = tuple(
-            [preparing.instruction(place, each) for place, each in enumerate(code.instructions)]
-        )
+        preparing.function(runnable, code.instructions)
+        if compile_after is not None:
+            for entrance in (runnable.entrance, *preparing.loops.values()):
+                entrance.heat, entrance.warm = compile_after, compilation.warm
+            runnable.run = compilation.first_call(runnable)
     return Module(digest_bytes(module), parts, tuple(functions))
+
+
+def operands(op: tuple[Any, ...], registers: list[Any]) -> Any:
+    """Give the arguments of a call of the library."""
+    if op[0] in (PLAIN_1, METERED_1):
+        return (registers[op[3]],)
+    if op[0] in (PLAIN_2, METERED_2):
+        return (registers[op[3]], registers[op[4]])
+    return op[3](registers)
 
 
 def _gather(registers: tuple[int, ...]) -> Gather:
@@ -66,11 +86,35 @@ def _gather(registers: tuple[int, ...]) -> Gather:
     return itemgetter(slice(start, start + len(registers)))
 
 
+def _named(effect: EffectSignature, pairs: tuple[int, ...]) -> tuple[tuple[Parameter, int], ...]:
+    """Give the parameters of an effect with the registers of their values."""
+    return tuple((effect.parameters[each], register) for each, register in zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def hints_of(parts: ModuleParts, place: int) -> Mapping[str, Value]:
+    """Give the hints that a constant holds, by name."""
+    hints = parts.constants[place]
+    assert isinstance(hints, dict), "verified"
+    return {key.name: value for key, value in hints.items()}
+
+
 class _Preparing:
     def __init__(self, parts: ModuleParts, functions: list[Code], library: list[Entry]) -> None:
         self.parts = parts
         self.functions = functions
         self.library = library
+        self.current = functions[0]
+        self.loops: dict[int, Entrance] = {}
+        """Heads of the current function's loops."""
+
+    def function(self, code: Code, given: Sequence[Instruction]) -> None:
+        """Resolve the instructions of one function."""
+        self.current, self.loops = code, {}
+        code.instructions = tuple([self.instruction(place, each) for place, each in enumerate(given)])
+
+    def loop(self, head: int) -> Entrance:
+        """Give the one entrance at the head of a loop."""
+        return self.loops.setdefault(head, Entrance(self.current, head))
 
     def instruction(self, place: int, given: Instruction) -> tuple[Any, ...]:
         """Resolve numbers to what they stand for; registers and jump targets stay numbers."""
@@ -78,7 +122,7 @@ class _Preparing:
         if operation is Op.LIBRARY:
             return self.call_library(given[1], self.library[given[2]], given[4:])
         if operation is Op.BACK:
-            return (given[0], given[1], place + 1 - given[1])
+            return (given[0], given[1], place + 1 - given[1], self.loop(given[1]))
         if operation in (Op.CALL, Op.TAIL_CALL, Op.VECTOR, Op.PARALLEL):
             counted = {Op.CALL: 3, Op.TAIL_CALL: 2, Op.VECTOR: 2, Op.PARALLEL: 2}[operation]
             return (*given[:counted], _gather(given[counted + 1 :]), given[counted])
@@ -90,10 +134,10 @@ class _Preparing:
             return (given[0], given[1], self.functions[given[2]])
         if operation is Op.EFFECT:
             effect = self.parts.effects[given[2]]
-            named = tuple(
-                (effect.parameters[each], register) for each, register in zip(given[4::2], given[5::2], strict=True)
-            )
-            return (given[0], given[1], effect, named)
+            return (given[0], given[1], effect, _named(effect, given[4:]))
+        if operation is Op.HINTED_EFFECT:
+            effect = self.parts.effects[given[2]]
+            return (given[0], given[1], effect, _named(effect, given[5:]), hints_of(self.parts, given[3]))
         if operation is Op.MAP:
             return (given[0], given[1], tuple(zip(given[3::2], given[4::2], strict=True)))
         if operation is Op.CAST:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from domain.kernel.values import Keyword
@@ -35,13 +36,14 @@ from domain.rtfs.vm.loading import (
     SEQUENCE,
 )
 from domain.rtfs.vm.sequences import Arguments
-from domain.rtfs.vm.steps import EffectRequest, ErrorValue
+from domain.rtfs.vm.steps import NO_HINTS, EffectRequest, ErrorValue
 
 # Plain integers compare faster than members of an enumeration.
 _MOVE, _JUMP_UNLESS, _JUMP_IF, _JUMP = int(Op.MOVE), int(Op.JUMP_UNLESS), int(Op.JUMP_IF), int(Op.JUMP)
 _BACK, _RETURN, _CALL, _TAIL_CALL = int(Op.BACK), int(Op.RETURN), int(Op.CALL), int(Op.TAIL_CALL)
 _CALL_SIBLING, _TAIL_SIBLING, _SIBLING = int(Op.CALL_SIBLING), int(Op.TAIL_SIBLING), int(Op.SIBLING)
 _CLOSURE, _EFFECT, _VECTOR, _MAP = int(Op.CLOSURE), int(Op.EFFECT), int(Op.VECTOR), int(Op.MAP)
+_HINTED_EFFECT = int(Op.HINTED_EFFECT)
 _CAST, _PARALLEL = int(Op.CAST), int(Op.PARALLEL)
 
 
@@ -200,6 +202,10 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 lane.request = _request(lane, op[2], op[3], registers, code.site + pc - 1)
                 lane.effect, lane.target, lane.status = op[2], op[1], Status.EFFECT
                 return False
+            elif kind == _HINTED_EFFECT:
+                lane.request = _request(lane, op[2], op[3], registers, code.site + pc - 1, op[4])
+                lane.effect, lane.target, lane.status = op[2], op[1], Status.EFFECT
+                return False
             elif kind == _CAST:
                 registers[op[1]] = cast(registers[op[2]], op[3])
             elif kind == _SIBLING:
@@ -235,7 +241,12 @@ def _operands(op: tuple[Any, ...], registers: list[Any]) -> Arguments:
 
 
 def _request(
-    lane: Lane, effect: EffectSignature, named: tuple[Any, ...], registers: list[Any], site: int
+    lane: Lane,
+    effect: EffectSignature,
+    named: tuple[Any, ...],
+    registers: list[Any],
+    site: int,
+    hints: Mapping[str, Any] = NO_HINTS,
 ) -> EffectRequest:
     """Check what an effect is given, and take its key."""
     arguments: dict[str, Any] = {}
@@ -259,7 +270,7 @@ def _request(
     for parameter in effect.parameters:
         if parameter.required and parameter.name not in arguments:
             raise Fault("arity", f"`{effect.name}` needs `{parameter.name}`")
-    return EffectRequest(lane.key(), effect.name, arguments, site)
+    return EffectRequest(lane.key(), effect.name, arguments, site, hints)
 
 
 def _unwind(lane: Lane, fault: Fault) -> None:

@@ -24,11 +24,11 @@ from domain.rtfs.metering import Fault, Limits
 from domain.rtfs.types import mismatch
 from domain.rtfs.vm.code import Code
 from domain.rtfs.vm.lanes import CodeFrame, Frame, Lane, Status
-from domain.rtfs.vm.loading import Module
+from domain.rtfs.vm.loading import Module, hints_of
 from domain.rtfs.vm.sequences import EachFrame, FoldFrame, SequenceFrame, SortFrame
 from domain.rtfs.vm.state_encoding import CALLER, EACH, FOLD, FORMAT, MAGIC, MAX_STATE, SORT, STATUSES, encode_state
 from domain.rtfs.vm.state_values import StateInvalid, ValueReader
-from domain.rtfs.vm.steps import EffectRequest, ErrorValue, State
+from domain.rtfs.vm.steps import NO_HINTS, EffectRequest, ErrorValue, State
 
 LARGE: Final = 62
 """Bits of a counter or a meter."""
@@ -162,7 +162,8 @@ class _Reader(Unpacker):
         code = lane.code
         assert code is not None, "it was read"
         instruction = self.before(code, lane.pc)
-        if OPERATIONS[instruction[0]] is not Op.EFFECT or not lane.counter:
+        operation = OPERATIONS[instruction[0]]
+        if operation not in (Op.EFFECT, Op.HINTED_EFFECT) or not lane.counter:
             raise self.refuse("a lane waits for an answer where nothing is asked")
         effect = self.module.parts.effects[instruction[2]]
         arguments: dict[str, Any] = {}
@@ -177,7 +178,8 @@ class _Reader(Unpacker):
                 arguments[parameter.name] = value
         lane.effect, lane.target = effect, instruction[1]
         key = f"{lane.path}{lane.counter - 1}"
-        lane.request = EffectRequest(key, effect.name, arguments, code.site + lane.pc - 1)
+        hints = hints_of(self.module.parts, instruction[3]) if operation is Op.HINTED_EFFECT else NO_HINTS
+        lane.request = EffectRequest(key, effect.name, arguments, code.site + lane.pc - 1, hints)
 
     def group(self, lane: Lane) -> None:
         assert lane.code is not None, "it was read"

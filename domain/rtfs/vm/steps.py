@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from domain.kernel.values import Value
 from domain.rtfs.metering import Limits
@@ -11,6 +12,9 @@ from domain.rtfs.metering import Limits
 if TYPE_CHECKING:
     from domain.rtfs.vm.lanes import Lane
     from domain.rtfs.vm.loading import Module
+
+
+NO_HINTS: Final[Mapping[str, Value]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,8 @@ class EffectRequest:
     """By parameter name; a parameter that was left out is absent."""
     site: int
     """Place in the program: the source map gives its line and column."""
+    hints: Mapping[str, Value] = field(default_factory=dict)
+    """What the text suggests to who carries it out, as ``runtime.timeout``; it is no part of what is asked."""
 
 
 @dataclass(frozen=True, slots=True)
