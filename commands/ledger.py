@@ -28,6 +28,9 @@ from domain.ledger.tiles import edge_tiles, node_of, tiles_for
 PUBLISH_EVERY: Final = 0.4
 """Seconds between checkpoints while events arrive."""
 
+CLOSES_WITHIN: Final = 4.0
+"""Seconds for the last checkpoint when the ledger ends."""
+
 READ_AT_ONCE: Final = 2_000
 """Events of one batch."""
 
@@ -109,9 +112,10 @@ class Ledger:
         """Leaves in the tree."""
         return self._growth.size
 
-    async def run(self) -> None:
-        """Serve until cancelled; what is integrated is published before it ends."""
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until cancelled; ``ready`` is called once it follows the log."""
         await self.resume()
+        ready()
         publishing = asyncio.create_task(self._keep_publishing())
         try:
             async for batch in self._log.follow_stored(self._shard, self._end, READ_AT_ONCE):
@@ -122,13 +126,26 @@ class Ledger:
         finally:
             publishing.cancel()
             await asyncio.gather(publishing, return_exceptions=True)
+            await self._close()
         await publishing
+
+    async def _close(self) -> None:
+        """Publish what there is, in the short time that is left."""
+        try:
+            async with asyncio.timeout(CLOSES_WITHIN):
+                await self._integrate_rest()
+                await self.publish()
+        except (PrecedentError, TimeoutError) as problem:
+            _logger.warning("the last events are under no checkpoint yet: %s", problem or "no time was left")
+
+    async def _integrate_rest(self) -> None:
+        async for batch in self._log.read_stored(self._shard, self._end, READ_AT_ONCE):
+            self.integrate(batch)
 
     async def catch_up(self) -> None:
         """Integrate what the log holds now, and publish it."""
         await self.resume()
-        async for batch in self._log.read_stored(self._shard, self._end, READ_AT_ONCE):
-            self.integrate(batch)
+        await self._integrate_rest()
         await self.publish()
 
     async def resume(self) -> None:

@@ -12,6 +12,7 @@ from adapters.nats.connection import Connection
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.nats.streams import ensure_streams
 from adapters.postgres.database import PostgresDatabase
+from infra.bootstrap.ledger import check_whole
 from infra.settings import ConfigurationError
 from infra.stack.endpoints import Endpoints
 
@@ -29,13 +30,18 @@ def check_floors() -> None:
 
 
 @asynccontextmanager
-async def connected(endpoints: Endpoints, name: str) -> AsyncIterator[Connection]:
-    """Connect to the broker and see that its streams are there."""
+async def connected(endpoints: Endpoints, name: str, *, whole: bool = True) -> AsyncIterator[Connection]:
+    """Connect to the broker and see that its streams are there.
+
+    ``whole``: only to a log that is as long as its checkpoints say. Raises ``LogTruncated``.
+    """
     connection = await Connection.open(
         endpoints.nats_url, name=name, user=endpoints.nats_user, password=endpoints.nats_password
     )
     try:
         await ensure_streams(connection)
+        if whole:
+            await check_whole(connection, endpoints)
         yield connection
     finally:
         await connection.close()

@@ -38,7 +38,7 @@ from projections.waiting import wait_for
 SERVICES: Final = tuple(
     # A worker that keeps its name takes its runs up again at once when it was killed and started anew.
     Service(name=name, argv=(sys.executable, "-m", "infra.workers", name, f"{name}-embedded"))
-    for name in ("worker", "projector")
+    for name in ("worker", "projector", "ledger")
 )
 
 ROWS_WITHIN: Final = 10.0

@@ -29,6 +29,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.kernel.errors import PrecedentError
+from domain.ledger.notes import KeyInvalid, VerifierKey
 
 
 class ConfigurationError(PrecedentError):
@@ -185,6 +186,49 @@ class TaskLimits(Section):
     tool_calls: Annotated[int, Field(ge=0)] = 500
 
 
+def _verifier_key(value: str) -> str:
+    try:
+        return str(VerifierKey.parse(value))
+    except KeyInvalid as problem:
+        raise ValueError(f"a verifier key, <name>+<hash>+<key> ({problem})") from None
+
+
+class WitnessSettings(Section):
+    """Someone apart from this machine who cosigns checkpoints (C2SP tlog-witness)."""
+
+    key: Annotated[str, AfterValidator(_verifier_key)]
+    url: Annotated[str, _url("http", "https")]
+
+
+class LedgerSettings(Section):
+    """The signed Merkle tree over the log."""
+
+    enabled: bool = True
+    #: Name of the log in checkpoints; it belongs to the key, and is taken when a key is made.
+    name: Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}", "a name such as log.example.org")] | None = (
+        None
+    )
+    #: The signing key; made at the first start, readable by its owner only. Default: ``ledger.key`` in ``data``.
+    key: Path | None = None
+    #: A signer on another machine instead: it gets ``POST /sign`` and answers with the signature.
+    signer: Annotated[str, _url("http", "https")] | None = None
+    #: The remote signer's public key.
+    signer_key: Annotated[str, AfterValidator(_verifier_key)] | None = None
+    #: Earlier keys of this log, whose checkpoints still count.
+    earlier_keys: tuple[Annotated[str, AfterValidator(_verifier_key)], ...] = ()
+    witnesses: tuple[WitnessSettings, ...] = ()
+    #: Witnesses that must cosign before an event counts as published.
+    witnesses_required: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if (self.signer is None) != (self.signer_key is None):
+            raise ValueError("ledger.signer and ledger.signer_key together")
+        if self.witnesses_required > len(self.witnesses):
+            raise ValueError(f"ledger.witnesses_required of at most the {len(self.witnesses)} witnesses that are named")
+        return self
+
+
 def default_data_directory() -> Path:
     """``.precedent`` below the working directory; for root one below /var/lib.
 
@@ -215,6 +259,7 @@ class Settings(BaseSettings):
     #: ``fsync``: an acknowledged event is on this machine's disk. ``replicated``: it is on two of three brokers.
     #: ``flush``: the broker writes it out within two minutes, and a power cut loses what it had not.
     durability: Durability = "fsync"
+    ledger: LedgerSettings = LedgerSettings()
     limits: TaskLimits = TaskLimits()
     #: Runs that one worker drives at the same time.
     workers: Annotated[int, Field(ge=1, le=1024)] = 64

@@ -13,12 +13,14 @@ from domain.kernel.errors import PrecedentError
 from infra.bootstrap.connections import check_floors
 from infra.settings import Settings, load
 from infra.stack.endpoints import Endpoints, endpoints_of
+from infra.workers.ledger import keep_ledger
 from infra.workers.projections import project
 from infra.workers.runs import work
 
 WORKERS: Final[Mapping[str, Callable[[Settings, Endpoints, str | None], Awaitable[None]]]] = {
     "worker": work,
     "projector": project,
+    "ledger": keep_ledger,
 }
 
 

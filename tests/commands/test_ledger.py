@@ -140,9 +140,11 @@ async def test_it_follows_the_log_until_it_is_stopped():
     async with asyncio.timeout(20):
         while (newest := await world.checkpoints.newest(0)) is None or "\n20\n" not in newest[1]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+    world.write(5)
     serving.cancel()
     with suppress(asyncio.CancelledError):
         await serving
+    assert (await world.newest()).size == 25  # the last ones when it ends
     assert (await world.newest()).root == root_of(world.leaves())
 
 

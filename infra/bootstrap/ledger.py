@@ -1,0 +1,94 @@
+"""The ledger: its key, its witnesses, its stores, and the check that the log is as long as it says."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from adapters.content.tiles import FileTileStore
+from adapters.crypto.signing import FileSigner
+from adapters.nats.checkpoints import JetStreamCheckpoints
+from adapters.nats.connection import Connection
+from adapters.nats.stored_log import JetStreamStoredLog
+from adapters.remote.signer import RemoteSigner
+from adapters.remote.witness import HttpWitness
+from adapters.system.clock import SystemClock
+from commands.ledger import Identity, Ledger, check_length
+from commands.ports import Signer
+from domain.ledger.checkpoint import Checkpoint
+from domain.ledger.notes import Note, VerifierKey
+from infra.settings import Settings
+from infra.stack.endpoints import Endpoints
+
+SHARD = 0
+"""One shard an epoch on one machine."""
+
+
+def key_file(settings: Settings) -> Path:
+    """Where the signing key is, or will be."""
+    return settings.ledger.key or settings.data / "ledger.key"
+
+
+def file_signer(settings: Settings) -> FileSigner:
+    """The signer of the key file, which is made where there is none. Raises ``SigningKeyRefused``."""
+    path = key_file(settings)
+    if not path.exists():
+        name = settings.ledger.name or f"precedent.local/{secrets.token_hex(4)}"
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):  # another process made it in between
+            FileSigner.generated(name).save(path)
+    return FileSigner.load(path)
+
+
+def tile_store(endpoints: Endpoints) -> FileTileStore:
+    """The tiles, beside the content; no tenant can have this name."""
+    return FileTileStore(endpoints.content_directory / ".ledger")
+
+
+@asynccontextmanager
+async def identity(settings: Settings) -> AsyncIterator[Identity]:
+    """Who signs, and who must have seen it."""
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(httpx.AsyncClient(timeout=10.0, follow_redirects=False))
+        signer: Signer
+        if settings.ledger.signer is not None and settings.ledger.signer_key is not None:
+            signer = RemoteSigner(client, settings.ledger.signer, VerifierKey.parse(settings.ledger.signer_key))
+        else:
+            signer = file_signer(settings)
+        yield Identity(
+            signer,
+            trusted=[VerifierKey.parse(each) for each in settings.ledger.earlier_keys],
+            witnesses=[
+                HttpWitness(client, each.url, VerifierKey.parse(each.key)) for each in settings.ledger.witnesses
+            ],
+            required=settings.ledger.witnesses_required,
+        )
+
+
+def ledger(connection: Connection, endpoints: Endpoints, known: Identity) -> Ledger:
+    """The ledger of this machine's shard."""
+    return Ledger(
+        SHARD,
+        known,
+        log=JetStreamStoredLog(connection),
+        tiles=tile_store(endpoints),
+        checkpoints=JetStreamCheckpoints(connection),
+        clock=SystemClock(),
+    )
+
+
+async def check_whole(connection: Connection, endpoints: Endpoints) -> None:
+    """Refuse to write to a log that is shorter than its newest checkpoint, on the broker or beside the tiles.
+
+    Signatures are the ledger's and the auditor's to check: here a forged checkpoint can only keep us from writing.
+    Raises ``LogTruncated``.
+    """
+    newest = await JetStreamCheckpoints(connection).newest(SHARD)
+    beside = await tile_store(endpoints).checkpoint(SHARD)
+    for note in (newest[1] if newest else None, beside):
+        if note is not None:
+            await check_length(JetStreamStoredLog(connection), Checkpoint.parse(Note.parse(note).text), SHARD)

@@ -1,0 +1,15 @@
+"""The ledger's process: it puts every event into the tree and signs how it stands."""
+
+from __future__ import annotations
+
+from infra.bootstrap.connections import connected
+from infra.bootstrap.ledger import identity, ledger
+from infra.settings import Settings
+from infra.stack.endpoints import Endpoints
+from infra.stack.service import announce_ready
+
+
+async def keep_ledger(settings: Settings, endpoints: Endpoints, name: str | None) -> None:  # noqa: ARG001
+    """Serve until cancelled."""
+    async with connected(endpoints, "precedent-ledger") as connection, identity(settings) as known:
+        await ledger(connection, endpoints, known).run(announce_ready)
