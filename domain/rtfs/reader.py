@@ -19,7 +19,7 @@ from domain.rtfs.nodes import (
     Symbol,
     VectorNode,
 )
-from domain.rtfs.source import ReadError, Related, Source, Span
+from domain.rtfs.source import ReadError, Related, Source, Span, UnfinishedError
 from domain.rtfs.unclosed import likely_end
 
 MAX_SOURCE: Final = 1_000_000
@@ -45,7 +45,7 @@ class _Open(NamedTuple):
 
 
 def read(text: str) -> tuple[Node, ...]:
-    """Read every form of a text. Raises ``ReadError`` with the place and a hint."""
+    """Read every form of a text. Raises ``ReadError`` with the place and a hint; ``UnfinishedError`` is one."""
     return _Reader(Source(text)).read()
 
 
@@ -221,7 +221,7 @@ class _Reader:
         if not closed_string(lexeme):
             related = self.long_string(at)
             hint = 'end it with `"`; within a string write `\\"`'
-            self.fail("this string is never closed", at, at + 1, hint, related)
+            self.unfinished("this string is never closed", at, at + 1, hint, related)
         try:
             return read_string(lexeme)
         except BadAtom as problem:
@@ -238,7 +238,7 @@ class _Reader:
 
     def check_comment(self, lexeme: str, at: int) -> None:
         if not closed_comment(lexeme):
-            self.fail("`#|` opens a comment that is never closed", at, at + 2, "end it with `|#`")
+            self.unfinished("`#|` opens a comment that is never closed", at, at + 2, "end it with `|#`")
 
     def refuse_comma(self, at: int, after: int) -> None:
         """Within a template, refuse a comma that stands where other dialects unquote."""
@@ -253,18 +253,26 @@ class _Reader:
     def refuse_end(self) -> NoReturn:
         opener, start, _ = self.stack[-1]
         if opener in _MARKS:
-            self.refuse_mark(opener, start, "the end of the text")
+            message = f"`{opener}` stands before the end of the text, and should stand before a form"
+            self.unfinished(message, start, start + len(opener), "^{:key value} form" if opener == "^" else None)
         closer = CLOSERS[opener]
         related = None
         end = likely_end(self.source, [(each.start, each.items) for each in self.stack[1:]])
         if end is not None:
             related = Related(end, "by its indentation, this is outside: a bracket may be missing before it")
-        self.fail(f"`{opener}` is never closed", start, start + len(opener), f"add the missing `{closer}`", related)
+        self.unfinished(
+            f"`{opener}` is never closed", start, start + len(opener), f"add the missing `{closer}`", related
+        )
 
     def fail(
         self, message: str, start: int, end: int, hint: str | None = None, related: Related | None = None
     ) -> NoReturn:
         raise ReadError(message, self.source, Span(start, end), hint, related)
+
+    def unfinished(
+        self, message: str, start: int, end: int, hint: str | None = None, related: Related | None = None
+    ) -> NoReturn:
+        raise UnfinishedError(message, self.source, Span(start, end), hint, related)
 
 
 def _keyword(node: Node) -> str | None:

@@ -135,3 +135,7 @@ class ReadError(CompileError):
     """The text is no RTFS: correct the place that the message points at."""
 
     code: ClassVar[str] = "rtfs.read"
+
+
+class UnfinishedError(ReadError):
+    """The text ends within a form: go on with it, or correct the place that the message points at."""

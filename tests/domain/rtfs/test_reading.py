@@ -14,7 +14,7 @@ from domain.kernel.values import Keyword
 from domain.rtfs.nodes import Literal, MapNode, Node, Symbol, VectorNode
 from domain.rtfs.printer import print_value
 from domain.rtfs.reader import MAX_NESTING, MAX_SOURCE, read
-from domain.rtfs.source import ReadError, Source
+from domain.rtfs.source import ReadError, Source, UnfinishedError
 
 
 def value_of(node: Node):
@@ -139,3 +139,18 @@ def test_any_text_gives_nodes_or_a_located_error(text):
     else:
         return
     assert min(place) >= 1
+
+
+@pytest.mark.parametrize(
+    "text", ["(a", "[", '"x', "#| x", "(a [b", "'", "~", "^{:a 1}", "#(", "(defn f [x]\n  (+ x 1)", "`(a ~"]
+)
+def test_a_text_that_ends_within_a_form_can_be_gone_on_with(text):
+    with pytest.raises(UnfinishedError):
+        read(text)
+
+
+@pytest.mark.parametrize("text", [")", "(]", '(a "\\q")', "(')", "{:a :b}}"])
+def test_what_no_more_text_can_mend_is_not_taken_for_unfinished(text):
+    with pytest.raises(ReadError) as caught:
+        read(text)
+    assert not isinstance(caught.value, UnfinishedError)
