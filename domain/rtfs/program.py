@@ -46,6 +46,8 @@ class Program:
     """Sorted by name; nothing else can happen when it runs."""
     output: Type
     source_map: SourceMap
+    gives: Type = ANY
+    """What the text gives, as far as that is known before it runs."""
     delegations: tuple[Delegation, ...] = ()
     """In the order of the text."""
     descriptions: tuple[Description, ...] = ()
@@ -98,6 +100,7 @@ def _compile(
         if problem is not None:
             hint = f"the output type is {print_type(output)}"
             raise CompileError(f"the result is not of the output type: {problem}", source, nodes[-1].span, hint)
+    gives = main.body.type
     if fold:
         fold_program(main)
     parts, source_map = Assembly(source).module(main, tuple(parameters.items()), output or ANY)
@@ -110,6 +113,7 @@ def _compile(
         effects=tuple(Effect(each.name, each.version, each.mode) for each in parts.effects),
         output=output or ANY,
         source_map=source_map,
+        gives=gives,
         delegations=tuple(notes.delegations[span] for span in sorted(notes.delegations)),
         descriptions=tuple(notes.descriptions[span] for span in sorted(notes.descriptions)),
     )
