@@ -336,6 +336,12 @@ PREDICATES: Final = (
         edges=('(keyword? "a") => false',),
     ),
     _question(
+        "symbol?",
+        "Is it a symbol? Programs have names, but no value is one.",
+        lambda _: False,
+        "(symbol? :a) => false",
+    ),
+    _question(
         "vector?",
         "Is it a vector?",
         _is(list),
