@@ -95,7 +95,7 @@ def test_a_projection_is_rebuilt(cli: Cli, projection: str):
 def test_status_shows_what_runs_and_how_far_the_read_side_is(cli: Cli, deployment: Path):
     document = cli("status", "--json").document
     assert {each["name"]: each["healthy"] for each in document["components"]} == dict.fromkeys(
-        ("nats", "postgres", "worker", "projector"), True
+        ("nats", "postgres", "worker", "projector", "ledger"), True
     )
     assert {each["name"] for each in document["projections"]} == {"runs", "ledger", "timeline"}
     assert document["data"] == str(deployment)
