@@ -1,6 +1,7 @@
 """The types of RTFS: read and print them, check values against them, make values of them out of plain data."""
 
 from domain.rtfs.types.checking import describe, mismatch, type_name
+from domain.rtfs.types.combining import intersection, union
 from domain.rtfs.types.conversion import TypeMismatch, coerce, infer, plain, widen
 from domain.rtfs.types.model import (
     ANY,
@@ -30,7 +31,8 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
 )
-from domain.rtfs.types.syntax import parse_type, print_type, type_of_node, union
+from domain.rtfs.types.names import named_type
+from domain.rtfs.types.syntax import parse_type, print_type, type_of_node
 
 __all__ = [
     "ANY",
@@ -63,7 +65,9 @@ __all__ = [
     "coerce",
     "describe",
     "infer",
+    "intersection",
     "mismatch",
+    "named_type",
     "parse_type",
     "plain",
     "print_type",

@@ -11,6 +11,7 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.values import MAX_DEPTH, Keyword, Value, format_time, parse_time
 from domain.rtfs.printer import print_float, print_value
 from domain.rtfs.types.checking import describe, mismatch
+from domain.rtfs.types.combining import union
 from domain.rtfs.types.model import (
     ANY,
     BOOL,
@@ -34,7 +35,7 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
 )
-from domain.rtfs.types.syntax import print_type, union
+from domain.rtfs.types.syntax import print_type
 
 
 class TypeMismatch(PrecedentError):

@@ -7,6 +7,7 @@ from typing import Final
 
 from domain.kernel.values import Value
 from domain.rtfs.types.checking import mismatch
+from domain.rtfs.types.combining import union
 from domain.rtfs.types.model import (
     ANY,
     BOOL,
@@ -24,7 +25,6 @@ from domain.rtfs.types.model import (
     weight,
 )
 from domain.rtfs.types.relation import differ, fits
-from domain.rtfs.types.syntax import union
 
 MAX_MEMBERS: Final = 24
 """Members of a union that was inferred; beyond, a value may be anything."""

@@ -49,7 +49,7 @@ def test_canonical_spelling(text, canonical):
     ("text", "message"),
     [
         (":strin", "did you mean :string"),
-        (":number", r"\[:union :int :float\]"),
+        (":nubmer", "did you mean :number"),
         ("[:vectr :int]", r"did you mean \[:vector"),
         ("[:vector]", "takes 1"),
         ("[:map :a]", "no field"),
