@@ -302,6 +302,10 @@ class TileStore(Protocol):
         """One tile. Raises ``NotFound``."""
         ...
 
+    def read(self, shard: int, tile: Tile) -> bytes:
+        """As ``tile``, at once: an audit compares many, one after the other."""
+        ...
+
     async def put_checkpoint(self, shard: int, note: str) -> None:
         """Keep the newest checkpoint beside its tiles, durably: apart from the broker, it still tells what it lost."""
         ...

@@ -52,7 +52,7 @@ class FileTileStore:
             raise ServiceUnreachable(f"the tile store cannot write {path}: {error.strerror or error}") from error
 
     def read(self, shard: int, tile: Tile) -> bytes:
-        """One tile, at once. Raises ``NotFound``, ``ServiceUnreachable``."""
+        """As the port says."""
         path = self._path(shard, tile)
         try:
             return path.read_bytes()

@@ -139,6 +139,11 @@ def read(lines: Iterable[bytes]) -> Bundle:
         raise BundleInvalid(f"line 1 lacks something: {problem}") from None
 
 
+def references(body: bytes) -> list[str]:
+    """Give the digests of the content that a stored event refers to."""
+    return [found.decode() for found in _REFERENCE.findall(body)]
+
+
 def verify(bundle: Bundle, key: VerifierKey, witnesses: Sequence[VerifierKey] = (), required: int = 0) -> Verified:
     """Verify a bundle with keys that the auditor brings. Nothing raises: all that is wrong is in the findings."""
     try:
@@ -188,7 +193,7 @@ def _events_wrong(bundle: Bundle, signed: Signed) -> Iterator[Finding]:
 
 
 def _content_wrong(bundle: Bundle) -> Iterator[Finding]:
-    needed = {found.decode() for event in bundle.events for found in _REFERENCE.findall(event.body)}
+    needed = {digest for event in bundle.events for digest in references(event.body)}
     for digest, data in bundle.content.items():
         if digest_bytes(data) != digest:
             yield Finding(Kind.EDITED, f"content {digest} has the digest {digest_bytes(data)}")

@@ -33,6 +33,17 @@ def text_of(file: str) -> str:
         raise DocumentInvalid(f"{file}: {error.strerror}; name a file that can be read, or - for stdin") from None
 
 
+def write_document(path: Path, data: bytes) -> None:
+    """Write a file that was asked for, ``-`` being stdout. Raises ``DocumentInvalid``."""
+    try:
+        if str(path) == "-":
+            sys.stdout.buffer.write(data)
+        else:
+            path.write_bytes(data)
+    except OSError as error:
+        raise DocumentInvalid(f"{path}: {error.strerror}; name a file that can be written") from None
+
+
 def json_of(text: str, name: str) -> Any:
     """Parsed JSON. Raises ``DocumentInvalid`` with line and column."""
     try:

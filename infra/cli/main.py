@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
     },
     "The log and what is made of it": {
         "events": Listed("events", "Print events as they are stored, one a line."),
+        "audit": Listed("audit", "Verify that the record is whole; export what proves it."),
         "rebuild": Listed("rebuild", "Build a projection anew from the first event."),
         "dead": Listed("dead", "Messages that nobody could handle."),
         "explain": Listed("explain", "What happens when a command arrives, from the catalogs."),

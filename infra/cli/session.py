@@ -120,8 +120,12 @@ def principal() -> str:
 
 
 @asynccontextmanager
-async def session(cli: Invocation, *, services: bool, settings: Settings | None = None) -> AsyncIterator[Session]:
+async def session(
+    cli: Invocation, *, services: bool, settings: Settings | None = None, whole: bool = True
+) -> AsyncIterator[Session]:
     """Connect; without ``services`` a stack started here has broker and database only, which is enough to read.
+
+    ``whole``: refuse a log that has lost events; an audit looks at such a one too.
 
     ``settings`` are those to act by, where they are not just what the command line says.
 
@@ -130,7 +134,7 @@ async def session(cli: Invocation, *, services: bool, settings: Settings | None 
     settings = settings or cli.settings()
     async with AsyncExitStack() as stack:
         endpoints, own = await _endpoints(cli, settings, stack, services=services)
-        connection = await stack.enter_async_context(connected(endpoints, "precedent-cli"))
+        connection = await stack.enter_async_context(connected(endpoints, "precedent-cli", whole=whole))
         yield Session(
             settings=settings,
             endpoints=endpoints,

@@ -1,0 +1,180 @@
+"""Audits: the log against its ledger, and a run with its proofs for an auditor elsewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from commands.ledger import inclusion
+from commands.ports import CheckpointLog, ContentStore, EventStore, Selection, StoredLog, TileStore
+from domain.kernel.errors import NotFound, PrecedentError, StoredDataInvalid
+from domain.kernel.ids import START, StreamId
+from domain.ledger.auditing import Audit, Finding, Kind, Known, Report
+from domain.ledger.bundle import Bundle, Proven, references
+from domain.ledger.checkpoint import Checkpoint, Signed
+from domain.ledger.events import KeyRotated
+from domain.ledger.notes import Note, VerifierKey
+from domain.ledger.rotation import successors
+from domain.ledger.tiles import ENTRIES, WIDTH, Tile, entries_of, hashes_of
+
+STALE_AFTER: Final = timedelta(seconds=60)
+"""Age of the newest checkpoint from which events after it are a finding."""
+
+READ_AT_ONCE: Final = 2_000
+"""Events of one batch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """What an auditor brings along; nothing of it is taken from the log."""
+
+    key: VerifierKey
+    """The log's key, or the first of those that followed one another."""
+    witnesses: Sequence[VerifierKey] = ()
+    required: int = 0
+    """Witnesses that must have signed a checkpoint for it to count."""
+    held: Sequence[str] = ()
+    """Checkpoints that were kept apart from the log."""
+
+
+@dataclass(slots=True)
+class _Opened:
+    known: list[Known] = field(default_factory=list)
+    wrong: list[Finding] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Audits:
+    """Audits of one deployment."""
+
+    log: StoredLog
+    checkpoints: CheckpointLog
+    tiles: TileStore
+
+    async def verify(
+        self,
+        shard: int,
+        trust: Trust,
+        rotations: Sequence[str] = (),
+        *,
+        now: datetime | None = None,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Report:
+        """Audit a shard. ``progress`` is told how many of how many events have been looked at."""
+        keys = successors(trust.key, rotations)
+        opened = await self._opened(shard, keys, trust)
+        first, last = await self.log.extent(shard)
+        newest = max((each.checkpoint for each in opened.known), key=lambda each: each.size, default=None)
+        base = newest.first if newest is not None else first
+        recorded = _Recorded(self.tiles, shard, newest.size if newest is not None else 0)
+        audit = Audit(base, opened.known, recorded.hashes, recorded.entries)
+        done, total = 0, max(0, last.sequence - base.sequence + 1)
+        async for batch in self.log.read_stored(shard, base.sequence - 1, READ_AT_ONCE):
+            audit.feed(batch)
+            done += len(batch)
+            progress(done, total)
+        report = audit.finish(now, STALE_AFTER)
+        report.findings[:0] = opened.wrong
+        return report
+
+    async def _opened(self, shard: int, keys: Sequence[VerifierKey], trust: Trust) -> _Opened:
+        """Every checkpoint whose signatures hold; what is wrong with the others."""
+        opened = _Opened()
+        for note in trust.held:
+            self._open(opened, note, keys, trust, held=True)
+        async for note in self.checkpoints.all(shard):
+            self._open(opened, note, keys, trust, held=False)
+        return opened
+
+    def _open(self, opened: _Opened, note: str, keys: Sequence[VerifierKey], trust: Trust, *, held: bool) -> None:
+        try:
+            opened.known.append(Known(checkpoint_of(note, keys, trust.witnesses, trust.required), held))
+        except PrecedentError as problem:
+            where = "a checkpoint that was kept apart" if held else f"checkpoint {len(opened.known) + 1} of the log"
+            opened.wrong.append(Finding(Kind.SIGNATURE, f"{where}: {problem}"))
+
+
+def checkpoint_of(
+    note: str, keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey] = (), required: int = 0
+) -> Checkpoint:
+    """Read a checkpoint that one of these keys signed, the newest tried first. Raises what ``Signed.open`` does."""
+    hashes = {each.key_hash for each in Note.parse(note).signatures}
+    key = next((each for each in reversed(keys) if each.hash in hashes), keys[-1])
+    return Signed.open(note, key, witnesses, required).checkpoint
+
+
+class _Recorded:
+    """The tiles of a tree of known size, for an audit."""
+
+    def __init__(self, tiles: TileStore, shard: int, size: int) -> None:
+        self._tiles = tiles
+        self._shard = shard
+        self._size = size
+
+    def hashes(self, number: int) -> Sequence[bytes] | None:
+        return self._read(0, number, hashes_of)
+
+    def entries(self, number: int) -> Sequence[bytes] | None:
+        return self._read(ENTRIES, number, entries_of)
+
+    def _read(self, level: int, number: int, cut: Callable[[bytes, Tile], list[bytes]]) -> list[bytes] | None:
+        width = min(WIDTH, self._size - number * WIDTH)
+        if width <= 0:
+            return None
+        tile = Tile(level, number, width)
+        try:
+            return cut(self._tiles.read(self._shard, tile), tile)
+        except (NotFound, StoredDataInvalid):
+            return None
+
+
+async def rotations_of(events: EventStore, tenant: str) -> list[str]:
+    """The log's own notes on the rotation of its key, in order."""
+    found: list[str] = []
+    async for batch in events.read(START, Selection(tenant=tenant, category="ledger", event=KeyRotated.short_name())):
+        found.extend(str(event.data["note"]) for event in batch)
+    return found
+
+
+class NotPublished(PrecedentError):
+    """The run's last events are under no checkpoint yet: see that the ledger runs (`precedent status`), and retry."""
+
+    code = "ledger.not-published"
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """Bundles out of one deployment."""
+
+    events: EventStore
+    content: ContentStore
+    checkpoints: CheckpointLog
+    tiles: TileStore
+
+    async def bundle(self, shard: int, run: StreamId, rotations: Sequence[str] = ()) -> Bundle:
+        """A run with its proofs under the newest checkpoint. Raises ``NotFound``, ``NotPublished``."""
+        loaded = await self.events.load(run)
+        if not loaded.events:
+            raise NotFound(f"there is no run {run.id} of tenant {run.tenant}; `precedent runs` lists them")
+        newest = await self.checkpoints.newest(shard)
+        checkpoint = Checkpoint.parse(Note.parse(newest[1]).text) if newest is not None else None
+        last = loaded.events[-1].position
+        if newest is None or checkpoint is None or checkpoint.index(last) >= checkpoint.size:
+            held = f"the newest checkpoint stands over {checkpoint.size} events" if checkpoint else "there is none yet"
+            raise NotPublished(f"the run's event at {last} is under no checkpoint: {held}")
+        proven: list[Proven] = []
+        for event in loaded.events:
+            index = checkpoint.index(event.position)
+            proof = await inclusion(self.tiles, shard, index, checkpoint.size)
+            proven.append(Proven(index, event.address, event.body, tuple(proof)))
+        needed = sorted({digest for event in loaded.events for digest in references(event.body)})
+        content = {digest: await self.content.get(run.tenant, digest) for digest in needed}
+        return Bundle(str(run), newest[1], tuple(rotations), tuple(proven), content)
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text is spelled like a verifier key, rather than like the name of a file that holds one."""
+    return re.fullmatch(r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+", text) is not None

@@ -1,0 +1,316 @@
+"""``audit``: verify that the record is whole, and give auditors what they need to do so without us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table
+from rich.text import Text
+
+from adapters.content.files import FileContentStore
+from adapters.nats.checkpoints import JetStreamCheckpoints
+from adapters.nats.stored_log import JetStreamStoredLog
+from commands.audits import Audits, Exports, Trust, is_key, rotations_of
+from domain.kernel.errors import NotFound
+from domain.kernel.values import format_time
+from domain.ledger import bundle as bundles
+from domain.ledger.auditing import Finding, Report
+from domain.ledger.notes import VerifierKey
+from infra.bootstrap.ledger import SHARD, file_signer, key_file, tile_store
+from infra.cli.bundles import replayed
+from infra.cli.documents import DocumentInvalid, text_of, write_document
+from infra.cli.exits import DONE, TAMPERED
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import Output, counted
+from infra.cli.session import Session, session
+
+SHOWN = 20
+"""Findings that are shown for people; ``--json`` has all that are kept."""
+
+keys_option = click.option(
+    "--key",
+    metavar="KEY|FILE",
+    help="The log's verifier key, or a file that holds it. Default: this deployment's own key.",
+)
+witness_option = click.option(
+    "--witness", "witnesses", metavar="KEY|FILE", multiple=True, help="A witness's verifier key; may be repeated."
+)
+required_option = click.option(
+    "--witnesses-required",
+    "required",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Witnesses that must have signed a checkpoint. Default: all that are given.",
+)
+
+
+@click.group(
+    epilog=examples(
+        "precedent audit verify",
+        "precedent audit verify --key log.key --checkpoint kept.txt",
+        "precedent audit export RUN -o run.jsonl",
+        "precedent audit verify --bundle run.jsonl --key log.key",
+    )
+)
+def audit() -> None:
+    """Verify that nothing in the record was edited, removed, inserted or reordered."""
+
+
+@audit.command(
+    epilog=examples(
+        "precedent audit verify",
+        "precedent audit verify --key log.example.org+1f0c…+AQ… --checkpoint kept.txt",
+        "precedent audit verify --bundle run.jsonl --key log.key --json",
+    )
+)
+@click.option(
+    "--bundle", "file", type=click.Path(path_type=Path), metavar="FILE", help="Verify this bundle; needs no server."
+)
+@keys_option
+@click.option(
+    "--checkpoint",
+    "held",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="A checkpoint that you kept: shows whether the log was cut or forked since. May be repeated.",
+)
+@witness_option
+@required_option
+@invoked
+def verify(
+    cli: Invocation,
+    file: Path | None,
+    key: str | None,
+    held: tuple[Path, ...],
+    witnesses: tuple[str, ...],
+    required: int | None,
+) -> int:
+    """Recompute the Merkle tree of the log, or of a bundle, and compare it with every signed checkpoint.
+
+    Exit code 0: whole. 4: tampering was found, and the findings say what and where.
+    """
+    seen = [_key(each) for each in witnesses]
+    wanted = len(seen) if required is None else required
+    if file is not None:
+        if key is None:
+            raise click.UsageError("--bundle goes with --key: a key that came with the bundle would prove nothing")
+        if held:
+            raise click.UsageError("--checkpoint goes with the log; a bundle has the checkpoint it is proven under")
+        return _verify_bundle(cli, file, _key(key), seen, wanted)
+    return complete(_verify_log(cli, key, [text_of(str(each)) for each in held], seen, wanted))
+
+
+@audit.command(epilog=examples("precedent audit export RUN -o run.jsonl", "precedent audit export RUN -o -"))
+@click.argument("run")
+@click.option(
+    "-o", "output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Write there; - for stdout."
+)
+@invoked
+def export(cli: Invocation, run: str, output: Path) -> int:
+    """Write RUN with its content, its proofs and a signed checkpoint to one file.
+
+    Whoever has the log's key verifies it offline: `precedent audit verify --bundle FILE --key KEY`.
+    """
+    return complete(_export(cli, run, output))
+
+
+@audit.command(epilog=examples("precedent audit keys", "precedent audit keys --json"))
+@invoked
+def keys(cli: Invocation) -> int:
+    """Print the public key that auditors verify this log with."""
+    settings = cli.settings()
+    remote = settings.ledger.signer_key
+    key = VerifierKey.parse(remote) if remote is not None else file_signer(settings).key
+    kept = "a signer elsewhere" if remote is not None else str(key_file(settings))
+    cli.output.document({"key": str(key), "name": key.name, "private_key": kept, "development": remote is None})
+    cli.output.show(Text(str(key)))
+    if remote is None:
+        cli.output.warn(
+            f"the private key lies on this machine ({kept}): it proves nothing against whoever owns the machine, "
+            "unless checkpoints are kept or witnessed elsewhere"
+        )
+    return DONE
+
+
+@audit.command(epilog=examples("precedent audit checkpoint -o kept.txt"))
+@click.option(
+    "-o", "output", type=click.Path(path_type=Path), metavar="FILE", help="Write it there instead of printing it."
+)
+@invoked
+def checkpoint(cli: Invocation, output: Path | None) -> int:
+    """Print the newest signed checkpoint. Keep it elsewhere: with it you can tell later whether the log was cut."""
+    return complete(_checkpoint(cli, output))
+
+
+async def _verify_log(
+    cli: Invocation, key: str | None, held: list[str], witnesses: Sequence[VerifierKey], required: int
+) -> int:
+    async with session(cli, services=False, whole=False) as connected:
+        own = _own_key(connected)
+        trust = Trust(key=_key(key) if key is not None else own, witnesses=witnesses, required=required, held=held)
+        audits = Audits(
+            JetStreamStoredLog(connected.connection),
+            JetStreamCheckpoints(connected.connection),
+            tile_store(connected.endpoints),
+        )
+        rotations = await rotations_of(connected.store, connected.settings.tenant)
+        with cli.output.progress("audit") as bar:
+            report = await audits.verify(SHARD, trust, rotations, now=datetime.now(UTC), progress=bar)
+    _show_report(cli.output, report)
+    if report.sound and not held and not witnesses and trust.key == own:
+        cli.output.warn(
+            "verified with this deployment's own key and its own checkpoints: a checkpoint kept elsewhere "
+            "(--checkpoint) or a witness would also show whether the log was cut or rewritten by its owner"
+        )
+    return DONE if report.sound else TAMPERED
+
+
+def _own_key(connected: Session) -> VerifierKey:
+    remote = connected.settings.ledger.signer_key
+    return VerifierKey.parse(remote) if remote is not None else file_signer(connected.settings).key
+
+
+def _verify_bundle(
+    cli: Invocation, file: Path, key: VerifierKey, witnesses: Sequence[VerifierKey], required: int
+) -> int:
+    try:
+        with file.open("rb") as lines:
+            read = bundles.read(lines)
+    except OSError as error:
+        raise DocumentInvalid(f"{file}: {error.strerror}") from None
+    verified = bundles.verify(read, key, witnesses, required)
+    replay = asyncio.run(replayed(read)) if verified.sound else None
+    document: dict[str, Any] = {
+        "bundle": str(file),
+        "source": read.source,
+        "events": len(read.events),
+        "content": len(read.content),
+        "sound": verified.sound,
+        "findings": [_finding(each) for each in verified.findings],
+    }
+    if verified.signed is not None:
+        signed = verified.signed.checkpoint
+        document["checkpoint"] = {"origin": signed.origin, "size": signed.size, "time": format_time(signed.time)}
+        document["witnesses"] = [each.name for each in verified.signed.witnesses]
+    if replay is not None:
+        document["replay"] = {"effects": replay.effects, "status": replay.ended, "output_digest": replay.output_digest}
+    cli.output.document(document)
+    if verified.signed is None or replay is None:
+        _show_findings(cli.output, verified.findings, 0)
+        return TAMPERED
+    signed = verified.signed.checkpoint
+    cli.output.show(
+        Text.assemble(
+            ("whole", "bold green"),
+            f"  {counted(len(read.events), 'event')} of {read.source}, each proven in {signed.origin} as signed at "
+            f"{format_time(signed.time)} over {counted(signed.size, 'event')}",
+        ),
+        Text(f"the run replays identically: {counted(replay.effects, 'effect')} answered from its journal"),
+    )
+    if not verified.signed.witnesses:
+        cli.output.show(Text("no witness was asked for; the key's owner alone vouches for the log", style="dim"))
+    return DONE
+
+
+async def _export(cli: Invocation, name: str, output: Path) -> int:
+    async with session(cli, services=False, whole=False) as connected:
+        exports = Exports(
+            connected.store,
+            FileContentStore(connected.endpoints.content_directory),
+            JetStreamCheckpoints(connected.connection),
+            tile_store(connected.endpoints),
+        )
+        rotations = await rotations_of(connected.store, connected.settings.tenant)
+        bundle = await exports.bundle(SHARD, connected.run(name), rotations)
+        key = _own_key(connected)
+    lines = b"".join(bundles.written(bundle))
+    write_document(output, lines)
+    if str(output) == "-":
+        return DONE
+    cli.output.document({"run": name, "file": str(output), "events": len(bundle.events), "bytes": len(lines)})
+    cli.output.show(
+        Text(f"{output}: {counted(len(bundle.events), 'event')}, {counted(len(bundle.content), 'content')}, proven"),
+        Text(f"precedent audit verify --bundle {output} --key {key}", style="dim"),
+    )
+    return DONE
+
+
+async def _checkpoint(cli: Invocation, output: Path | None) -> int:
+    async with session(cli, services=False, whole=False) as connected:
+        newest = await JetStreamCheckpoints(connected.connection).newest(SHARD)
+    if newest is None:
+        raise NotFound("there is no checkpoint yet; the ledger makes one within a second of the first event")
+    note = newest[1]
+    cli.output.document({"checkpoint": note, "file": None if output is None else str(output)})
+    if output is None:
+        cli.output.show(Text(note, end=""))
+        return DONE
+    write_document(output, note.encode())
+    cli.output.show(Text(f"{output}: the newest checkpoint"))
+    return DONE
+
+
+def _show_report(output: Output, report: Report) -> None:
+    output.document(
+        {
+            "sound": report.sound,
+            "events": report.events,
+            "covered": report.covered,
+            "uncovered": report.uncovered,
+            "checkpoints": report.checkpoints,
+            "root": report.root.hex(),
+            "findings": [_finding(each) for each in report.findings],
+            "more": report.more,
+        }
+    )
+    if report.sound:
+        output.show(
+            Text.assemble(
+                ("whole", "bold green"),
+                f"  {counted(report.events, 'event')}; {counted(report.checkpoints, 'signed checkpoint')} "
+                "have the root of what is there",
+            )
+        )
+        if report.uncovered:
+            output.show(Text(f"{counted(report.uncovered, 'event')} at the end not yet under a checkpoint"))
+        return
+    _show_findings(output, report.findings, report.more)
+
+
+def _show_findings(output: Output, findings: Sequence[Finding], more: int) -> None:
+    total = len(findings) + more
+    output.show(Text.assemble(("not whole", "bold red"), f"  {counted(total, 'finding')}"))
+    table = Table("what", "where", "", box=None, pad_edge=False, header_style="bold")
+    for each in findings[:SHOWN]:
+        table.add_row(each.kind, _where(each), Text(each.message))
+    output.show(table)
+    if total > SHOWN:
+        output.show(Text(f"and {total - SHOWN} more; --json has up to 1,000", style="dim"))
+
+
+def _where(finding: Finding) -> str:
+    if finding.first is None:
+        return ""
+    if finding.last is None or finding.last == finding.first:
+        return str(finding.first)
+    return f"{finding.first} to {finding.last.sequence}"
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "kind": finding.kind,
+        "message": finding.message,
+        "first": None if finding.first is None else str(finding.first),
+        "last": None if finding.last is None else str(finding.last),
+    }
+
+
+def _key(text: str) -> VerifierKey:
+    """A key, spelled out or in a file. Raises ``KeyInvalid``, ``DocumentInvalid``."""
+    return VerifierKey.parse(text if is_key(text) else text_of(text).strip())
