@@ -103,3 +103,20 @@ class Context:
 
 
 Node: TypeAlias = Literal | Symbol | ListNode | VectorNode | MapNode | ShorthandFn | Quoted | Annotated | Context
+
+
+def moved(node: Node, span: Span) -> Node:
+    """Give the same form at another place, as if all of it stood there."""
+    if isinstance(node, ListNode):
+        return ListNode(tuple([moved(item, span) for item in node.items]), span)
+    if isinstance(node, VectorNode):
+        return VectorNode(tuple([moved(item, span) for item in node.items]), span)
+    if isinstance(node, MapNode):
+        return MapNode(tuple([(moved(key, span), moved(value, span)) for key, value in node.pairs]), span)
+    if isinstance(node, Literal):
+        return Literal(node.value, span)
+    if isinstance(node, Symbol):
+        return Symbol(node.name, span, node.mark)
+    if isinstance(node, Quoted):
+        return Quoted(node.quoting, moved(node.node, span), span)
+    return node

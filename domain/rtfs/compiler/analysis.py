@@ -76,8 +76,8 @@ class Analyzer:
         self.capabilities = capabilities
         self.forms = forms
         self.effects: dict[str, EffectSignature] = {}
-        self.targets: list[int] = []
-        """How many values `recur` takes, of the loops and functions around this place."""
+        self.targets: list[int | None] = []
+        """How many values `recur` takes, of the loops and functions around this place; ``None``: it cannot go on."""
         self.depth = 0
         self.budget = Budget()
         self.notes = Notes()
@@ -89,7 +89,7 @@ class Analyzer:
         raise CompileError(message, self.source, span, hint)
 
     @contextmanager
-    def target(self, values: int) -> Iterator[None]:
+    def target(self, values: int | None) -> Iterator[None]:
         """Be within a loop or function that `recur` goes on with so many values."""
         self.targets.append(values)
         try:

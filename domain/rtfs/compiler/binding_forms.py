@@ -94,7 +94,7 @@ def loop(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
 def recur(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     """``(recur value…)``."""
     values = analyzer.expressions(node.items[1:], scope)
-    if not analyzer.targets:
+    if not analyzer.targets or analyzer.targets[-1] is None:
         analyzer.fail("`recur` stands outside of any loop or function", node.span, "(loop [i 0] … (recur (inc i)))")
     if len(values) != analyzer.targets[-1]:
         analyzer.fail(f"`recur` gives {len(values)} values, {analyzer.targets[-1]} are taken", node.span)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.destructuring import Steps, bind, check_name, hold
+from domain.rtfs.compiler.destructuring import Steps, bind, check_name, hold, without_keys
 from domain.rtfs.compiler.expressions import (
     AllOf,
     AnyOf,
@@ -251,6 +251,10 @@ def _match_vector(analyzer: Analyzer, pattern: VectorNode, value: Read, scope: S
 def _match_map(analyzer: Analyzer, pattern: MapNode, value: Read, scope: Scope, steps: Steps) -> None:
     steps.append(Test(library("map?", value, span=pattern.span)))
     for key, target in pattern.pairs:
+        if isinstance(key, Symbol) and key.name == "&":
+            others = hold(without_keys(analyzer, pattern, value, key.span), scope, steps)
+            match_pattern(analyzer, target, others, scope, steps)
+            continue
         if not (isinstance(key, Literal) and isinstance(key.value, Keyword | str | int)):
             analyzer.fail("the keys of a map pattern are literals", key.span, "{:name n :age a}")
         if key.value is Keyword("keys") and isinstance(target, VectorNode):

@@ -124,12 +124,30 @@ def _bind_map(analyzer: Analyzer, pattern: MapNode, value: Expression, scope: Sc
             bind(analyzer, target, held, scope, steps)
         elif isinstance(key, Literal) and key.value is Keyword("or"):
             continue
+        elif isinstance(key, Symbol) and key.name == "&":
+            bind(analyzer, target, without_keys(analyzer, pattern, held, key.span), scope, steps)
         elif isinstance(target, Literal) and not isinstance(key, Literal):
             _bind_key(analyzer, key, target, held, (defaults, scope, steps))
         elif isinstance(key, Literal):
             _bind_key(analyzer, target, key, held, (defaults, scope, steps))
         else:
             analyzer.fail("this is no entry of a pattern", key.span, "{:keys [a b]} or {:key name}")
+
+
+def without_keys(analyzer: Analyzer, pattern: MapNode, held: Read, span: Span) -> Expression:
+    """Give the entries of a map that its pattern does not name: ``{:a x & others}``."""
+    keys: list[Keyword | str | int] = []
+    for key, target in pattern.pairs:
+        style = key.value.name if isinstance(key, Literal) and isinstance(key.value, Keyword) else ""
+        if style in ("keys", "strs") and isinstance(target, VectorNode):
+            names = [item.name for item in target.items if isinstance(item, Symbol)]
+            keys.extend(Keyword(name) if style == "keys" else name for name in names)
+        elif style not in ("as", "or"):
+            literal = key if isinstance(key, Literal) else target
+            if isinstance(literal, Literal) and isinstance(literal.value, Keyword | str | int):
+                keys.append(literal.value)
+    constants = [Constant(key, span, literal_type(key)) for key in keys]
+    return analyzer.library_call(FUNCTIONS["dissoc"], (held, *constants), span) if constants else held
 
 
 def _defaults(analyzer: Analyzer, pattern: MapNode) -> dict[str, Node]:
@@ -147,6 +165,8 @@ def _bind_keys(analyzer: Analyzer, style: str, names: Node, held: Read, context:
     for name in names.items:
         if not isinstance(name, Symbol):
             analyzer.fail("this is no name", name.span, f"{{:{style} [a b]}}")
+        if name.name == "_":
+            continue
         key = Keyword(name.name) if style == "keys" else name.name
         _bind_key(analyzer, name, Literal(key, name.span), held, context)
 

@@ -1,4 +1,4 @@
-"""`call`, the one way to the world, and the `step` family around it."""
+"""`call`, the one way to the world."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from domain.kernel.values import Keyword, Value
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.capability import Capability
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.expressions import Constant, Effect, Expression, MakeFunction, MakeVector, Parallel, Step
-from domain.rtfs.compiler.function_forms import make
-from domain.rtfs.compiler.scope import Definition, Group, Scope
+from domain.rtfs.compiler.expressions import Constant, Effect, Expression
+from domain.rtfs.compiler.scope import Scope
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node
 from domain.rtfs.source import Span
 from domain.rtfs.spelling import nearest
-from domain.rtfs.types import NIL, Tuple, Vector, mismatch, union, widen
+from domain.rtfs.types import NIL, mismatch, union, widen
 from domain.rtfs.types.relation import conflict
 
 Named = list[tuple[int, Expression]]
@@ -108,29 +107,3 @@ def _check(analyzer: Analyzer, capability: Capability, number: int, argument: Ex
         problem = conflict(argument.type, expected)
     if problem is not None:
         analyzer.fail(f"`{capability.name}`, argument `{parameter.name}`: {problem}", argument.span)
-
-
-def step(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
-    """``(step "name" body…)``: a named part of the plan."""
-    items = node.items
-    if len(items) < 3 or not (isinstance(items[1], Literal) and isinstance(items[1].value, Keyword | str)):
-        analyzer.fail("`step` takes a name and a body", node.span, '(step "fetch" (call :http.get url))')
-    name = items[1].value.name if isinstance(items[1].value, Keyword) else items[1].value
-    body = analyzer.body(items[2:], scope, node.span)
-    return Step(name, body, node.span, body.type)
-
-
-def step_parallel(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
-    """``(step-parallel expression…)``: the values of expressions whose effects go on side by side, as a vector."""
-    lanes = [_lane(analyzer, each, scope) for each in node.items[1:]]
-    if not lanes:
-        return MakeVector((), node.span, Vector(NIL))
-    return Parallel(tuple(lanes), node.span, Tuple(tuple(lane.definition.result for lane in lanes)))
-
-
-def _lane(analyzer: Analyzer, node: Node, scope: Scope) -> MakeFunction:
-    definition = Definition("", scope.definition, Group(scope.definition))
-    with analyzer.target(0):
-        definition.body = analyzer.expression(node, Scope(definition, scope))
-    definition.result = definition.body.type
-    return make(definition, node.span)

@@ -9,13 +9,16 @@ from domain.rtfs.compiler.destructuring import check_name
 from domain.rtfs.compiler.expressions import Bind, Choose, Clause, Expression, Read, Sequence, Test, Try
 from domain.rtfs.compiler.scope import Scope, Variable
 from domain.rtfs.functions import FUNCTIONS
-from domain.rtfs.nodes import ListNode, Literal, Node, Symbol
+from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import KEYWORD, NEVER, STRING, Field, Record, union
 from domain.rtfs.types import NIL as NIL_TYPE
 
 _ERROR = Record((Field("effect", union(STRING, NIL_TYPE)), Field("message", STRING), Field("type", KEYWORD)))
 _EVERY_ERROR = frozenset({"_", "Exception", "Error", "Throwable"})
+_CLASSES = {"ValidationError": "type-mismatch", "TypeError": "type-mismatch", "ArityError": "arity"}
+"""Classes that stand for one type. `HostError` is every error of an effect, `RuntimeError` every other one."""
+_MADE = {"Exception.": "error", "RuntimeError.": "runtime-error", "ValidationError.": "type-mismatch"}
 _HINT = "(catch :type e …), (catch HostError e …) or (catch e …)"
 
 
@@ -82,8 +85,8 @@ def _type_test(analyzer: Analyzer, node: Node, caught: Read) -> Expression | Non
     name = node.name if isinstance(node, Symbol) else ""
     if name in _EVERY_ERROR:
         return None
-    if name == "ValidationError":
-        return library("=", kind, constant(Keyword("type-mismatch"), span), span=span)
+    if name in _CLASSES:
+        return library("=", kind, constant(Keyword(_CLASSES[name]), span), span=span)
     from_host = library("some?", effect, span=span)
     if name in ("HostError", "RuntimeError"):
         return from_host if name == "HostError" else negate(from_host)
@@ -101,6 +104,17 @@ def _finally(analyzer: Analyzer, body: Expression, node: ListNode, scope: Scope)
     after = analyzer.body(node.items[1:], scope, span)
     steps = (Bind(value, guarded), Bind(Variable("_", scope.definition, after.type), after))
     return Choose((Clause(steps, Read(value, span, body.type)),), None, span, body.type)
+
+
+def made_error(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+    """``(RuntimeError. "message")``: an error to be thrown."""
+    head = node.items[0]
+    assert isinstance(head, Symbol)
+    if len(node.items) != 2:
+        analyzer.fail(f"`{head.name}` takes a message", node.span, f'(throw ({head.name} "what is wrong"))')
+    kind = Literal(Keyword(_MADE[head.name]), head.span)
+    pairs = ((Literal(Keyword("type"), head.span), kind), (Literal(Keyword("message"), head.span), node.items[1]))
+    return analyzer.expression(MapNode(pairs, node.span), scope)
 
 
 def stray_clause(analyzer: Analyzer, node: ListNode, _scope: Scope) -> Expression:

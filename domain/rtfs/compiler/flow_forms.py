@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.analysis import LIBRARY, Analyzer
-from domain.rtfs.compiler.choice_forms import choose
-from domain.rtfs.compiler.destructuring import Steps, bind
+from domain.rtfs.compiler.choice_forms import choose, library, nil
+from domain.rtfs.compiler.destructuring import Steps, bind, check_name
 from domain.rtfs.compiler.expressions import Bind, Choose, Clause, Constant, Expression, MakeVector, Read, Test
 from domain.rtfs.compiler.function_forms import make
 from domain.rtfs.compiler.scope import Definition, Group, Scope, Variable
@@ -46,6 +46,38 @@ def _threaded(node: Node, *, last: bool) -> ListNode:
         return ListNode((node, value), node.span)
     head, *others = node.items
     return ListNode((head, *others, value) if last else (head, value, *others), node.span)
+
+
+def thread_as(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+    """``(as-> value name expression…)``: each expression sees under the name what the one before it gave."""
+    name = node.items[2] if len(node.items) > 2 else node
+    if not isinstance(name, Symbol):
+        analyzer.fail("`as->` takes a value, a name and expressions", name.span, "(as-> 1 x (+ x 1) [x x])")
+    check_name(analyzer, name)
+    value = analyzer.expression(node.items[1], scope)
+    steps: list[Test | Bind] = []
+    for each in node.items[3:]:
+        inner = scope.inner()
+        steps.append(Bind(inner.bind(name, value.type), value))
+        value = analyzer.expression(each, inner)
+    return Choose((Clause(tuple(steps), value),), None, node.span, value.type) if steps else value
+
+
+def thread_some(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
+    """``(some-> value (f a) g)``: like `->`, but ends with nil at the first value that is nil."""
+    if len(node.items) < 2:
+        analyzer.fail("this takes a value and calls", node.span, "(some-> {:a {:b 1}} :a :b inc)")
+    name = node.items[0]
+    last = isinstance(name, Symbol) and name.name == "some->>"
+    value = analyzer.expression(node.items[1], scope)
+    steps: list[Test | Bind] = []
+    for each in node.items[2:]:
+        inner = scope.inner()
+        variable = inner.bind(Symbol(_THREADED, each.span), value.type)
+        steps.append(Bind(variable, value))
+        steps.append(Test(library("some?", Read(variable, each.span, value.type), span=each.span)))
+        value = analyzer.expression(_threaded(each, last=last), inner)
+    return choose([Clause(tuple(steps), value)], nil(node.span), node.span) if steps else value
 
 
 def comprehension(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:

@@ -24,6 +24,7 @@ from domain.rtfs.nodes import (
     ShorthandFn,
     Symbol,
     VectorNode,
+    moved,
 )
 from domain.rtfs.source import Span
 
@@ -196,7 +197,7 @@ class Evaluation:
 
     def _quoted(self, node: Quoted, names: Names) -> Node:
         if node.quoting is Quoting.QUOTE:
-            return self.moved(node.node)
+            return moved(node.node, self.span)
         if node.quoting is Quoting.QUASIQUOTE:
             return self.template(node.node, 1, names)
         raise MacroFailed(f"`{node.quoting.value}` stands only within a template")
@@ -219,7 +220,7 @@ class Evaluation:
         if isinstance(node, Annotated):
             metadata = self._template_map(node.metadata, level, names)
             return Annotated(metadata, self.template(node.node, level, names), self.span)
-        return self.moved(node)
+        return moved(node, self.span)
 
     def _template_map(self, node: MapNode, level: int, names: Names) -> MapNode:
         pairs = tuple(
@@ -268,23 +269,6 @@ class Evaluation:
         if outer not in self.marks:
             self.marks[outer] = Mark(self.macro.scope, outer)
         return Symbol(symbol.name, self.span, self.marks[outer])
-
-    def moved(self, node: Node) -> Node:
-        """Give a node of the macro's text at the place of the call."""
-        self.spend(1)
-        if isinstance(node, Literal):
-            return self.literal(node.value)
-        if isinstance(node, Symbol):
-            return Symbol(node.name, self.span, node.mark)
-        if isinstance(node, ListNode):
-            return ListNode(tuple(map(self.moved, node.items)), self.span)
-        if isinstance(node, VectorNode):
-            return VectorNode(tuple(map(self.moved, node.items)), self.span)
-        if isinstance(node, MapNode):
-            return MapNode(tuple((self.moved(key), self.moved(value)) for key, value in node.pairs), self.span)
-        if isinstance(node, Quoted):
-            return Quoted(node.quoting, self.moved(node.node), self.span)
-        return node
 
 
 def _is_rest(node: Node) -> bool:

@@ -10,7 +10,7 @@ from domain.kernel.values import Keyword
 from domain.rtfs.compiler.macro_language import Evaluation, Form, Function, Item, MacroFailed, MacroFunction, Names
 from domain.rtfs.compiler.scope import Mark
 from domain.rtfs.equality import equal
-from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, Symbol, VectorNode
+from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, Symbol, VectorNode, moved
 from domain.rtfs.printer import print_scalar
 from domain.rtfs.reader import read
 
@@ -85,7 +85,7 @@ def _or(at: Evaluation, nodes: Sequence[Node], names: Names) -> Item:
 def _quote(at: Evaluation, nodes: Sequence[Node], _names: Names) -> Item:
     if len(nodes) != 1:
         raise MacroFailed("`quote` takes one form")
-    return at.moved(nodes[0])
+    return moved(nodes[0], at.span)
 
 
 FORMS: Final[dict[str, Form]] = {

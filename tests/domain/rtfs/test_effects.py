@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.kernel.values import Keyword
+from domain.rtfs.printer import print_value
 from domain.rtfs.types import parse_type
 from domain.rtfs.vm import (
     ArgumentsInvalid,
@@ -148,6 +149,33 @@ def test_lanes_may_be_answered_in_any_order(compiling):
     assert endings[0] == endings[1]
     assert endings[0][1] == ["0/0/0", "0/0/1", "0/1/0/0/0", "0/1/0/1/0"]
     assert endings[0][0].value == [3, [3, 4]]
+
+
+@pytest.mark.parametrize(("policy", "value"), [(":overwrite", "{:a 3 :b 2}"), (":keep-existing", "{:a 1 :b 2}")])
+def test_lanes_are_merged_in_the_order_of_the_text_whichever_ends_first(compiling, policy, value):
+    source = (
+        f"(step-parallel :merge-policy {policy}"
+        " {:x {:a (call :number 1)} :y {:b (call :number 2)} :z (let [n (call :number 3)] {:a n})})"
+    )
+    program = compiling(source)
+    for pick in (0, -1):
+        step = start(load(program.module), {})
+        while isinstance(step, Suspended):
+            request = step.requests[pick]
+            step = resume(step.state, {request.key: Returned(request.arguments["n"])})
+        assert isinstance(step, Finished)
+        assert print_value(step.value) == value
+
+
+def test_a_step_loop_asks_until_its_condition_no_longer_holds(run):
+    left = iter([2, 1, 0])
+    outcome = run(
+        '(step-loop :name "drain" (< 0 (call :number 0)) (call :say "next"))',
+        answering=lambda request: Returned(next(left) if request.capability == "number" else None),
+    )
+    assert [request.capability for request in outcome.requests] == ["number", "say", "number", "say", "number"]
+    assert outcome.program.source_map.step(outcome.requests[1].site) == "drain"
+    assert outcome.text == "nil"
 
 
 def test_the_lowest_lane_with_an_error_wins_after_all_have_settled(run):

@@ -120,6 +120,11 @@ THREADING = [
     ("(-> {:a {:b {:c 1}}} :a :b :c)", "1"),
     ("(-> 1)", "1"),
     ("(-> x)", None),
+    ("(as-> 1 x (+ x 1) [x x])", "[2 2]"),
+    ("(as-> 1 x)", "1"),
+    ("(as-> 1)", None),
+    ("[(some-> {:a {:b 1}} :a :b inc) (some-> {:a nil} :a :b inc) (some-> nil)]", "[2 nil nil]"),
+    ("(some->> [1 2] (map inc))", "[2 3]"),
 ]
 
 ERRORS = [
@@ -144,7 +149,61 @@ ERRORS = [
     ("(try 1 2 (catch e 3))", "2"),
 ]
 
+CLASSES = [
+    (
+        '(try (throw (RuntimeError. "x")) (catch HostError e 1) (catch RuntimeError e [(:type e) (:message e)]))',
+        '[:runtime-error "x"]',
+    ),
+    ('(try (throw (ValidationError. "x")) (catch ValidationError e (:type e)))', ":type-mismatch"),
+    ('(try (throw (Exception. (str "x" 1))) (catch Exception e (:message e)))', '"x1"'),
+    ('(try ((fn [x :int] x) (first ["a"])) (catch TypeError e 1))', "1"),
+    ("(let [f (first [(fn [a] a)])] (try (f 1 2) (catch ArityError e 1)))", "1"),
+    ('(try (throw {:type :late :message "x"}) (catch :early e 1) (catch :late e (:message e)))', '"x"'),
+    ("(try)", "nil"),
+    ("(try (/ 1 0) (catch error (str error) (:type error)))", ":division-by-zero"),
+    ('(loop [n 0] (try (if (< n 3) (error "again") n) (catch RuntimeError e (recur (inc n)))))', "3"),
+    ("(RuntimeError.)", None),
+    ("(try 1 (catch Foo e 1))", None),
+]
+
+OTHERS = [
+    ("(let [{:keys [a _] & others} {:a 1 :b 2 :c 3}] [a others])", "[1 {:b 2 :c 3}]"),
+    ('(let [{"n" n x :x & others} {"n" 1 :k 2 :x 3}] [x others])', "[3 {:k 2}]"),
+    ("(let [{& others :as all} {:a 1}] [others all])", "[{:a 1} {:a 1}]"),
+    ("(match {:a 1 :b 2} {:a x & others} [x others])", "[1 {:b 2}]"),
+    ("(match {:type :b :x 1} {:type :a} 1 {:type :b & {:x x}} x)", "1"),
+    ("(match {:a 1} {:keys [a] & others} [a others])", "[1 {}]"),
+]
+
 STEPS = [
+    ('(step "a")', "nil"),
+    ('(step :info "m")', '"m"'),
+    ('(step-if :name "choice" true 1 2)', "1"),
+    ('(step-if :expose-context true :context-keys ["a"] false 1)', "nil"),
+    ("(step-if :a 1 2)", "1"),
+    ("(step-loop false 1)", "nil"),
+    (
+        "(try (step-loop :max-iterations 2 true 1) (catch :iterations-exceeded e (:message e)))",
+        '"the condition of this `step-loop` still holds after 2 iterations"',
+    ),
+    ("(step-parallel {:a 1 :b (+ 1 1)})", "{:a 1 :b 2}"),
+    ('(:b (step-parallel {:a 1 "k" 3 :b 2}))', "2"),
+    ("(step-parallel {})", "[{}]"),
+    ("(step-parallel {:a 1} {:b 2})", "[{:a 1} {:b 2}]"),
+    ("(step-parallel :a :b)", "[:a :b]"),
+    ("(step-parallel :merge-policy :overwrite {:a 1 :c 1} {:a 2})", "{:a 2 :c 1}"),
+    ("(step-parallel :merge-policy :child-wins {:a 1} {:a 2})", "{:a 2}"),
+    ("(step-parallel :merge-policy :keep-existing {:a 1} {:a 2 :b 3})", "{:a 1 :b 3}"),
+    ('(step-parallel :merge_policy "parent_wins" {:a 1} {:a 2})', "{:a 1}"),
+    (
+        "(step-parallel :merge-policy :merge {:a {:x 1 :v [1]}} {:a {:y 2 :v [2]} :b 1} {:a {:x 3}})",
+        "{:a {:v [1 2] :x 3 :y 2} :b 1}",
+    ),
+    ("(step-parallel :merge-policy :merge {:x {:a 1} :y {:a {:b 2}}})", "{:a {:b 2}}"),
+    ("(let [keys 1 deep 2] (step-parallel :merge-policy :merge {:a {:k keys}} {:a {:d deep}}))", "{:a {:d 2 :k 1}}"),
+    ("(step-parallel :merge-policy :merge)", "{}"),
+    ("(step-parallel :merge-policy :overwrite 1 2)", "!type-mismatch"),
+    ("(step-parallel :merge-policy :merge {:a 1} 2)", "!type-mismatch"),
     ('(step "a" 1 2)', "2"),
     ("(step-if (> 2 1) :a :b)", ":a"),
     ("(step-parallel (+ 1 1) (let [x 2] (* x 2)) nil)", "[2 4 nil]"),
@@ -192,7 +251,21 @@ LATER = [
 
 @pytest.mark.parametrize(
     ("source", "value"),
-    [*LET, *CHOICE, *MATCH, *FUNCTIONS, *LOOPS, *THREADING, *ERRORS, *STEPS, *QUOTES, *LATER, *SPELLINGS],
+    [
+        *LET,
+        *CHOICE,
+        *MATCH,
+        *FUNCTIONS,
+        *LOOPS,
+        *THREADING,
+        *ERRORS,
+        *STEPS,
+        *QUOTES,
+        *LATER,
+        *SPELLINGS,
+        *CLASSES,
+        *OTHERS,
+    ],
 )
 def test_forms(run, compiling, source, value):
     if value is None:
