@@ -43,7 +43,7 @@ class Limits:
 class Meter:
     """Counts one lane's fuel and memory."""
 
-    __slots__ = ("fuel", "limits", "memory")
+    __slots__ = ("ceiling", "floor", "fuel", "limits", "memory")
 
     def __init__(self, limits: Limits, fuel: int, memory: int) -> None:
         self.limits = limits
@@ -51,6 +51,10 @@ class Meter:
         """Units left."""
         self.memory = memory
         """Cells allocated since what is alive was last counted."""
+        self.ceiling = 2 * limits.memory
+        """When so many cells are allocated, what is alive is counted."""
+        self.floor = 0
+        """The slice of fuel is used when less than this is left."""
 
     def spend(self, units: int) -> None:
         """Take fuel; raises the fatal ``fuel-exhausted`` when there is none."""

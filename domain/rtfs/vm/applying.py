@@ -9,7 +9,7 @@ from domain.rtfs.functions import Applying, Entry
 from domain.rtfs.functions.items import check_key, get
 from domain.rtfs.metering import Fault, Meter
 from domain.rtfs.types import describe, mismatch, widen
-from domain.rtfs.vm.code import Code
+from domain.rtfs.vm.code import Closure, Code
 from domain.rtfs.vm.sequences import Arguments, SequenceFrame, begin
 
 MISUSE: Final = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
@@ -30,6 +30,11 @@ def fit_arguments(code: Code, arguments: Arguments) -> Arguments:
 def is_sequence(function: Any) -> bool:
     """Tell whether a value is a function of the library that applies functions."""
     return type(function) is Entry and isinstance(function.implementation, Applying)
+
+
+def applies_in_frames(frame: SequenceFrame) -> bool:
+    """Tell whether what a frame applies makes frames of its own."""
+    return any(type(each) is Closure or is_sequence(each) for each in frame.applied())
 
 
 def begin_sequence(entry: Entry, meter: Meter, arguments: Arguments) -> SequenceFrame:

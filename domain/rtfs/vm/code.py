@@ -2,9 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, Final
 
 from domain.rtfs.bytecode.module import FunctionCode, Handler
+
+CREDIT: Final = 4_000
+"""Fuel: some twenty interruptions."""
+
+
+class Entrance:
+    """One way into a function: its beginning, or the head of a loop. What is often gone through is compiled."""
+
+    __slots__ = ("code", "compiled", "credit", "head", "heat", "warm")
+
+    def __init__(self, code: Code, head: int | None) -> None:
+        self.code = code
+        self.head = head
+        """Instruction at which it begins; none: that is the beginning of the function."""
+        self.heat = 0
+        """How many times it is still gone through before it is compiled; 0: nothing more is decided."""
+        self.warm: Callable[[Entrance], None] = never
+        """What compiles it."""
+        self.compiled: FunctionType | None = None
+        self.credit = CREDIT
+        """Fuel spent well in compiled code, less what interruptions cost: below 0 it is given up."""
+
+
+def never(*_: Any) -> None:
+    """Stand for what is there only when functions are compiled."""
+    raise AssertionError("nothing of this module is compiled")
 
 
 class Code:
@@ -14,11 +42,13 @@ class Code:
         "capture_end",
         "capture_start",
         "cost",
+        "entrance",
         "handlers",
         "instructions",
         "number",
         "parameters",
         "rest",
+        "run",
         "site",
         "tail",
     )
@@ -37,6 +67,9 @@ class Code:
         """Fuel for one entry: code runs backwards only in loops, which pay for themselves."""
         self.handlers: tuple[Handler, ...] = code.handlers
         self.instructions: tuple[tuple[Any, ...], ...] = ()
+        self.entrance = Entrance(self, None)
+        self.run: Callable[..., Any] = never
+        """What compiled code calls; see ``compiled``."""
 
 
 class Closure:

@@ -36,6 +36,13 @@ class Delivery:
 DELIVER: Final = Delivery()
 
 
+class Beginning:
+    """In place of a function to apply: the frame on top has applied nothing yet."""
+
+
+BEGUN: Final = Beginning()
+
+
 class Lane:
     """One lane. Only ``run`` and the execution that owns it change it; a state's lanes are copied first."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
@@ -14,7 +14,8 @@ from domain.rtfs.bytecode.operations import OPERATIONS, Op
 from domain.rtfs.bytecode.verifying import verify
 from domain.rtfs.capability import Parameter
 from domain.rtfs.functions import FUNCTIONS, Applying, Entry
-from domain.rtfs.vm.code import Code
+from domain.rtfs.vm.code import Code, Entrance
+from domain.rtfs.vm.compiled.compilation import Compilation
 
 # What the machine dispatches on: the operations, with LIBRARY resolved by how its function is called.
 MOVE: Final = int(Op.MOVE)
@@ -26,6 +27,9 @@ METERED_2: Final = 105
 METERED_N: Final = 106
 SEQUENCE: Final = 107
 LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_1, METERED_2, METERED_N})
+
+COMPILE_AFTER: Final = 200
+"""Compiling takes as long as some hundred turns of a loop."""
 
 Gather = Callable[[list[Any]], Any]
 """Takes values out of registers, in C."""
@@ -40,8 +44,11 @@ class Module:
     functions: tuple[Code, ...]
 
 
-def load(module: bytes) -> Module:
-    """Take apart, verify and prepare a module. Raises ``ModuleInvalid``; after that nothing in it can do harm."""
+def load(module: bytes, *, compile_after: int | None = COMPILE_AFTER) -> Module:
+    """Take apart, verify and prepare a module. Raises ``ModuleInvalid``; after that nothing in it can do harm.
+
+    What is gone through ``compile_after`` times is compiled for speed, which changes nothing else; ``None``: nothing.
+    """
     parts = decode_module(module)
     verify(parts)
     functions: list[Code] = []
@@ -52,11 +59,23 @@ def load(module: bytes) -> Module:
         functions.append(Code(number, site, code, constants))
         site += len(code.instructions)
     preparing = _Preparing(parts, functions, library)
+    compilation = Compilation(parts, functions)
     for runnable, code in zip(functions, parts.functions, strict=True):
-        runnable.instructions = tuple(
-            [preparing.instruction(place, each) for place, each in enumerate(code.instructions)]
-        )
+        preparing.function(runnable, code.instructions)
+        if compile_after is not None:
+            for entrance in (runnable.entrance, *preparing.loops.values()):
+                entrance.heat, entrance.warm = compile_after, compilation.warm
+            runnable.run = compilation.first_call(runnable)
     return Module(digest_bytes(module), parts, tuple(functions))
+
+
+def operands(op: tuple[Any, ...], registers: list[Any]) -> Any:
+    """Give the arguments of a call of the library."""
+    if op[0] in (PLAIN_1, METERED_1):
+        return (registers[op[3]],)
+    if op[0] in (PLAIN_2, METERED_2):
+        return (registers[op[3]], registers[op[4]])
+    return op[3](registers)
 
 
 def _gather(registers: tuple[int, ...]) -> Gather:
@@ -84,6 +103,18 @@ class _Preparing:
         self.parts = parts
         self.functions = functions
         self.library = library
+        self.current = functions[0]
+        self.loops: dict[int, Entrance] = {}
+        """Heads of the current function's loops."""
+
+    def function(self, code: Code, given: Sequence[Instruction]) -> None:
+        """Resolve the instructions of one function."""
+        self.current, self.loops = code, {}
+        code.instructions = tuple([self.instruction(place, each) for place, each in enumerate(given)])
+
+    def loop(self, head: int) -> Entrance:
+        """Give the one entrance at the head of a loop."""
+        return self.loops.setdefault(head, Entrance(self.current, head))
 
     def instruction(self, place: int, given: Instruction) -> tuple[Any, ...]:
         """Resolve numbers to what they stand for; registers and jump targets stay numbers."""
@@ -91,7 +122,7 @@ class _Preparing:
         if operation is Op.LIBRARY:
             return self.call_library(given[1], self.library[given[2]], given[4:])
         if operation is Op.BACK:
-            return (given[0], given[1], place + 1 - given[1])
+            return (given[0], given[1], place + 1 - given[1], self.loop(given[1]))
         if operation in (Op.CALL, Op.TAIL_CALL, Op.VECTOR, Op.PARALLEL):
             counted = {Op.CALL: 3, Op.TAIL_CALL: 2, Op.VECTOR: 2, Op.PARALLEL: 2}[operation]
             return (*given[:counted], _gather(given[counted + 1 :]), given[counted])

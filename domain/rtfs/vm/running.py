@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import Any
 
 from domain.kernel.values import Keyword
@@ -13,6 +14,7 @@ from domain.rtfs.metering import Fault, fuel_exhausted
 from domain.rtfs.types import mismatch, widen
 from domain.rtfs.vm.applying import (
     MISUSE,
+    applies_in_frames,
     apply,
     begin_sequence,
     cast,
@@ -24,7 +26,9 @@ from domain.rtfs.vm.applying import (
     misuse,
 )
 from domain.rtfs.vm.code import Closure, Code
-from domain.rtfs.vm.lanes import DELIVER, Lane, Status
+from domain.rtfs.vm.compiled.calls import proceed
+from domain.rtfs.vm.compiled.entering import enter
+from domain.rtfs.vm.lanes import BEGUN, DELIVER, Lane, Status
 from domain.rtfs.vm.loading import (
     LIBRARY_CALLS,
     METERED_1,
@@ -34,8 +38,8 @@ from domain.rtfs.vm.loading import (
     PLAIN_2,
     PLAIN_N,
     SEQUENCE,
+    operands,
 )
-from domain.rtfs.vm.sequences import Arguments
 from domain.rtfs.vm.steps import NO_HINTS, EffectRequest, ErrorValue
 
 # Plain integers compare faster than members of an enumeration.
@@ -47,14 +51,27 @@ _HINTED_EFFECT = int(Op.HINTED_EFFECT)
 _CAST, _PARALLEL = int(Op.CAST), int(Op.PARALLEL)
 
 
+class _End(Enum):
+    """Why the loop was left."""
+
+    STATUS = auto()
+    """The lane waits, or has ended."""
+    SLICE = auto()
+    """The slice of fuel is used."""
+    INTERRUPTED = auto()
+    """Compiled code could not go on: it has put the lane where the loop goes on."""
+
+
 def run(lane: Lane, floor: int) -> None:
     """Run a ready lane until its status says otherwise, or its fuel is below ``floor`` and it is still ready."""
+    end = _End.STATUS
     while lane.status is Status.READY:
         try:
             if lane.fault is not None:
                 fault, lane.fault = lane.fault, None
                 raise fault  # an answer that is an error goes the way of all errors
-            if _run(lane, floor):
+            end = _run(lane, floor, interrupted=end is _End.INTERRUPTED)
+            if end is _End.SLICE:
                 return
         except Fault as fault:
             _unwind(lane, fault)
@@ -62,22 +79,29 @@ def run(lane: Lane, floor: int) -> None:
             _unwind(lane, Fault("nested-too-deeply", "a value is nested too deeply for this function"))
 
 
-def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls between its parts would double its time
-    """Run until the lane waits or ends (false) or its slice is used (true)."""
+def _run(lane: Lane, floor: int, *, interrupted: bool) -> _End:  # noqa: PLR0915  # one loop: calls between its parts would double its time
+    """Run until something else is to be done.
+
+    ``interrupted``: the function to be entered next is entered here, since compiled code could not go on with it.
+    """
     meter, frames = lane.meter, lane.frames
     depth = meter.limits.depth
-    ceiling = 2 * meter.limits.memory
+    ceiling = meter.ceiling
+    meter.floor = floor
     code, pc, registers = lane.code, lane.pc, lane.registers
     callee, arguments, value = lane.callee, lane.arguments, lane.value
     instructions = code.instructions if code is not None else ()
-    op: tuple[Any, ...] = ()
+    op: tuple[Any, ...] = (0,)
+    left = False
     try:
+        if meter.memory > ceiling:  # by an answer, or by other lanes
+            lane.collect(registers, arguments, value)
         while True:
             while code is None:
                 if callee is DELIVER:
                     if not frames:
                         lane.status = Status.DONE
-                        return False
+                        return _End.STATUS
                     frame = frames[-1]
                     if isinstance(frame, tuple):
                         frames.pop()
@@ -89,40 +113,70 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                     if following is None:
                         value = finish_sequence(frame, meter)
                         frames.pop()
+                        if meter.memory > ceiling:
+                            lane.collect(value)
                         continue
                     callee, arguments = frame.function, following
+                    if type(callee) is Closure and callee.code.entrance.compiled is not None and not interrupted:
+                        if enter(lane, depth, proceed, frame, following):
+                            frames.pop()
+                            callee, value = DELIVER, lane.value
+                            if meter.memory > ceiling:
+                                lane.collect(value)
+                            continue
+                        left = True
+                        return _End.INTERRUPTED
                 if type(callee) is Closure:
                     entered = callee.code
                     if len(arguments) != entered.parameters or entered.rest:
                         arguments = fit_arguments(entered, arguments)
                     if len(frames) > depth:
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
+                    entrance = entered.entrance
+                    if entrance.heat:
+                        entrance.heat -= 1
+                        if not entrance.heat:
+                            entrance.warm(entrance)
+                    if entrance.compiled is not None and not interrupted:
+                        if enter(lane, depth, entrance.compiled, callee.captures, *arguments):
+                            callee, value = DELIVER, lane.value
+                            continue
+                        left = True
+                        return _End.INTERRUPTED
+                    interrupted = False
                     registers = [*arguments, *callee.captures, *entered.tail]
                     code, pc, instructions = entered, 0, entered.instructions
-                    if meter.memory > ceiling:
-                        lane.collect(registers)
                     meter.fuel -= entered.cost
                     if meter.fuel < floor:
                         if meter.fuel < 0:
                             raise fuel_exhausted(meter.limits)
-                        return True
+                        return _End.SLICE
                 elif type(callee) is Entry and isinstance(callee.implementation, Applying):
                     if len(frames) > depth:
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
-                    frame = begin_sequence(callee, meter, arguments)
-                    if any(type(each) is Closure or is_sequence(each) for each in frame.applied()):
-                        following = frame.first()
-                        if following is None:
-                            value, callee = finish_sequence(frame, meter), DELIVER
-                        else:
-                            frames.append(frame)
-                            callee, arguments = frame.function, following
-                    else:
-                        value, callee = exhaust(frame, meter), DELIVER
+                    frames.append(begin_sequence(callee, meter, arguments))
                     if meter.memory > ceiling:
-                        lane.collect(arguments, value)
+                        lane.collect()
+                    callee = BEGUN
+                elif callee is BEGUN:
+                    frame = frames[-1]
+                    assert not isinstance(frame, tuple)
+                    if applies_in_frames(frame):
+                        following = frame.first()
+                        if following is not None:
+                            callee, arguments = frame.function, following
+                            continue
+                        value = finish_sequence(frame, meter)
+                    else:
+                        value = exhaust(frame, meter)
+                    frames.pop()
+                    callee = DELIVER
+                    if meter.memory > ceiling:
+                        lane.collect(value)
                 else:
                     value, callee = apply(callee, meter, arguments), DELIVER
+                    if meter.memory > ceiling:
+                        lane.collect(value)
 
             op = instructions[pc]
             pc += 1
@@ -149,13 +203,22 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 value, callee, code = registers[op[1]], DELIVER, None
             elif kind == _BACK:
                 pc = op[1]
-                if meter.memory > ceiling:
-                    lane.collect(registers)
                 meter.fuel -= op[2]
                 if meter.fuel < floor:
                     if meter.fuel < 0:
                         raise fuel_exhausted(meter.limits)
-                    return True
+                    return _End.SLICE
+                entrance = op[3]
+                if entrance.heat:
+                    entrance.heat -= 1
+                    if not entrance.heat:
+                        entrance.warm(entrance)
+                if entrance.compiled is not None:
+                    if enter(lane, depth, entrance.compiled, registers):
+                        callee, value, code = DELIVER, lane.value, None
+                        continue
+                    left = True
+                    return _End.INTERRUPTED
             elif kind == _CALL:
                 frames.append((code, pc, registers, op[1]))
                 callee, arguments, code = registers[op[2]], op[3](registers), None
@@ -176,15 +239,21 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
                 elif not is_sequence(callee):
                     value, callee = apply(callee, meter, arguments), DELIVER
                 code = None
+                if meter.memory > ceiling:
+                    lane.collect(value)
             elif kind == _TAIL_SIBLING:
                 callee, arguments = _sibling(op[1], code, registers), op[2](registers)
                 code = None
             elif kind == _VECTOR:
                 registers[op[1]] = list(op[2](registers))
                 meter.memory += 1 + op[3]
+                if meter.memory > ceiling:
+                    lane.collect(registers)
             elif kind == _MAP:
                 registers[op[1]] = make_map(op[2], registers)
                 meter.memory += 1 + len(op[2])
+                if meter.memory > ceiling:
+                    lane.collect(registers)
             elif kind == PLAIN_N:
                 registers[op[1]] = op[2](*op[3](registers))
             elif kind == METERED_N:
@@ -194,6 +263,8 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
             elif kind == _CLOSURE:
                 registers[op[1]] = Closure(op[2], list(op[3](registers)))
                 meter.memory += 1 + op[4]
+                if meter.memory > ceiling:
+                    lane.collect(registers)
             elif kind == _JUMP_IF:
                 value = registers[op[1]]
                 if value is not None and value is not False:
@@ -201,43 +272,35 @@ def _run(lane: Lane, floor: int) -> bool:  # noqa: PLR0915  # one loop: calls be
             elif kind == _EFFECT:
                 lane.request = _request(lane, op[2], op[3], registers, code.site + pc - 1)
                 lane.effect, lane.target, lane.status = op[2], op[1], Status.EFFECT
-                return False
+                return _End.STATUS
             elif kind == _HINTED_EFFECT:
                 lane.request = _request(lane, op[2], op[3], registers, code.site + pc - 1, op[4])
                 lane.effect, lane.target, lane.status = op[2], op[1], Status.EFFECT
-                return False
+                return _End.STATUS
             elif kind == _CAST:
                 registers[op[1]] = cast(registers[op[2]], op[3])
             elif kind == _SIBLING:
                 registers[op[1]] = _sibling(op[2], code, registers)
             else:
                 arguments, lane.target, lane.status = list(op[2](registers)), op[1], Status.GROUP
-                return False
+                return _End.STATUS
     except MISUSE as problem:
         if code is None or op[0] not in LIBRARY_CALLS:
             raise
-        raise misuse(op[-1], _operands(op, registers)) from problem
+        raise misuse(op[-1], operands(op, registers)) from problem
     finally:
-        if code is not None:
-            # What was applied or given last is no part of the state: the registers have what is needed of it.
-            callee = value = None
-            if lane.status is not Status.GROUP:
-                arguments = ()
-        lane.code, lane.pc, lane.registers = code, pc, registers
-        lane.callee, lane.arguments, lane.value = callee, arguments, value
+        if not left:
+            if code is not None:
+                # What was applied or given last is no part of the state: the registers have what is needed of it.
+                callee = value = None
+                if lane.status is not Status.GROUP:
+                    arguments = ()
+            lane.code, lane.pc, lane.registers = code, pc, registers
+            lane.callee, lane.arguments, lane.value = callee, arguments, value
 
 
 def _sibling(code: Code, current: Code, registers: list[Any]) -> Closure:
     return Closure(code, registers[current.capture_start : current.capture_end])
-
-
-def _operands(op: tuple[Any, ...], registers: list[Any]) -> Arguments:
-    if op[0] in (PLAIN_1, METERED_1):
-        return (registers[op[3]],)
-    if op[0] in (PLAIN_2, METERED_2):
-        return (registers[op[3]], registers[op[4]])
-    arguments: Arguments = op[3](registers)
-    return arguments
 
 
 def _request(
