@@ -32,6 +32,9 @@ _MARKS: Final = frozenset({"'", "`", "~", "~@", "^", ":"})
 """What waits for a form; a colon by itself waits for a type."""
 
 _QUOTINGS: Final = {quoting.value: quoting for quoting in Quoting}
+_TYPES_OF_TYPES: Final = {"or": "union", "and": "and"}
+"""Types behind a colon that may stand in round brackets, and what they are."""
+
 _DELEGATIONS: Final = {"local": False, "local-model": True, "remote": True}
 """Where work may be delegated to, and whether a name may follow."""
 
@@ -206,8 +209,12 @@ class _Reader:
             return Literal(Keyword(node.name), span)
         if isinstance(node, Literal) and (isinstance(node.value, Keyword) or node.value is None):
             return Literal(node.value or Keyword("nil"), span)
-        if isinstance(node, VectorNode | ListNode):
-            return type(node)(node.items, span)
+        if isinstance(node, VectorNode):
+            return VectorNode(node.items, span)
+        head = node.items[0] if isinstance(node, ListNode) and node.items else None
+        if isinstance(node, ListNode) and isinstance(head, Symbol) and head.name in _TYPES_OF_TYPES:
+            name = Literal(Keyword(_TYPES_OF_TYPES[head.name]), head.span)
+            return VectorNode((name, *node.items[1:]), span)  # in brackets, so that it is never taken for a call
         hint = "a keyword is a colon and a name: :name; a type behind a colon is [x : :int] or [x :int]"
         return self.fail("`:` is followed by no name and no type", span.start, span.start + 1, hint)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Final, NoReturn
+from typing import Final, NoReturn, TypeAlias
 
 from domain.kernel.values import Keyword, Value
 from domain.rtfs.nodes import Annotated, ListNode, Literal, MapNode, Node, Symbol, VectorNode
@@ -65,6 +65,9 @@ _ELSEWHERE: Final = {
 """What other notations call a type, and how it is written here."""
 
 
+Named: TypeAlias = Callable[[Symbol], Type | None]
+
+
 @lru_cache(maxsize=4096)  # the same few types are read for every run, and a type never changes
 def parse_type(text: str) -> Type:
     """Read one type. Raises ``ReadError`` with the place and a hint."""
@@ -75,15 +78,21 @@ def parse_type(text: str) -> Type:
     return types[0]
 
 
-def type_of_node(node: Node, source: Source, error: type[LocatedError] = ReadError) -> Type:
-    """Give the type that a node of a program spells; what is no type raises ``error``."""
-    return _Parser(source, error).read_type(node)
+def type_of_node(
+    node: Node, source: Source, error: type[LocatedError] = ReadError, named: Named = lambda _: None
+) -> Type:
+    """Give the type that a node of a program spells; what is no type raises ``error``.
+
+    ``named`` gives the types that the program itself has names for.
+    """
+    return _Parser(source, error, named).read_type(node)
 
 
 class _Parser:
-    def __init__(self, source: Source, error: type[LocatedError]) -> None:
+    def __init__(self, source: Source, error: type[LocatedError], named: Named = lambda _: None) -> None:
         self.source = source
         self.error = error
+        self.named = named
 
     def read_types(self, nodes: Sequence[Node]) -> list[Type]:
         """Read types one after the other; a ``?`` behind one adds nil to it."""
@@ -97,9 +106,9 @@ class _Parser:
 
     def read_type(self, node: Node) -> Type:
         if isinstance(node, Literal) and isinstance(node.value, Keyword):
-            return self.read_name(node.value.name, node)
+            return self.read_name(Symbol(node.value.name, node.span))
         if isinstance(node, Symbol):
-            return self.read_name(node.name, node)
+            return self.read_name(node)
         if isinstance(node, VectorNode | ListNode) and node.items:
             name = _name(node.items[0])
             if isinstance(node, ListNode) and name in ("or", "and"):
@@ -110,10 +119,13 @@ class _Parser:
             return NIL
         return self.fail("this is no type", node, "types are :int, :string, [:vector :int], [:map [:name :string]], …")
 
-    def read_name(self, name: str, node: Node) -> Type:
-        found = named_type(name)
+    def read_name(self, node: Symbol) -> Type:
+        found = self.named(node) or named_type(node.name)
+        base = node.name.removesuffix("?")
+        if found is None and base != node.name:
+            found = self.named(Symbol(base, node.span, node.mark))
+            found = union(found, NIL) if found else None
         if found is None:
-            base = name.removesuffix("?")
             near = nearest(base, NAMED) or nearest(base.lower(), NAMED)
             hint = f"did you mean :{near}?" if near else f"known are {shown_names()}"
             if base in _COMPOUNDS:
