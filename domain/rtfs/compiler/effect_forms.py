@@ -9,7 +9,10 @@ from domain.kernel.values import Keyword, Value
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.capability import Capability
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.expressions import Constant, Effect, Expression
+from domain.rtfs.compiler.choice_forms import choose, constant, library, no_match
+from domain.rtfs.compiler.destructuring import Steps, bind, hold
+from domain.rtfs.compiler.drawn_calls import arguments_once, names_of
+from domain.rtfs.compiler.expressions import Choose, Clause, Constant, Effect, Expression, Test
 from domain.rtfs.compiler.scope import Scope
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node
 from domain.rtfs.source import Span
@@ -24,6 +27,8 @@ def call(analyzer: Analyzer, node: ListNode, scope: Scope, hints: dict[Any, Valu
     """``(call :ns.name argument…)``, or ``(call :ns.name {:parameter argument})``."""
     if len(node.items) < 2:
         analyzer.fail("`call` takes the name of a capability", node.span, "(call :ns.name argument)")
+    if not (isinstance(node.items[1], Literal) and isinstance(node.items[1].value, Keyword | str)):
+        return _drawn(analyzer, node, scope, hints)
     capability = _capability(analyzer, node.items[1])
     nodes = node.items[2:]
     arguments = _by_name(analyzer, capability, nodes, scope)
@@ -50,13 +55,34 @@ def usage(capability: Capability) -> str:
     return f"(call {' '.join([f':{capability.name}', *parts])})"
 
 
-def _capability(analyzer: Analyzer, node: Node) -> Capability:
-    if not (isinstance(node, Literal) and isinstance(node.value, Keyword | str)):
-        analyzer.fail(
-            "the capability of a `call` is written out",
-            node.span,
-            "(call :ns.name …), so that effects are known before",
+def _drawn(analyzer: Analyzer, node: ListNode, scope: Scope, hints: dict[Any, Value] | None) -> Expression:
+    """Choose among the capabilities that the first argument can name."""
+    span = node.span
+    first: Steps = []
+    chosen = analyzer.expression(node.items[1], scope)
+    names = names_of(chosen)
+    if names is None:
+        hint = (
+            "(call :ns.name …), so that effects are known before; or draw it from a set: (call (one-of x :a.b :c.d) …)"
         )
+        analyzer.fail("the capability of a `call` is written out", node.items[1].span, hint)
+    held = hold(chosen, scope, first)
+    inner = scope.inner()
+    nodes, arguments = arguments_once(node.items[2:])
+    for symbol, argument in arguments:
+        bind(analyzer, symbol, analyzer.expression(argument, scope), inner, first)
+    clauses: list[Clause] = []
+    for name in names:
+        called = call(
+            analyzer, ListNode((node.items[0], Literal(name, node.items[1].span), *nodes), span), inner, hints
+        )
+        clauses.append(Clause((Test(library("=", held, constant(name, span), span=span)),), called))
+    made = choose(clauses, no_match("call", span), span)
+    return Choose((Clause(tuple(first), made),), None, span, made.type)
+
+
+def _capability(analyzer: Analyzer, node: Literal) -> Capability:
+    assert isinstance(node.value, Keyword | str)
     name = node.value.name if isinstance(node.value, Keyword) else node.value
     found = analyzer.capabilities.get(name) or analyzer.capabilities.get(name.replace("/", "."))
     if found is not None:

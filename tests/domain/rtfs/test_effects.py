@@ -178,6 +178,38 @@ def test_a_step_loop_asks_until_its_condition_no_longer_holds(run):
     assert outcome.text == "nil"
 
 
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ("(defn f [id [:enum :number :ratio]] (call id {:n 2})) (f :ratio)", [("ratio", {"n": 2.0})]),
+        ("(defn f [id [:union [:val :number] [:val :ratio]]] (call id 2)) (f :number)", [("number", {"n": 2})]),
+        ("(call (one-of (first [:number]) :number :ratio) 3)", [("number", {"n": 3})]),
+        ('(call (one-of (first ["number"]) "number" "ratio") 3)', [("number", {"n": 3})]),
+        ("(call (if (= 1 2) :number :ratio) 1)", [("ratio", {"n": 1.0})]),
+        ("(call (cond (= 1 2) :number :else :ratio) 1)", [("ratio", {"n": 1.0})]),
+        (
+            "(call (one-of (first [:ratio]) :number :ratio) (call :number 7))",
+            [("number", {"n": 7}), ("ratio", {"n": 7.0})],
+        ),
+        (
+            "(call (do (call :number 1) (one-of :ratio :ratio :number)) 2)",
+            [("number", {"n": 1}), ("ratio", {"n": 2.0})],
+        ),
+    ],
+)
+def test_a_capability_may_be_drawn_from_a_declared_set(run, source, asked):
+    outcome = run(source)
+    assert [(request.capability, request.arguments) for request in outcome.requests] == asked
+    assert [each.name for each in outcome.program.effects] == ["number", "ratio"]
+
+
+def test_what_is_drawn_is_checked_and_hinted_like_any_call(run):
+    error = run("(call (one-of (first [:say]) :number :ratio) 3)").error
+    assert (error.type, error.message) == ("type-mismatch", "expected [:enum :number :ratio], found :keyword :say")
+    (request,) = run("^{:k 1} (call (one-of (first [:ratio]) :number :ratio) 3)").requests
+    assert request.hints == {"k": 1}
+
+
 def test_the_lowest_lane_with_an_error_wins_after_all_have_settled(run):
     def fail_odd(request):
         n = request.arguments["n"]
