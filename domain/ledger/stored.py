@@ -55,6 +55,9 @@ class Rules:
         self._heads: dict[str, tuple[int, int]] = {}
         """Stream's filter to version and sequence of its last event."""
         self._batch: tuple[str, int] = ("", 0)
+        """Name of the batch that the last event was in, and its number there."""
+        self._in_batch: set[str] = set()
+        """Streams that already had an event in it: only the first one names the head."""
 
     @staticmethod
     def of_one(event: Stored) -> tuple[str, list[str]]:
@@ -97,16 +100,19 @@ class Rules:
         common = f"Nats-Msg-Id: {identity}\r\ncontent-type: {CONTENT_TYPE}\r\n"
         expected = f"NATS/1.0\r\n{_HEAD}: {last}\r\n{_FILTER}: {stream_filter}\r\n{common}\r\n"
         if headers == expected.encode():  # what nearly every event has
-            self._batch = "", 0
+            self._leave_batch()
             return
         found, problem = _lines(headers)
         if problem:
             yield problem
             return
         wanted = {"Nats-Msg-Id": identity, "content-type": CONTENT_TYPE}
-        if _HEAD in found or _FILTER in found:
-            wanted |= {_HEAD: str(last), _FILTER: stream_filter}
         wanted |= self._batch_headers(found)
+        if stream_filter not in self._in_batch:
+            wanted |= {_HEAD: str(last), _FILTER: stream_filter}
+        self._in_batch.add(stream_filter)
+        if "Nats-Batch-Commit" in found or not self._batch[0]:
+            self._leave_batch()
         for name, value in found.items():
             if name not in wanted:
                 yield f"the header {name[:80]!r} was added: no event has it"
@@ -117,21 +123,22 @@ class Rules:
 
     def _batch_headers(self, found: dict[str, str]) -> dict[str, str]:
         """Give the headers of a batch that may stand here: members are numbered from 1 and follow one another."""
-        if "Nats-Batch-Id" not in found:
-            self._batch = "", 0
+        identity = found.get("Nats-Batch-Id", "")
+        if not identity or identity != self._batch[0]:
+            self._leave_batch()
+        if not identity:
             return {}
-        name, number = self._batch
-        if found["Nats-Batch-Id"] != name:
-            name, number = found["Nats-Batch-Id"], 0
-        self._batch = name, number + 1
-        allowed = {
-            "Nats-Batch-Id": name if _BATCH_ID.match(name) else "a name",
-            "Nats-Batch-Sequence": str(number + 1),
+        number = self._batch[1] + 1
+        self._batch = identity, number
+        return {
+            "Nats-Batch-Id": identity if _BATCH_ID.match(identity) else "a name",
+            "Nats-Batch-Sequence": str(number),
+            **({"Nats-Batch-Commit": "1"} if "Nats-Batch-Commit" in found else {}),
         }
-        if "Nats-Batch-Commit" in found:
-            allowed["Nats-Batch-Commit"] = "1"
-            self._batch = "", 0
-        return allowed
+
+    def _leave_batch(self) -> None:
+        self._batch = "", 0
+        self._in_batch.clear()
 
 
 def _lines(headers: bytes) -> tuple[dict[str, str], str]:

@@ -93,6 +93,7 @@ def test_a_changed_subject():
         (b"Nats-Msg-Id: ", b"Nats-Msg-Id: x", "the header Nats-Msg-Id is 'x"),
         (b"NATS/1.0\r\n", b"", "not as the broker writes them"),
         (b"content-type: application/cloudevents+json\r\n", b"", "the header content-type is missing"),
+        (b"Nats-Expected-Last-Subject-Sequence: 94\r\n", b"", "Nats-Expected-Last-Subject-Sequence is missing"),
         (
             b"\r\n\r\n",
             b"\r\nNats-Batch-Id: x\r\nNats-Batch-Sequence: 7\r\n\r\n",
