@@ -1,6 +1,6 @@
 """What a planner is told of the language: grammar by example, the library, and the tools of its task.
 
-Every example is run by the tests; the library's come from its own table.
+It is made from the tables that the documents are made from, and stays short: it is in every prompt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Final
 
 from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.functions import GROUPS
+from domain.rtfs.reference import FORM_DOCS
 from domain.rtfs.types import print_type
 
 INTRODUCTION: Final = """\
@@ -21,36 +22,48 @@ Maps made by tools have keyword keys: (:name m) or (get m :name). Comments start
 Types: :int :float :string :bool :nil :keyword :any, T? for T or nil, [:vector T], [:map [:key T] [:other T ?]],
 [:map-of K V], [:tuple A B], [:union A B], [:enum "a" "b"]. [:map …] has keyword keys, [:map-of :string V] strings."""
 
-FORMS_BY_EXAMPLE: Final = (
-    "(let [x 2 y (* x 3)] (+ x y)) => 8",
-    '(let [{:keys [name size]} {:name "a" :size 1} [p & others] [1 2 3]] [name size p others]) => ["a" 1 1 [2 3]]',
-    '(if (> 3 2) "yes" "no") => "yes"',
-    "(when false 1) => nil",
-    "(cond (< 2 1) :less (= 2 1) :same :else :more) => :more",
-    "(do (defn double [n] (* 2 n)) (map double [1 2])) => [2 4]",
-    "(map (fn [x] (+ x 1)) [1 2]) => [2 3]",
-    "(map #(* % %) [1 2 3]) => [1 4 9]",
-    "(map :name [{:name 1} {:name 2}]) => [1 2]",
-    "(->> (range 6) (filter even?) (map inc) (reduce +)) => 9",
-    "(-> {:a {:b 1}} :a (assoc :c 2)) => {:b 1 :c 2}",
-    "(for [x [1 2 3] :when (odd? x)] (* x 10)) => [10 30]",
-    "(loop [i 0 sum 0] (if (< i 4) (recur (inc i) (+ sum i)) sum)) => 6",
-    '(match {:kind "a" :size 12} {:kind "b"} 0 {:kind "a" :size n} when (> n 10) n _ nil) => 12',
-    "(match [1 2 3] [] :none [x & more] more) => [2 3]",
-    '(case "b" "a" 1 ("b" "c") 2 0) => 2',
-    '(try (/ 1 0) (catch :division-by-zero e (:message e))) => "1 is divided by zero"',
-    "(step-parallel (+ 1 1) (+ 2 2)) => [2 4]",
-    '(step "name" (+ 1 2)) => 3',
+NAMED_ONLY: Final = frozenset(
+    {
+        *("not=", "!=", "<=", ">", ">=", "mapv", "filterv", "list", "list?", "symbol?", "coll?", "fn?", "identity"),
+        *("true?", "false?", "bool?", "int?", "float?", "number?", "string?", "keyword?", "vector?", "map?", "boolean"),
+        *("rem", "pow", "factorial", "ceil", "even?", "odd?", "zero?", "pos?", "neg?", "type-name", "throw", "second"),
+        *("ends-with?", "subvec", "numbers", "find", "hash-map", "butlast", "not-empty", "re-matches", "interpose"),
+        *("partition-all", "not-any?", "drop-while", "update-in", "vector", "string-length", "sqrt", "take-last"),
+    }
 )
-"""Expressions and their values, ``source => value``."""
+"""Functions that do as their names say: planners are told that they are there, without an example."""
+
+
+_OTHER_WORDS: Final = frozenset(
+    {
+        "call",
+        "one-of",
+        "@",
+        "^",
+        "'",
+        "quote",
+        "resource:ref",
+        "defmacro",
+        "Exception.",
+        "RuntimeError.",
+        "ValidationError.",
+    }
+)
+"""Forms that are told of elsewhere, or that a plan has no use for."""
+
+FORMS_BY_EXAMPLE: Final = tuple(form.example for form in FORM_DOCS if form.card)
+"""Forms as ``source => value``; those that planners seldom need are only named."""
 
 
 def language_card(capabilities: Mapping[str, Capability]) -> str:
     """Give the text for the prompt of a planner that may use these capabilities."""
-    parts = [INTRODUCTION, "", "Forms:", *FORMS_BY_EXAMPLE, "", "Library:"]
+    rare = [name for form in FORM_DOCS if not form.card for name in form.names if name not in _OTHER_WORDS]
+    parts = [INTRODUCTION, "", "Forms:", *FORMS_BY_EXAMPLE, f"; also {' '.join(rare)}", "", "Library:"]
     for topic, entries in GROUPS.items():
         parts.append(f"; {topic}")
-        parts.extend(entry.example for entry in entries)
+        parts.extend(entry.example for entry in entries if entry.name not in NAMED_ONLY)
+        others = " ".join(entry.name for entry in entries if entry.name in NAMED_ONLY)
+        parts.extend([f"; also {others}"] if others else [])
     parts.extend(["", "Tools:"])
     parts.extend(tool_signature(capabilities[name]) for name in sorted(capabilities))
     if not capabilities:

@@ -17,6 +17,7 @@ CAPABILITIES = {
     each.name: each
     for each in (
         Capability("number", "1", "pure", (Parameter("n", INT),), INT, "A number."),
+        Capability("twice", "1", "pure", (Parameter("n", INT),), INT, "Another number."),
         Capability("store.get", "1", "read", (Parameter("key", STRING),), ANY, "What is stored."),
         Capability("store.put", "2", "write", (Parameter("key", STRING), Parameter("value", ANY)), NIL, "Store it."),
         Capability(

@@ -43,6 +43,9 @@ def test_case(case: Case, way: str) -> None:
     assert driven.asked == asked
 
 
+MARKS = {ShorthandFn: "#", Quoted: "'", Context: "@", Annotated: "^"}
+
+
 def names(source: str) -> set[str]:
     """Give the names that a program holds, and the marks that stand for forms."""
     found: set[str] = set()
