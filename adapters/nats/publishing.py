@@ -1,4 +1,4 @@
-"""Publish one message to a stream and wait until the broker has it."""
+"""Publish one message to a stream and wait until the broker has it; say what became of one that it delivered."""
 
 from __future__ import annotations
 
@@ -58,3 +58,16 @@ async def publish(
     if (refusal := answer.get("error")) is not None:
         raise ApiRefused(f"{subject}: {refusal['description']}", refusal.get("err_code", 0))
     return int(answer["seq"])
+
+
+def settle(connection: Connection, reply: bytes, word: bytes) -> None:
+    """Say what became of a message of a work queue: ``+ACK``, ``+WPI``, ``+TERM``, or ``put_back``.
+
+    Lost with the connection, the message is only delivered once more.
+    """
+    connection.client.send(b"PUB %b %d\r\n%b\r\n" % (reply, len(word), word))
+
+
+def put_back(delay: float) -> bytes:
+    """Word that has a message delivered again after so many seconds."""
+    return b'-NAK {"delay": %d}' % int(delay * 1e9)

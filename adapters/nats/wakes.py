@@ -13,7 +13,7 @@ import orjson
 
 from adapters.nats.connection import ANSWERS_WITHIN, Connection
 from adapters.nats.dead_letters import bury
-from adapters.nats.publishing import publish
+from adapters.nats.publishing import publish, put_back, settle
 from commands.ports import Clock, HeldWake, Wake
 from domain.kernel.errors import InvalidInput, ServiceUnreachable
 from domain.kernel.ids import StreamId
@@ -115,7 +115,7 @@ class JetStreamWakes:
             wake = Wake(StreamId(fields["tenant"], fields["category"], fields["id"]), str(fields["reason"]))
         except (ValueError, TypeError, KeyError, InvalidInput) as error:
             await bury(self._connection, subject.decode(), payload, f"no wake: {error!r}", self._clock.now())
-            _answer(self._connection, reply, b"+TERM")
+            settle(self._connection, reply, b"+TERM")
             return None
         return _Held(wake, reply, self._connection)
 
@@ -132,17 +132,12 @@ class _Held:
 
     async def settle(self) -> None:
         """As the port says."""
-        _answer(self._connection, self._reply, b"+ACK")
+        settle(self._connection, self._reply, b"+ACK")
 
     async def keep(self) -> None:
         """As the port says."""
-        _answer(self._connection, self._reply, b"+WPI")
+        settle(self._connection, self._reply, b"+WPI")
 
     async def put_back(self, delay: float) -> None:
         """As the port says."""
-        _answer(self._connection, self._reply, b'-NAK {"delay": %d}' % int(delay * _NANOSECONDS))
-
-
-def _answer(connection: Connection, reply: bytes, word: bytes) -> None:
-    # Lost with the connection, the wake is only delivered once more.
-    connection.client.send(b"PUB %b %d\r\n%b\r\n" % (reply, len(word), word))
+        settle(self._connection, self._reply, put_back(delay))

@@ -11,7 +11,7 @@ from typing import Any
 import nats
 import pytest
 
-from adapters.nats.command_bus import REPLY_HEADER
+from adapters.nats.command_bus import CONCURRENT, REPLY_HEADER
 from adapters.nats.command_client import AnswerOverdue, CommandClient
 from adapters.nats.connection import Connection
 from commands.handle import Answer
@@ -29,6 +29,39 @@ class ForgetfulAnswers:
 
     async def put(self, tenant: str, command: str, answer: bytes) -> None:
         pass
+
+
+class SlowAnswers(ForgetfulAnswers):
+    """An ``AnswerStore`` that answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+    async def get(self, tenant: str, command: str) -> bytes | None:
+        self.asked.set()
+        await self.go.wait()
+        return None
+
+
+class TestStopping:
+    async def test_what_was_begun_is_finished(self, stack: Endpoints, tenant: str) -> None:
+        slow = SlowAnswers()
+        async with serving(stack, tenant, lambda services: replace(services, answers=slow)) as bus:
+            sending = asyncio.create_task(bus.submit("c1"))
+            await slow.asked.wait()
+            asyncio.get_running_loop().call_later(0.2, slow.go.set)
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+        async with serving(stack, tenant) as bus:
+            assert await bus.events("c1") == ["RunSubmitted"]
+
+    async def test_more_commands_than_are_handled_at_once_are_all_answered(self, stack: Endpoints, tenant: str) -> None:
+        slow = SlowAnswers()
+        async with serving(stack, tenant, lambda services: replace(services, answers=slow)) as bus:
+            sending = [asyncio.create_task(bus.submit(f"c{number}")) for number in range(3 * CONCURRENT)]
+            await slow.asked.wait()
+            slow.go.set()
+            assert {answer.outcome for answer in await asyncio.gather(*sending)} == {"accepted"}
 
 
 class TestExpiry:
