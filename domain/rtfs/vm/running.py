@@ -138,6 +138,8 @@ def _run(lane: Lane, floor: int, *, interrupted: bool) -> _End:  # noqa: PLR0915
                         if not entrance.heat:
                             entrance.warm(entrance)
                     if entrance.compiled is not None and not interrupted:
+                        if entered.rest:
+                            arguments = [*arguments[:-1], *arguments[-1]]
                         if enter(lane, depth, entrance.compiled, callee.captures, *arguments):
                             callee, value = DELIVER, lane.value
                             continue
