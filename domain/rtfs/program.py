@@ -12,6 +12,7 @@ from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.capability import Capability, EffectMode
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.assembly import Assembly
+from domain.rtfs.compiler.flow import check_types
 from domain.rtfs.compiler.folding import fold_program
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.compiler.scope import Definition, Scope
@@ -19,8 +20,7 @@ from domain.rtfs.metadata import Delegation, Description
 from domain.rtfs.nodes import Node, Symbol
 from domain.rtfs.reader import read
 from domain.rtfs.source import CompileError, ReadError, Source, Span
-from domain.rtfs.types import ANY, Type, print_type
-from domain.rtfs.types.relation import conflict
+from domain.rtfs.types import ANY, Type
 
 __all__ = ["CompileError", "Effect", "Program", "ReadError", "compile_program", "interface_hash"]
 
@@ -95,12 +95,7 @@ def _compile(
     analyzer = Analyzer(source, capabilities, FORMS)
     whole = Span(nodes[0].span.start, nodes[-1].span.end)
     main.body = analyzer.body(nodes, scope, whole)
-    if output is not None:
-        problem = conflict(main.body.type, output)
-        if problem is not None:
-            hint = f"the output type is {print_type(output)}"
-            raise CompileError(f"the result is not of the output type: {problem}", source, nodes[-1].span, hint)
-    gives = main.body.type
+    gives = check_types(analyzer, main, output, nodes[-1].span)
     if fold:
         fold_program(main)
     parts, source_map = Assembly(source).module(main, tuple(parameters.items()), output or ANY)

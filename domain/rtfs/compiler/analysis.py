@@ -1,4 +1,4 @@
-"""Analysis: nodes to expressions. Names are resolved, arities and certain type conflicts are refused."""
+"""Analysis: nodes to expressions. Names are resolved, wrong numbers of arguments are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from domain.rtfs.compiler.expressions import (
     SiblingCall,
 )
 from domain.rtfs.compiler.inference import literal_type, map_type, result_type, vector_type
-from domain.rtfs.compiler.macros import expanded, within
+from domain.rtfs.compiler.macros import Frame, expanded, within
 from domain.rtfs.compiler.notes import Notes
 from domain.rtfs.compiler.scope import Macro, Named, Scope, Special, Variable
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
@@ -40,16 +40,13 @@ from domain.rtfs.nodes import (
 )
 from domain.rtfs.source import CompileError, Source, Span
 from domain.rtfs.spelling import nearest
-from domain.rtfs.types import ANY, KEYWORD, Function, MapOf, Record, Type, describe, print_type, union
-from domain.rtfs.types.relation import conflict
+from domain.rtfs.types import ANY, Function, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MAX_DEPTH: Final = 80
 """Nesting of expressions, after forms have been reduced."""
-
-_CALLABLE: Final = union(Function((), None, ANY), KEYWORD, MapOf(ANY, ANY))
 
 LIBRARY: Final = " library "
 """Before a name made by the compiler: the function of the library, whatever the program names so."""
@@ -81,6 +78,8 @@ class Analyzer:
         self.depth = 0
         self.budget = Budget()
         self.notes = Notes()
+        self.expansions: list[tuple[Span, Frame]] = []
+        """Macro calls and what is said of them, for problems that are found once everything is expanded."""
         self.module: str | None = None
         """The imported module that is analysed; ``None``: the program itself."""
 
@@ -184,9 +183,6 @@ class Analyzer:
             return self.library_call(function.entry, arguments, span)
         if isinstance(function.type, Function):
             self._check_arity(function.type, len(arguments), span)
-        elif conflict(function.type, _CALLABLE) is not None:
-            found = f"functions, keywords and maps can be called; this is {print_type(function.type)}"
-            self.fail("this cannot be called", function.span, found)
         if isinstance(function, Sibling):
             return SiblingCall(function.definition, arguments, span, function.definition.result)
         result = function.type.result if isinstance(function.type, Function) else ANY
@@ -213,33 +209,12 @@ class Analyzer:
         return self.library_call(FUNCTIONS["get"], (arguments[0], key, *arguments[1:]), node.span)
 
     def library_call(self, entry: Entry, arguments: tuple[Expression, ...], span: Span) -> Expression:
-        """Apply a function of the library, after checking what can be checked."""
+        """Apply a function of the library."""
         if not entry.accepts(len(arguments)):
             self.fail(
                 f"`{entry.name}` takes {entry.arity()}, here are {len(arguments)}", span, f"as in {entry.example}"
             )
-        for place, argument in enumerate(arguments):
-            problem = conflict(argument.type, entry.parameter(place))
-            if problem is not None:
-                self.fail(f"`{entry.name}`, argument {place + 1}: {problem}", argument.span)
-        if entry.name == "get" and len(arguments) == 2:
-            self._check_declared(arguments[0].type, arguments[1])
         return LibraryCall(entry, arguments, span, result_type(entry, arguments))
-
-    def _check_declared(self, collection: Type, key: Expression) -> None:
-        """Refuse to read what a declared record does not declare: it is nearly always a misspelt name.
-
-        Values may have more keys than their type says, so a default makes it allowed.
-        """
-        if not (isinstance(collection, Record) and collection.rest is None and isinstance(key, Constant)):
-            return
-        if not isinstance(key.value, Keyword) or any(field.key == key.value.name for field in collection.fields):
-            return
-        near = nearest(key.value.name, [field.key for field in collection.fields])
-        known = " ".join(f":{field.key}" for field in collection.fields) or "no keys"
-        default = f"if it may be there all the same, give a default: (:{key.value.name} map nil)"
-        hint = f"did you mean :{near}? {default}" if near else default
-        self.fail(f"the map is not known to have :{key.value.name}; its type has {known}", key.span, hint)
 
     def _vector(self, node: VectorNode, scope: Scope) -> Expression:
         items = self.expressions(node.items, scope)

@@ -28,7 +28,6 @@ from domain.rtfs.types import (
     Vector,
     union,
 )
-from domain.rtfs.types.relation import conflict
 
 Steps = list[Test | Bind]
 Context = tuple[dict[str, Node], Scope, Steps]
@@ -43,10 +42,7 @@ def bind_value(
 ) -> None:
     """Bind a value to a pattern; with an annotation, a checked cast stands before it."""
     if annotation is not None:
-        problem = conflict(value.type, annotation)
-        if problem is not None:
-            analyzer.fail(problem, value.span)
-        value = Cast(value, value.span, annotation)
+        value = Cast(value, value.span, annotation, "this is not of the type it is declared with")
     bind(analyzer, pattern, value, scope, steps)
 
 
@@ -81,11 +77,8 @@ def hold(value: Expression, scope: Scope, steps: Steps) -> Read:
 
 
 def _bind_vector(analyzer: Analyzer, pattern: VectorNode, value: Expression, scope: Scope, steps: Steps) -> None:
-    problem = conflict(value.type, _A_VECTOR)
-    if problem is not None:
-        analyzer.fail(f"a vector is taken apart here: {problem}", value.span)
     known = isinstance(value.type, Vector | Tuple)
-    held = hold(value if known else Cast(value, value.span, _A_VECTOR), scope, steps)
+    held = hold(value if known else Cast(value, value.span, _A_VECTOR, "a vector is taken apart here"), scope, steps)
     items = list(pattern.items)
     place = 0
     while place < len(items):
@@ -111,11 +104,8 @@ def _part(analyzer: Analyzer, held: Read, key: Keyword | str | int, span: Span) 
 
 
 def _bind_map(analyzer: Analyzer, pattern: MapNode, value: Expression, scope: Scope, steps: Steps) -> None:
-    problem = conflict(value.type, _A_MAP)
-    if problem is not None:
-        analyzer.fail(f"a map is taken apart here: {problem}", value.span)
     known = isinstance(value.type, Record)
-    held = hold(value if known else Cast(value, value.span, _A_MAP), scope, steps)
+    held = hold(value if known else Cast(value, value.span, _A_MAP, "a map is taken apart here"), scope, steps)
     defaults = _defaults(analyzer, pattern)
     for key, target in pattern.pairs:
         if isinstance(key, Literal) and isinstance(key.value, Keyword) and key.value.name in ("keys", "strs"):

@@ -12,13 +12,11 @@ from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.choice_forms import choose, constant, library, no_match
 from domain.rtfs.compiler.destructuring import Steps, bind, hold
 from domain.rtfs.compiler.drawn_calls import arguments_once, names_of
-from domain.rtfs.compiler.expressions import Choose, Clause, Constant, Effect, Expression, Test
+from domain.rtfs.compiler.expressions import Choose, Clause, Effect, Expression, Test
 from domain.rtfs.compiler.scope import Scope
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node
 from domain.rtfs.source import Span
 from domain.rtfs.spelling import nearest
-from domain.rtfs.types import NIL, mismatch, union, widen
-from domain.rtfs.types.relation import conflict
 
 Named = list[tuple[int, Expression]]
 
@@ -38,8 +36,6 @@ def call(analyzer: Analyzer, node: ListNode, scope: Scope, hints: dict[Any, Valu
     for number, parameter in enumerate(capability.parameters):
         if parameter.required and number not in given:
             analyzer.fail(f"`{capability.name}` needs `{parameter.name}`", node.span, f"write {usage(capability)}")
-    for number, argument in arguments:
-        _check(analyzer, capability, number, argument)
     effect = analyzer.effects.setdefault(
         capability.name,
         EffectSignature(
@@ -122,14 +118,3 @@ def _by_place(analyzer: Analyzer, capability: Capability, nodes: Sequence[Node],
         message = f"`{capability.name}` takes {len(capability.parameters)} arguments, here are {len(nodes)}"
         analyzer.fail(message, span, f"write {usage(capability)}")
     return list(enumerate(analyzer.expressions(nodes, scope)))
-
-
-def _check(analyzer: Analyzer, capability: Capability, number: int, argument: Expression) -> None:
-    parameter = capability.parameters[number]
-    expected = parameter.type if parameter.required else union(parameter.type, NIL)
-    if isinstance(argument, Constant):
-        problem = mismatch(widen(argument.value, expected), expected)
-    else:
-        problem = conflict(argument.type, expected)
-    if problem is not None:
-        analyzer.fail(f"`{capability.name}`, argument `{parameter.name}`: {problem}", argument.span)

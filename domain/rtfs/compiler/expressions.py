@@ -218,6 +218,8 @@ class Cast:
     value: Expression
     span: Span
     type: Type
+    reason: str = ""
+    """Why it must, for messages at compile time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,8 @@ from domain.rtfs.types import (
     Function,
     Type,
     Vector,
-    print_type,
 )
-from domain.rtfs.types.relation import conflict
+from domain.rtfs.types.outline import outline
 
 
 def function(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
@@ -118,10 +117,7 @@ def define(analyzer: Analyzer, definition: Definition, items: Sequence[Node], sc
     with analyzer.target(len(variables)):
         body = analyzer.body(rest, inner, node.span)
     if result is not None:
-        problem = conflict(body.type, result)
-        if problem is not None:
-            analyzer.fail(f"the function should give {print_type(result)}: {problem}", body.span)
-        body = Cast(body, body.span, result)
+        body = Cast(body, body.span, result, f"the function should give {outline(result)}")
     definition.result = body.type
     definition.body = Choose((Clause(tuple(steps), body),), None, node.span, body.type) if steps else body
 

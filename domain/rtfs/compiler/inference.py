@@ -1,4 +1,8 @@
-"""What is known of the type of an expression before it runs; ``:any`` where nothing is."""
+"""What analysis knows of the type of an expression; ``:any`` where nothing is.
+
+It decides which checks patterns leave out, and so what is in the bytecode: a program's digest hangs on it. What else
+is known of types is found by `flow`, which may grow.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ from domain.rtfs.types import (
     infer,
     union,
 )
+from domain.rtfs.types.sizes import is_bounded
 
 
 def literal_type(value: Value) -> Type:
@@ -34,7 +39,10 @@ def literal_type(value: Value) -> Type:
 
 def vector_type(items: Sequence[Expression]) -> Type:
     """Give the type of a vector whose items are written out."""
-    return Tuple(tuple(item.type for item in items)) if items else Vector(NEVER)
+    if not items:
+        return Vector(NEVER)
+    made = Tuple(tuple([item.type for item in items]))
+    return made if is_bounded(made) else Vector(ANY)
 
 
 def map_type(pairs: Sequence[tuple[Expression, Expression]]) -> Type:
@@ -44,7 +52,8 @@ def map_type(pairs: Sequence[tuple[Expression, Expression]]) -> Type:
         if not (isinstance(key, Constant) and isinstance(key.value, Keyword)):
             return MapOf(union(*(key.type for key, _ in pairs)), union(*(value.type for _, value in pairs)))
         fields[key.value.name] = Field(key.value.name, value.type)
-    return Record(tuple(fields[name] for name in sorted(fields)), NEVER)
+    made = Record(tuple([fields[name] for name in sorted(fields)]), NEVER)
+    return made if is_bounded(made) else Record(tuple([Field(name, ANY) for name in sorted(fields)]), NEVER)
 
 
 def element_type(collection: Type) -> Type:

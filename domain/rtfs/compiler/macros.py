@@ -77,6 +77,7 @@ def expand(analyzer: Analyzer, node: ListNode, macro: Macro) -> tuple[Node, Fram
         hint = f"`{macro.name}` may expand to itself without end: a macro that calls itself must give less each time"
         analyzer.fail(f"the macros of this program expand more than {MAX_EXPANSIONS} times", node.span, hint)
     budget.expansions -= 1
+    analyzer.expansions.append((node.span, frame))
     evaluation = Evaluation(macro, node.span, budget.steps, _LIBRARY)
     try:
         made = evaluation.run(node.items[1:])

@@ -15,7 +15,6 @@ from domain.rtfs.compiler.type_tests import type_test
 from domain.rtfs.nodes import ListNode, Literal, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import ANY, BOOL, NIL, Field, Record, Type, union
-from domain.rtfs.types.relation import conflict
 
 _STRUCT: Final = "(defstruct Person :name :string :age :int)"
 _TYPE: Final = "(deftype Point [:tuple :int :int])"
@@ -66,10 +65,7 @@ class _Named:
     def construct(self, analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
         """``(Name map)``: the map itself, once it is checked."""
         value = self.argument(analyzer, node, scope, f"({self.name} {{…}})")
-        problem = conflict(value.type, self.type)
-        if problem is not None:
-            analyzer.fail(f"this is no {self.name}: {problem}", node.items[1].span)
-        return Cast(value, node.span, self.type)
+        return Cast(value, node.span, self.type, f"this is no {self.name}")
 
     def refuse(self, analyzer: Analyzer, node: ListNode, _scope: Scope) -> Expression:
         """A type that is no struct makes nothing."""
@@ -92,7 +88,7 @@ class _Named:
     def constructor(self, _analyzer: Analyzer, node: Symbol, scope: Scope) -> Expression:
         """The name as a value: a function that checks."""
         definition, given = self.function(scope, node.span)
-        definition.body = Cast(given, node.span, self.type)
+        definition.body = Cast(given, node.span, self.type, f"this is no {self.name}")
         definition.result = self.type
         return make(definition, node.span)
 

@@ -157,7 +157,7 @@ PREDICATES: Final = (
         binary=less,
         edges=(
             '[(< 1 2.5) (< "a" "b") (< 1) (< ##NaN 1)] => [true true true false]',
-            '(< 1 (first ["a"])) !! type-mismatch',
+            '(< 1 (parse-json "true")) !! type-mismatch',
         ),
     ),
     Entry(
@@ -169,7 +169,7 @@ PREDICATES: Final = (
         binary=less_or_equal,
         edges=(
             "(<= 2 1) => false",
-            '(<= "a" (first [1])) !! type-mismatch',
+            '(<= "a" (parse-json "1")) !! type-mismatch',
         ),
     ),
     Entry(
@@ -181,7 +181,7 @@ PREDICATES: Final = (
         binary=greater,
         edges=(
             '(> "b" "a") => true',
-            "(> :a (first [:b])) !! type-mismatch",
+            '(> 1 (parse-json "{}")) !! type-mismatch',
         ),
     ),
     Entry(
@@ -193,7 +193,7 @@ PREDICATES: Final = (
         binary=greater_or_equal,
         edges=(
             "(>= 3 2 2) => true",
-            "(>= nil (first [1])) !! type-mismatch",
+            '(>= 1 (parse-json "null")) !! type-mismatch',
         ),
     ),
     Entry(

@@ -169,7 +169,7 @@ SEQUENCES: Final = (
         edges=(
             "[(map + [1 2 3] [10 20]) (map :a [{:a 1} {}]) (map inc nil)] => [[11 22] [1 nil] []]",
             "(map (fn [[k v]] [v k]) {:b 2 :a 1}) => [[1 :a] [2 :b]]",
-            '(map inc (first ["x"])) !! type-mismatch',
+            '(map inc (parse-json "[true]")) !! type-mismatch',
         ),
     ),
     _row("mapv", "The same as `map`.", Each(_each_item, _results), "(mapv inc [1 2]) => [2 3]", ":any & :any"),
@@ -300,7 +300,7 @@ SEQUENCES: Final = (
         ":any",
         edges=(
             "(apply map vector [[1 2] [3 4]]) => [[1 3] [2 4]]",
-            "(apply inc [1 2]) !! arity",
+            '(apply inc (parse-json "[1, 2]")) !! arity',
         ),
     ),
     _row(

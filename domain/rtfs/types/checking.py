@@ -13,6 +13,7 @@ from domain.rtfs.equality import equal
 from domain.rtfs.printer import print_scalar, print_value
 from domain.rtfs.types.model import (
     ANY,
+    SOME_FUNCTION,
     Array,
     Enum,
     Function,
@@ -190,7 +191,7 @@ def _find_function(value: Any, expected: Function) -> Finding | None:
     if type_name(value) != "a function":
         return _expected(expected, value)
     takes: tuple[int, int | None] | None = getattr(value, "takes", None)
-    if takes is None:
+    if takes is None or expected == SOME_FUNCTION:
         return None
     least, most = takes
     count = len(expected.parameters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 from domain.kernel.values import Keyword, Value
 from domain.rtfs.equality import equal
@@ -16,10 +16,10 @@ class Spelt:
     Python counts ``1``, ``1.0`` and ``True`` as equal, so that types made of values cannot be compared by their parts.
     """
 
-    __slots__ = ("_text", "_weight")
+    __slots__ = ("_size", "_text")
 
     _text: str
-    _weight: int
+    _size: tuple[int, int]
 
     @property
     def text(self) -> str:
@@ -53,11 +53,19 @@ def brackets(*parts: object) -> str:
     return f"[{' '.join(map(str, parts))}]"
 
 
+_MADE: Final[dict[str, Any]] = {}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Primitive(Spelt):
-    """A type known by its name alone, as ``:int``."""
+    """A type known by its name alone, as ``:int``. There is one of each name, so that ``is`` tells them apart."""
 
     name: str
+
+    def __new__(cls, name: str) -> Self:
+        """Give the one of this name."""
+        made: Self = _MADE.setdefault(name, object.__new__(cls))
+        return made
 
     def spelling(self) -> str:
         """``:int``."""
@@ -235,36 +243,6 @@ class Refined(Spelt):
 
 Type: TypeAlias = Primitive | Vector | Tuple | Array | Record | MapOf | Union | Enum | Val | Function | Refined
 
-
-def parts_of(given: Type) -> tuple[Type, ...]:
-    """Give the types that a type is made of."""
-    match given:
-        case Vector(element) | Array(element, _) | Refined(element, _):
-            return (element,)
-        case Tuple(parts) | Union(parts):
-            return parts
-        case Record(fields, rest):
-            return (*[each.type for each in fields], *(() if rest is None else (rest,)))
-        case MapOf(key, value):
-            return (key, value)
-        case Function(parameters, rest, result):
-            return (*parameters, *(() if rest is None else (rest,)), result)
-        case _:
-            return ()
-
-
-def weight(given: Type) -> int:
-    """Give the size of a type as it would be written out: parts that are the same object count each time."""
-    try:
-        return given._weight  # noqa: SLF001  # kept with the type, as its text is
-    except AttributeError:
-        found = 1 + sum(map(weight, parts_of(given)))
-        if isinstance(given, Enum):
-            found += len(given.values)
-        object.__setattr__(given, "_weight", found)
-        return found
-
-
 INT: Final = Primitive("int")
 FLOAT: Final = Primitive("float")
 STRING: Final = Primitive("string")
@@ -274,6 +252,9 @@ KEYWORD: Final = Primitive("keyword")
 SYMBOL: Final = Primitive("symbol")
 ANY: Final = Primitive("any")
 NEVER: Final = Primitive("never")
+SOME_FUNCTION: Final = Function((), ANY, ANY)
+"""Any function, whatever it takes."""
+
 TIMESTAMP: Final = Primitive("timestamp")
 UUID_TYPE: Final = Primitive("uuid")
 

@@ -22,20 +22,17 @@ from domain.rtfs.types.model import (
     Union,
     Val,
     Vector,
-    weight,
 )
 from domain.rtfs.types.relation import differ, fits
+from domain.rtfs.types.sizes import is_bounded
 
 MAX_MEMBERS: Final = 24
 """Members of a union that was inferred; beyond, a value may be anything."""
 
-MAX_WEIGHT: Final = 4_000
-"""Size of a type that was inferred: literals within literals would double it again and again."""
-
 
 def bounded(given: Type) -> Type:
     """Give a type, or ``:any`` in place of one that has grown too large."""
-    return given if weight(given) <= MAX_WEIGHT else ANY
+    return given if is_bounded(given) else ANY
 
 
 def join(*types: Type) -> Type:
@@ -43,7 +40,7 @@ def join(*types: Type) -> Type:
     first, *others = types or (NEVER,)
     if all(each is first for each in others):
         return first
-    whole = union(*types) if sum(map(weight, types)) <= MAX_WEIGHT else ANY
+    whole = union(*types)
     if not isinstance(whole, Union):
         return whole
     members = list(whole.members)
@@ -60,7 +57,7 @@ def general(given: Type) -> Type:
         return Vector(join(*given.elements))
     if isinstance(given, Val | Enum):
         return ANY
-    if isinstance(given, Record) and given.rest == NEVER:
+    if isinstance(given, Record) and given.rest is NEVER:
         return MapOf(ANY, join(*[each.type for each in given.fields]))
     return join(*map(general, given.members)) if isinstance(given, Union) else given
 
@@ -101,7 +98,9 @@ _FALSE: Final = union(NIL, Val(False))  # noqa: FBT003  # the value false
 
 def truthy(found: Type) -> Type:
     """Give the type of a value that counts as true."""
-    return without(found, _FALSE)
+    if isinstance(found, Union | Enum | Val | Refined):
+        return without(found, _FALSE)
+    return NEVER if found is NIL else found
 
 
 def falsy(found: Type) -> Type:
@@ -110,6 +109,6 @@ def falsy(found: Type) -> Type:
         return union(*[falsy(each) for each in found.members])
     if isinstance(found, Refined):
         return falsy(found.base)
-    if found in (ANY, BOOL, NIL, NEVER):
+    if found is ANY or found is BOOL or found is NIL:
         return found
     return meet(found, _FALSE) if isinstance(found, Val | Enum) else NEVER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -12,8 +12,11 @@ from domain.rtfs.types.checking import mismatch
 from domain.rtfs.types.conversion import widen
 from domain.rtfs.types.model import (
     ANY,
+    FLOAT,
+    INT,
     KEYWORD,
     NEVER,
+    SOME_FUNCTION,
     Array,
     Enum,
     Field,
@@ -31,6 +34,13 @@ from domain.rtfs.types.model import (
 from domain.rtfs.types.outline import outline
 
 _KEYS_SHOWN: Final = 8
+
+_SHAPES: Final[dict[type, str]] = {
+    **dict.fromkeys((Vector, Tuple, Array), "vector"),
+    **dict.fromkeys((Record, MapOf), "map"),
+    Function: "function",
+}
+"""What is compared with what."""
 
 
 class Difference(NamedTuple):
@@ -66,23 +76,26 @@ def differ(found: Type, expected: Type) -> Difference | None:
     """Find where no value of one type can be of another: what ``conflict`` says, before it is put in words."""
     if found is expected or expected is ANY or found is ANY or found is NEVER:
         return None
-    if type(found) is Primitive and type(expected) is Primitive:
-        same = found.name == expected.name or "any" in (found.name, expected.name) or found.name == "never"
-        return None if same or (found.name == "int" and expected.name == "float") else _outer(found, expected)
+    kind, wanted = type(found), type(expected)
+    if kind is Primitive and wanted is Primitive:
+        return None if found is INT and expected is FLOAT else _outer(found, expected)
     if isinstance(found, Union):
-        return _all_members(((member, expected) for member in found.members), found, expected)
+        return _all_members([(member, expected) for member in found.members], found, expected)
     if isinstance(found, Refined):
         return differ(found.base, expected)
     if isinstance(expected, Refined) and not isinstance(found, Val | Enum):
         return differ(found, expected.base)
     if isinstance(expected, Union):
-        return _all_members(((found, member) for member in expected.members), found, expected)
+        if any(member is found for member in expected.members):
+            return None
+        return _all_members([(found, member) for member in expected.members], found, expected)
     if isinstance(found, Val | Enum):
         return _values(found, expected)
     if isinstance(expected, Val | Enum):
         values = (expected.value,) if isinstance(expected, Val) else expected.values
         return _outer(found, expected) if all(mismatch(widen(each, found), found) for each in values) else None
-    return _structure(found, expected)
+    compare = _STRUCTURES.get((_SHAPES.get(kind), _SHAPES.get(wanted)))
+    return _outer(found, expected) if compare is None else compare(found, expected)
 
 
 def _wrong_value(value: Value, expected: Type) -> str:
@@ -101,7 +114,7 @@ def _outer(found: Type, expected: Type) -> Difference:
     return Difference([], found, expected, None)
 
 
-def _all_members(pairs: Iterator[tuple[Type, Type]], found: Type, expected: Type) -> Difference | None:
+def _all_members(pairs: Iterable[tuple[Type, Type]], found: Type, expected: Type) -> Difference | None:
     """Report when every pair differs: by the only one that fits outside but not within, else as a whole."""
     within: list[Difference] = []
     for pair in pairs:
@@ -122,21 +135,6 @@ def _values(found: Val | Enum, expected: Type) -> Difference | None:
         if mismatch(widen(value, expected), expected) is None:
             return None
     return Difference([], None, None, partial(_wrong_value, values[0], expected))
-
-
-def _structure(found: Type, expected: Type) -> Difference | None:
-    if found in (ANY, NEVER) or expected == ANY:
-        return None
-    compare = _STRUCTURES.get((_shape(found), _shape(expected)))
-    return compare(found, expected) if compare is not None else _outer(found, expected)
-
-
-def _shape(given: Type) -> str:
-    if isinstance(given, Vector | Tuple | Array):
-        return "vector"
-    if isinstance(given, Record | MapOf):
-        return "map"
-    return "function" if isinstance(given, Function) else ""
 
 
 def _within(step: str, found: Type, expected: Type) -> Difference | None:
@@ -213,7 +211,7 @@ def _records(found: Record, expected: Any) -> Difference | None:
         if mine is None:
             if not field.required or found.rest is None:
                 continue
-            if found.rest == NEVER:
+            if found.rest is NEVER:
                 return Difference([], None, None, partial(_missing, field, found))
             mine = Field(field.key, found.rest)
         if field.required or mine.required:
@@ -235,14 +233,11 @@ def _missing(field: Field, found: Record) -> str:
     return f"the key :{field.key} ({outline(field.type)}) is missing; there are {shown}{more}"
 
 
-_SOME_FUNCTION: Final = Function((), None, ANY)
-
-
 def _functions(found: Type, expected: Type) -> Difference | None:
     """Functions conflict when they take other numbers of arguments, or when no argument or result would fit."""
     assert isinstance(found, Function)
     assert isinstance(expected, Function)
-    if expected == _SOME_FUNCTION:
+    if SOME_FUNCTION in (found, expected):
         return None
     least, given = len(found.parameters), len(expected.parameters)
     if given < least or (found.rest is None and (given > least or expected.rest is not None)):
@@ -253,7 +248,7 @@ def _functions(found: Type, expected: Type) -> Difference | None:
     return _within(" the result", found.result, expected.result)
 
 
-_STRUCTURES: Final[dict[tuple[str, str], Callable[[Type, Type], Difference | None]]] = {
+_STRUCTURES: Final[dict[tuple[str | None, str | None], Callable[[Type, Type], Difference | None]]] = {
     ("vector", "vector"): _vectors,
     ("map", "map"): _maps,
     ("function", "function"): _functions,
@@ -262,7 +257,12 @@ _STRUCTURES: Final[dict[tuple[str, str], Callable[[Type, Type], Difference | Non
 
 def fits(found: Type, expected: Type) -> bool:
     """Tell whether every value of one type is surely of another. Reflexive and transitive; integers are no floats."""
-    if found is expected or expected == ANY or found in (NEVER, expected):
+    if found is expected or expected is ANY or found is NEVER:
+        return True
+    kind, wanted = type(found), type(expected)
+    if kind is Primitive and wanted is Primitive:
+        return False
+    if kind is wanted and found == expected:
         return True
     if isinstance(found, Union):
         return all(fits(member, expected) for member in found.members)
@@ -275,7 +275,7 @@ def fits(found: Type, expected: Type) -> bool:
         if isinstance(expected, Refined):
             return fits(found.base, expected.base) and set(expected.predicates) <= set(found.predicates)
         return fits(found.base, expected)
-    compare = _FITTINGS.get((_shape(found), _shape(expected)))
+    compare = _FITTINGS.get((_SHAPES.get(kind), _SHAPES.get(wanted)))
     return compare is not None and compare(found, expected)
 
 
@@ -299,8 +299,8 @@ def _maps_fit(found: Type, expected: Type) -> bool:
     assert isinstance(found, Record)
     rest = ANY if found.rest is None else found.rest
     if isinstance(expected, MapOf):
-        keys = KEYWORD if rest == NEVER else ANY
-        names = Enum(tuple(Keyword(field.key) for field in found.fields)) if rest == NEVER else keys
+        keys = KEYWORD if rest is NEVER else ANY
+        names = Enum(tuple(Keyword(field.key) for field in found.fields)) if rest is NEVER else keys
         return (
             fits(names, expected.key)
             and all(fits(each.type, expected.value) for each in found.fields)
@@ -316,6 +316,8 @@ def _maps_fit(found: Type, expected: Type) -> bool:
 
 
 def _functions_fit(found: Type, expected: Type) -> bool:
+    if expected == SOME_FUNCTION:
+        return True
     assert isinstance(found, Function)
     assert isinstance(expected, Function)
     return (
@@ -327,7 +329,7 @@ def _functions_fit(found: Type, expected: Type) -> bool:
     )
 
 
-_FITTINGS: Final[dict[tuple[str, str], Callable[[Type, Type], bool]]] = {
+_FITTINGS: Final[dict[tuple[str | None, str | None], Callable[[Type, Type], bool]]] = {
     ("vector", "vector"): _vectors_fit,
     ("map", "map"): _maps_fit,
     ("function", "function"): _functions_fit,

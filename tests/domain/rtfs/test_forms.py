@@ -64,7 +64,7 @@ FUNCTIONS = [
     ("((fn [x & more] more) 1)", "[]"),
     ("((fn [[a b] {:keys [c]}] (+ a b c)) [1 2] {:c 3})", "6"),
     ("((fn [x :int y :int] :int (+ x y)) 1 2)", "3"),
-    ('(map (fn [x :int] x) ["a"])', "!type-mismatch"),
+    ('(map (fn [x :int] x) (parse-json "[true]"))', "!type-mismatch"),
     ("(#(+ %1 %2) 1 2)", "3"),
     ("(#(count %&) 1 2 3)", "3"),
     ('(map #(str % "!") ["a"])', '["a!"]'),
@@ -91,7 +91,7 @@ FUNCTIONS = [
     ("(let [f (first [(fn [a] a)])] (f 1 2))", "!arity"),
     ("((first [1]) 2)", None),
     ('((get (parse-json "[1]") 0) 2)', "!not-callable"),
-    ("(map (fn [a b] a) [1])", "!arity"),
+    ('(map (parse-json "{}") [1] [2] [3])', "!arity"),
 ]
 
 LOOPS = [
@@ -156,7 +156,7 @@ CLASSES = [
     ),
     ('(try (throw (ValidationError. "x")) (catch ValidationError e (:type e)))', ":type-mismatch"),
     ('(try (throw (Exception. (str "x" 1))) (catch Exception e (:message e)))', '"x1"'),
-    ('(try ((fn [x :int] x) (first ["a"])) (catch TypeError e 1))', "1"),
+    ('(try ((fn [x :int] x) (parse-json "true")) (catch TypeError e 1))', "1"),
     ("(let [f (first [(fn [a] a)])] (try (f 1 2) (catch ArityError e 1)))", "1"),
     ('(try (throw {:type :late :message "x"}) (catch :early e 1) (catch :late e (:message e)))', '"x"'),
     ("(try)", "nil"),

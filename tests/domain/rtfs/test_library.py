@@ -158,7 +158,7 @@ def test_library(run, compiling, source, value):
         ('(int "1.5")', "invalid-argument", "'1.5' is not written as a value of :int is"),
         ("(sqrt -1)", "invalid-argument", "no square root"),
         ("(mapcat identity [1])", "type-mismatch", "`mapcat`"),
-        ("(apply inc [1 2])", "arity", "`inc` takes 1 argument"),
+        ('(apply inc (parse-json "[1, 2]"))', "arity", "`inc` takes 1 argument"),
         ('(:a (get (parse-json "[5]") 0))', "type-mismatch", "cannot take"),
     ],
 )

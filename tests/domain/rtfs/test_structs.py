@@ -15,7 +15,7 @@ POINT = "(deftype Point [:tuple :int :int]) "
     [
         (PERSON + '(Person {:name "A" :age 3 :email nil})', '{:age 3 :email nil :name "A"}'),
         (PERSON + '(Person {:name "A" :age 3 :email nil :more 1})', '{:age 3 :email nil :more 1 :name "A"}'),
-        (PERSON + '(map Person [{:name "A" :age 1}])', "!type-mismatch"),
+        (PERSON + '(map Person (parse-json "[1]"))', "!type-mismatch"),
         (PERSON + '(Person (parse-json "{}"))', "!type-mismatch"),
         (PERSON + '(try (Person (parse-json "{}")) (catch ValidationError e :no))', ":no"),
         (PERSON + "(count (map Person []))", "0"),
@@ -24,7 +24,7 @@ POINT = "(deftype Point [:tuple :int :int]) "
             "[false true [false]]",
         ),
         (PERSON + '(defn f [p Person] (:age p)) (f {:name "a" :age 1 :email nil})', "1"),
-        (PERSON + "(defn f [ps [:vector Person]] (count ps)) (f [1])", "!type-mismatch"),
+        (PERSON + '(defn f [ps [:vector Person]] (count ps)) (f (parse-json "[1]"))', "!type-mismatch"),
         (PERSON + "(defn f [p Person?] p) (f nil)", "nil"),
         (PERSON + "(defn f [p] : [:map [:person Person]] {:person p}) (f 1)", "!type-mismatch"),
         (PERSON + "(match {} (Person p) 1 (:int n) 2 _ 3)", "3"),

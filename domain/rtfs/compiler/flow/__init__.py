@@ -1,0 +1,34 @@
+"""Types that flow through a program: what is certainly wrong is refused, and nothing of it is in the bytecode.
+
+Analysis resolves names and reduces forms; here the result is walked through once in the order in which it runs.
+Function values that are written out get the types of what they are given, conditions narrow what they ask about, and
+what goes round in loops is followed until it stays the same. Better inference therefore never changes a digest.
+"""
+
+from __future__ import annotations
+
+from domain.rtfs.compiler.analysis import Analyzer
+from domain.rtfs.compiler.flow.checks import unfit
+from domain.rtfs.compiler.flow.walking import Flow
+from domain.rtfs.compiler.macros import within
+from domain.rtfs.compiler.scope import Definition
+from domain.rtfs.source import Span
+from domain.rtfs.types import Type
+from domain.rtfs.types.outline import outline
+
+__all__ = ["check_types"]
+
+
+def check_types(analyzer: Analyzer, main: Definition, output: Type | None, end: Span) -> Type:
+    """Give the type of a program's result. Raises ``CompileError`` for the first thing that certainly cannot work."""
+    flow = Flow()
+    assert main.body is not None
+    result = flow.enter(main, None, end)
+    problem = None if output is None or flow.problems else unfit(main.body, result, output)
+    if problem is not None and output is not None:
+        flow.problem(f"the result is not of the output type: {problem}", end, f"the output type is {outline(output)}")
+    for message, span, hint in flow.problems:
+        frames = [frame for place, frame in analyzer.expansions if place.start <= span.start and span.end <= place.end]
+        with within(frames[::-1]):
+            analyzer.fail(message, span, hint)
+    return result
