@@ -19,8 +19,6 @@ Keys are never taken from a bundle.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,9 +26,9 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
-from domain.kernel.errors import InvalidInput, PrecedentError
+from domain.kernel.errors import PrecedentError
 from domain.kernel.merkle import HASH_SIZE, leaf_hash, verifies_inclusion
-from domain.kernel.values import digest_bytes
+from domain.kernel.values import ValueNotDecodable, bytes_of_text, digest_bytes, text_of_bytes
 from domain.ledger.auditing import Finding, Kind
 from domain.ledger.checkpoint import MAX_SIZE, Signed
 from domain.ledger.leaf import leaf_data
@@ -104,11 +102,11 @@ def written(bundle: Bundle) -> Iterator[bytes]:
             "index": event.index,
             "subject": event.subject,
             "body": event.body.decode(),
-            "proof": [base64.b64encode(each).decode() for each in event.proof],
+            "proof": [text_of_bytes(each) for each in event.proof],
         }
         yield orjson.dumps(line) + b"\n"
     for digest in sorted(bundle.content):
-        yield orjson.dumps({"content": digest, "data": base64.b64encode(bundle.content[digest]).decode()}) + b"\n"
+        yield orjson.dumps({"content": digest, "data": text_of_bytes(bundle.content[digest])}) + b"\n"
 
 
 def read(lines: Iterable[bytes]) -> Bundle:
@@ -122,10 +120,10 @@ def read(lines: Iterable[bytes]) -> Bundle:
     for number, document in documents:
         try:
             if "content" in document:
-                content[_text(document["content"])] = _data(document["data"])
+                content[_text(document["content"])] = bytes_of_text(_text(document["data"]))
             else:
                 events.append(_event(document))
-        except (KeyError, TypeError, ValueError, InvalidInput) as problem:
+        except (KeyError, TypeError, ValueError, ValueNotDecodable) as problem:
             raise BundleInvalid(f"line {number} is neither an event nor content: {problem}") from None
     if (head.get("events"), head.get("content")) != (len(events), len(content)):
         raise BundleInvalid(
@@ -216,7 +214,7 @@ def _document(number: int, line: bytes) -> tuple[int, dict[str, Any]]:
 
 
 def _event(document: Mapping[str, Any]) -> Proven:
-    proof = tuple(_data(each) for each in document["proof"])
+    proof = tuple(bytes_of_text(_text(each)) for each in document["proof"])
     if any(len(each) != HASH_SIZE for each in proof):
         raise ValueError("a hash of the proof has another length")
     index = document["index"]
@@ -229,10 +227,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.60} is no text")
     return value
-
-
-def _data(value: Any) -> bytes:
-    try:
-        return base64.b64decode(_text(value), validate=True)
-    except binascii.Error:
-        raise ValueError(f"{value!r:.60} is no base64") from None

@@ -14,8 +14,6 @@ index tells its place in the log.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,7 +23,7 @@ from typing import ClassVar, Final, Self
 from domain.kernel.errors import InvalidInput, PrecedentError
 from domain.kernel.ids import Position
 from domain.kernel.merkle import HASH_SIZE
-from domain.kernel.values import format_time, parse_time
+from domain.kernel.values import ValueNotDecodable, bytes_of_text, format_time, parse_time, text_of_bytes
 from domain.ledger.notes import Note, VerifierKey
 
 MAX_SIZE: Final = 2**63 - 1
@@ -54,8 +52,7 @@ class Checkpoint:
 
     def text(self) -> str:
         """Give the text that is signed."""
-        root = base64.b64encode(self.root).decode()
-        return f"{self.origin}\n{self.size}\n{root}\ntime {format_time(self.time)}\nfirst {self.first}\n"
+        return f"{self.origin}\n{self.size}\n{text_of_bytes(self.root)}\ntime {format_time(self.time)}\nfirst {self.first}\n"
 
     def position(self, index: int) -> Position:
         """Place of a leaf in the log."""
@@ -79,7 +76,7 @@ class Checkpoint:
                 time=parse_time(_extension(lines[3], "time")),
                 first=Position.parse(_extension(lines[4], "first")),
             )
-        except (ValueError, InvalidInput) as problem:
+        except (ValueError, InvalidInput, ValueNotDecodable) as problem:
             raise CheckpointInvalid(f"the checkpoint of {lines[0][:80]} cannot be read: {problem}") from None
 
 
@@ -122,12 +119,9 @@ def _size(line: str) -> int:
 
 
 def _root(line: str) -> bytes:
-    try:
-        root = base64.b64decode(line, validate=True)
-    except (binascii.Error, ValueError):
-        root = b""
-    if len(root) != HASH_SIZE or base64.b64encode(root).decode() != line:
-        raise ValueError(f"root {line[:60]!r} is no hash in base64")
+    root = bytes_of_text(line)
+    if len(root) != HASH_SIZE:
+        raise ValueError(f"root {line[:60]!r} is no hash")
     return root
 
 

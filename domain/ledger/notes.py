@@ -13,8 +13,6 @@ witness saw it (C2SP tlog-cosignature, version 1).
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from domain.kernel.errors import InvalidInput, PrecedentError
+from domain.kernel.values import ValueNotDecodable, bytes_of_text, text_of_bytes
 
 ED25519: Final = 1
 COSIGNATURE: Final = 4
@@ -73,7 +72,7 @@ class VerifierKey:
         return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        return f"{self.name}+{self.hash.hex()}+{_base64(bytes([self.kind]) + self.public)}"
+        return f"{self.name}+{self.hash.hex()}+{text_of_bytes(bytes([self.kind]) + self.public)}"
 
     @classmethod
     def parse(cls, line: str) -> Self:
@@ -112,7 +111,7 @@ class Signature:
     """Of an Ed25519 key 64 bytes; of a witness 8 bytes of Unix time before them."""
 
     def __str__(self) -> str:
-        return f"\u2014 {self.name} {_base64(self.key_hash + self.data)}"
+        return f"\u2014 {self.name} {text_of_bytes(self.key_hash + self.data)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,13 +185,8 @@ def _verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     return True
 
 
-def _base64(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
 def _bytes(text: str) -> bytes | None:
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
+        return bytes_of_text(text)
+    except ValueNotDecodable:
         return None
-    return data if _base64(data) == text else None

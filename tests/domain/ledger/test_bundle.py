@@ -103,49 +103,51 @@ def test_a_key_that_followed_the_trusted_one():
     assert kinds(list(written(exported(NEXT_PRIVATE, NEXT_KEY, [forged])))) == [(Kind.SIGNATURE, None)]
 
 
-@pytest.mark.parametrize(
-    ("lines", "kind", "place"),
-    [
-        (changed(3, body=orjson.loads(LINES[3])["body"].replace("planner", "pmanner")), Kind.EDITED, 18),
-        (changed(3, body="{}"), Kind.RULE, 18),
-        (changed(3, index=16), Kind.EDITED, 17),
-        (changed(3, index=98), Kind.EDITED, 99),
-        (changed(3, subject="evt.0.acme.run.r3.3.RunFailed"), Kind.RULE, 18),
-        (changed(3, subject="evt.0.acme.run.r4.3.RunThought"), Kind.RULE, 18),
-        (changed(3, proof=[]), Kind.EDITED, 18),
-        (changed(11, data=base64.b64encode(b"other").decode()), Kind.EDITED, None),
-        (changed(11, content="sha256:" + "0" * 64), Kind.DELETED, None),
-        (changed(0, source="/acme/run/r4"), Kind.INSERTED, 4),
-        ([orjson.dumps({**orjson.loads(LINES[0]), "events": 9}), *LINES[1:4], *LINES[5:]], Kind.DELETED, 32),
-        ([LINES[0], LINES[2], LINES[1], *LINES[3:]], Kind.SWAPPED, 4),
-        ([orjson.dumps({**orjson.loads(LINES[0]), "events": 0}), LINES[-1]], Kind.DELETED, None),
-    ],
-)
+CHANGES = [
+    (changed(3, body=orjson.loads(LINES[3])["body"].replace("planner", "pmanner")), Kind.EDITED, 18),
+    (changed(3, body="{}"), Kind.RULE, 18),
+    (changed(3, index=16), Kind.EDITED, 17),
+    (changed(3, index=98), Kind.EDITED, 99),
+    (changed(3, subject="evt.0.acme.run.r3.3.RunFailed"), Kind.RULE, 18),
+    (changed(3, subject="evt.0.acme.run.r4.3.RunThought"), Kind.RULE, 18),
+    (changed(3, proof=[]), Kind.EDITED, 18),
+    (changed(11, data=base64.b64encode(b"other").decode()), Kind.EDITED, None),
+    (changed(11, content="sha256:" + "0" * 64), Kind.DELETED, None),
+    (changed(0, source="/acme/run/r4"), Kind.INSERTED, 4),
+    ([orjson.dumps({**orjson.loads(LINES[0]), "events": 9}), *LINES[1:4], *LINES[5:]], Kind.DELETED, 32),
+    ([LINES[0], LINES[2], LINES[1], *LINES[3:]], Kind.SWAPPED, 4),
+    ([orjson.dumps({**orjson.loads(LINES[0]), "events": 0}), LINES[-1]], Kind.DELETED, None),
+]
+WHAT_WAS_CHANGED = [lines for lines, _, _ in CHANGES]
+
+
+@pytest.mark.parametrize(("lines", "kind", "place"), CHANGES)
 def test_what_was_changed_is_found(lines, kind, place):
     assert (kind, place) in kinds(lines)
 
 
-@pytest.mark.parametrize(
-    ("lines", "says"),
-    [
-        ([], "line 1 does not say"),
-        ([b"{}"], "line 1 does not say"),
-        ([b"[]"], "line 1 is no JSON object"),
-        ([b"{"], "line 1 is no JSON"),
-        (LINES[:-1], "the bundle has 10 events and 0 contents; its first line says 10 and 1"),
-        ([*LINES[:4], LINES[4][:-20], *LINES[5:]], "line 5 is no JSON"),
-        (changed(2, proof="AAAA"), "line 3 is neither"),
-        (changed(2, proof=["AAAA"]), "a hash of the proof has another length"),
-        (changed(2, index="12"), "line 3 is neither"),
-        (changed(2, index=-1), "is no place of a leaf"),
-        (changed(2, index=True), "is no place of a leaf"),
-        (changed(2, body=7), "7 is no text"),
-        (changed(11, data="!"), "is no base64"),
-        (changed(0, checkpoint=None), "line 1 lacks something"),
-        (changed(0, rotations=[1]), "line 1 lacks something"),
-        (changed(0, format="precedent-bundle/2"), "precedent-bundle/2"),
-    ],
-)
+NO_BUNDLES = [
+    ([], "line 1 does not say"),
+    ([b"{}"], "line 1 does not say"),
+    ([b"[]"], "line 1 is no JSON object"),
+    ([b"{"], "line 1 is no JSON"),
+    (LINES[:-1], "the bundle has 10 events and 0 contents; its first line says 10 and 1"),
+    ([*LINES[:4], LINES[4][:-20], *LINES[5:]], "line 5 is no JSON"),
+    (changed(2, proof="AAAA"), "line 3 is neither"),
+    (changed(2, proof=["AAAA"]), "a hash of the proof has another length"),
+    (changed(2, index="12"), "line 3 is neither"),
+    (changed(2, index=-1), "is no place of a leaf"),
+    (changed(2, index=True), "is no place of a leaf"),
+    (changed(2, body=7), "7 is no text"),
+    (changed(11, data="!"), "is no base64"),
+    (changed(0, checkpoint=None), "line 1 lacks something"),
+    (changed(0, rotations=[1]), "line 1 lacks something"),
+    (changed(0, format="precedent-bundle/2"), "precedent-bundle/2"),
+]
+FILES_THAT_ARE_NO_BUNDLES = [lines for lines, _ in NO_BUNDLES]
+
+
+@pytest.mark.parametrize(("lines", "says"), NO_BUNDLES)
 def test_files_that_are_no_bundles(lines, says):
     with pytest.raises(BundleInvalid, match=says):
         read(lines)

@@ -1,0 +1,253 @@
+#!/usr/bin/env node
+// A second verifier of audit bundles (docs/audit.md), written from the format's description alone.
+//
+//   node verify.mjs BUNDLE KEY      KEY: <name>+<hash>+<base64>, or a file that holds it
+//
+// Standard library only: no server, no network, nothing of the Python program. Prints one JSON document; exit code 0:
+// whole, 4: tampering found, 2: wrong usage or no bundle.
+
+import { createHash, createPublicKey, verify as verifySignature } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+
+const FORMAT = "precedent-bundle/1";
+const LEAF_VERSION = "precedent-leaf-1";
+const ED25519 = 1;
+// RFC 8410: what stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo.
+const SPKI = Buffer.from("302a300506032b6570032100", "hex");
+const ADDRESS = /^evt\.([0-9]{1,9})\.([\w-]{1,64})\.([\w-]{1,64})\.([\w-]{1,64})\.([1-9][0-9]{0,17})\.([\w-]{1,64})$/;
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+class NotABundle extends Error {}
+class Untrusted extends Error {}
+
+const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
+const leafHash = (data) => sha256(Buffer.from([0]), data);
+const nodeHash = (left, right) => sha256(Buffer.from([1]), left, right);
+
+function base64(text) {
+  if (typeof text !== "string") throw new NotABundle("a text in base64 is expected");
+  const data = Buffer.from(text, "base64");
+  if (data.toString("base64") !== text) throw new NotABundle(`${text.slice(0, 40)} is no base64`);
+  return data;
+}
+
+function parseKey(line) {
+  const [name, hash, encoded, ...more] = line.trim().split("+");
+  // Base64 has plus signs of its own.
+  const data = Buffer.from([encoded, ...more].join("+"), "base64");
+  if (!name || data.length !== 33 || data[0] !== ED25519) throw new NotABundle(`${line.slice(0, 60)} is no verifier key`);
+  const key = { name, hash: keyHash(name, data), public: data.subarray(1) };
+  if (key.hash.toString("hex") !== hash) throw new NotABundle(`the key ${name} was mistyped`);
+  return key;
+}
+
+const keyHash = (name, data) => sha256(name, "\n", data).subarray(0, 4);
+const spelled = (key) =>
+  `${key.name}+${key.hash.toString("hex")}+${Buffer.concat([Buffer.from([ED25519]), key.public]).toString("base64")}`;
+
+function parseNote(note) {
+  const cut = note.lastIndexOf("\n\n");
+  if (cut < 0 || !note.endsWith("\n")) throw new Untrusted("the checkpoint is no signed note");
+  const signatures = note
+    .slice(cut + 2, -1)
+    .split("\n")
+    .map((line) => {
+      const found = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/.exec(line);
+      if (!found) throw new Untrusted(`${line.slice(0, 60)} is no signature line`);
+      const data = Buffer.from(found[2], "base64");
+      return { name: found[1], hash: data.subarray(0, 4), data: data.subarray(4) };
+    });
+  return { text: note.slice(0, cut + 1), signatures };
+}
+
+function isSignedBy(note, key) {
+  const mine = note.signatures.filter((each) => each.name === key.name && each.hash.equals(key.hash));
+  const publicKey = createPublicKey({ key: Buffer.concat([SPKI, key.public]), format: "der", type: "spki" });
+  for (const { data } of mine) {
+    if (!verifySignature(null, Buffer.from(note.text), publicKey, data)) {
+      throw new Untrusted(`the signature of ${key.name} does not fit the text`);
+    }
+  }
+  return mine.length > 0;
+}
+
+function successors(trusted, rotations) {
+  const followed = [trusted];
+  for (const text of rotations) {
+    const note = parseNote(text);
+    const last = followed.at(-1);
+    if (!isSignedBy(note, last)) continue;
+    const lines = note.text.split("\n");
+    if (lines.length !== 4 || lines[0] !== "precedent key rotation" || lines[1] !== spelled(last)) {
+      throw new Untrusted(`${last.name} signed something that is no rotation of itself`);
+    }
+    const next = parseKey(lines[2]);
+    if (next.name !== last.name) throw new Untrusted("a log keeps its name");
+    followed.push(next);
+  }
+  return followed;
+}
+
+function openCheckpoint(text, keys) {
+  const note = parseNote(text);
+  const key = keys.findLast((each) => isSignedBy(note, each));
+  if (!key) throw new Untrusted(`the checkpoint is not signed by ${spelled(keys[0])}`);
+  const lines = note.text.split("\n");
+  const [origin, size, root, time, first] = lines;
+  const place = /^first ([0-9]{1,9})\.([0-9]{1,9}):([0-9]{1,18})$/.exec(first ?? "");
+  if (lines.length !== 6 || !/^(0|[1-9][0-9]{0,18})$/.test(size) || !time?.startsWith("time ") || !place) {
+    throw new Untrusted("the signed text is no checkpoint");
+  }
+  if (origin.slice(0, origin.lastIndexOf("/")) !== key.name) throw new Untrusted(`${key.name} signs other logs`);
+  return { origin, size: BigInt(size), root: base64(root), time: time.slice(5), shard: place[2], first: place };
+}
+
+// RFC 9162, 2.1.3.2
+function isIncluded(leaf, index, size, proof, root) {
+  if (index < 0n || index >= size) return false;
+  let place = index;
+  let last = size - 1n;
+  let found = leaf;
+  for (const sibling of proof) {
+    if (last === 0n) return false;
+    if (place & 1n || place === last) {
+      found = nodeHash(sibling, found);
+      while (!(place & 1n) && place) [place, last] = [place >> 1n, last >> 1n];
+    } else {
+      found = nodeHash(found, sibling);
+    }
+    [place, last] = [place >> 1n, last >> 1n];
+  }
+  return last === 0n && found.equals(root);
+}
+
+function leafData(subject, id, body) {
+  const parts = [Buffer.from(LEAF_VERSION), Buffer.from(subject), Buffer.from(id), sha256(body)];
+  return Buffer.concat(
+    parts.flatMap((part) => {
+      const size = Buffer.alloc(2);
+      size.writeUInt16BE(part.length);
+      return [size, part];
+    }),
+  );
+}
+
+/** The event's id, or null where subject and body do not say the same. */
+function identity(subject, body, shard) {
+  const found = ADDRESS.exec(subject);
+  if (!found) return null;
+  let event;
+  try {
+    event = JSON.parse(body);
+  } catch {
+    return null;
+  }
+  const [, inShard, tenant, category, stream, version, name] = found;
+  const kind = typeof event?.type === "string" ? event.type.split(".").at(-2) : null;
+  const same =
+    event?.source === `/${tenant}/${category}/${stream}` &&
+    event.sequence === version &&
+    event.subject === stream &&
+    kind === name &&
+    Number(inShard) === Number(shard) &&
+    typeof event.id === "string";
+  return same ? event.id : null;
+}
+
+function readBundle(file) {
+  const lines = utf8.decode(readFileSync(file)).split("\n");
+  if (lines.at(-1) === "") lines.pop();
+  const documents = lines.map((line, number) => {
+    try {
+      const document = JSON.parse(line);
+      if (document === null || typeof document !== "object" || Array.isArray(document)) throw new Error("no object");
+      return document;
+    } catch (problem) {
+      throw new NotABundle(`line ${number + 1} is no JSON object: ${problem.message}`);
+    }
+  });
+  const head = documents.shift();
+  if (head?.format !== FORMAT) throw new NotABundle(`line 1 does not say that this is a ${FORMAT}`);
+  const events = documents.filter((each) => !("content" in each));
+  const content = documents.filter((each) => "content" in each);
+  if (head.events !== events.length || head.content !== content.length) throw new NotABundle("the bundle was cut");
+  for (const each of events) {
+    const proof = Array.isArray(each.proof) ? each.proof.map(base64) : [];
+    const whole = typeof each.subject === "string" && typeof each.body === "string" && Number.isSafeInteger(each.index);
+    if (!Array.isArray(each.proof) || !whole || each.index < 0 || proof.some((hash) => hash.length !== 32)) {
+      throw new NotABundle("an event lacks something");
+    }
+    each.proof = proof;
+  }
+  for (const each of content) each.data = base64(each.data);
+  const texts = [head.source, head.checkpoint, ...(Array.isArray(head.rotations) ? head.rotations : [null])];
+  if (texts.some((each) => typeof each !== "string")) throw new NotABundle("line 1 lacks something");
+  return { head, events, content };
+}
+
+function verifyBundle({ head, events, content }, key) {
+  const findings = [];
+  let checkpoint;
+  try {
+    checkpoint = openCheckpoint(head.checkpoint, successors(key, head.rotations));
+  } catch (problem) {
+    if (problem instanceof Untrusted || problem instanceof NotABundle) {
+      return { findings: [{ kind: "signature", message: problem.message }] };
+    }
+    throw problem;
+  }
+  const find = (kind, index, message) => {
+    const [, epoch, shard, first] = checkpoint.first;
+    findings.push({ kind, first: index === null ? null : `${epoch}.${shard}:${BigInt(first) + BigInt(index)}`, message });
+  };
+  if (!events.length) find("deleted", null, "the bundle has no events");
+  let before = -1;
+  let expected = 1;
+  for (const { index, subject, body, proof } of events) {
+    if (index <= before) find("swapped", index, "the event does not stand after the one before it");
+    before = Math.max(before, index);
+    const id = identity(subject, body, checkpoint.shard);
+    if (id === null) {
+      find("rule", index, "subject and body do not say the same");
+      continue;
+    }
+    const [, , tenant, category, stream, version] = subject.split(".");
+    if (`/${tenant}/${category}/${stream}` !== head.source) {
+      find("inserted", index, `${subject} is no event of ${head.source}`);
+      continue;
+    }
+    if (Number(version) !== expected) find("deleted", index, `version ${version} stands where ${expected} must`);
+    expected = Number(version) + 1;
+    const leaf = leafHash(leafData(subject, id, Buffer.from(body)));
+    if (!isIncluded(leaf, BigInt(index), checkpoint.size, proof, checkpoint.root)) {
+      find("edited", index, "the signed log does not have this event at this place");
+    }
+  }
+  const needed = new Set(events.flatMap(({ body }) => [...body.matchAll(/"\$content":"(sha256:[0-9a-f]{64})"/g)].map((m) => m[1])));
+  for (const { content: digest, data } of content) {
+    if (`sha256:${sha256(data).toString("hex")}` !== digest) find("edited", null, `content ${digest} is another`);
+    if (!needed.delete(digest)) find("inserted", null, `content ${digest} is referred to by no event`);
+  }
+  for (const digest of needed) find("deleted", null, `content ${digest} is not here`);
+  return { findings, origin: checkpoint.origin, size: Number(checkpoint.size), time: checkpoint.time };
+}
+
+function main([file, key, ...more]) {
+  if (!file || !key || more.length) {
+    console.error("usage: node verify.mjs BUNDLE KEY|FILE");
+    return 2;
+  }
+  try {
+    const trusted = parseKey(existsSync(key) ? readFileSync(key, "utf-8") : key);
+    const bundle = readBundle(file);
+    const result = verifyBundle(bundle, trusted);
+    console.log(JSON.stringify({ bundle: file, sound: !result.findings.length, events: bundle.events.length, ...result }));
+    return result.findings.length ? 4 : 0;
+  } catch (problem) {
+    if (!(problem instanceof NotABundle || problem instanceof TypeError || problem.code)) throw problem;
+    console.error(`error: ${problem.message}`);
+    return 2;
+  }
+}
+
+process.exitCode = main(process.argv.slice(2));
