@@ -52,7 +52,8 @@ class Checkpoint:
 
     def text(self) -> str:
         """Give the text that is signed."""
-        return f"{self.origin}\n{self.size}\n{text_of_bytes(self.root)}\ntime {format_time(self.time)}\nfirst {self.first}\n"
+        root = text_of_bytes(self.root)
+        return f"{self.origin}\n{self.size}\n{root}\ntime {format_time(self.time)}\nfirst {self.first}\n"
 
     def position(self, index: int) -> Position:
         """Place of a leaf in the log."""
