@@ -45,6 +45,9 @@ class Driven:
     text: str
     asked: list[tuple[str, str]]
     effects: tuple[Any, ...] = ()
+    fuel: int = 0
+    digest: str = ""
+    source_map: str = ""
 
 
 def value_of(text: str) -> Any:
@@ -70,7 +73,7 @@ def drive(case: Case, *, fold: bool = True, slice_fuel: int = 200_000) -> Driven
     inputs = {"inputs": value_of(case.given[1])} if case.given else {}
     limits = {key.name: amount for key, amount in value_of(case.within or "{}").items() if isinstance(key, Keyword)}
     answers = iter(case.asked)
-    driven = Driven("", "", [], program.effects)
+    driven = Driven("", "", [], program.effects, 0, program.digest, program.source_map.encode().decode())
     step = start(load(program.module), inputs, Limits(**{"fuel": FUEL, **limits}), slice_fuel)
     while isinstance(step, Suspended | Yielded):
         given: dict[str, Returned | Raised] = {}
@@ -90,4 +93,5 @@ def drive(case: Case, *, fold: bool = True, slice_fuel: int = 200_000) -> Driven
         driven.end, driven.text = "!!", f"{step.error.type} {step.error.message}"
     else:
         driven.end, driven.text = "=>", print_value(step.value)
+    driven.fuel = step.fuel
     return driven

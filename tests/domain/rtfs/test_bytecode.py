@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 
@@ -94,38 +90,6 @@ def test_the_interface_hash_is_of_types_only():
 def test_a_version_of_a_capability_is_part_of_the_module():
     other = {"number": replace(CAPABILITIES["number"], version="2")}
     assert compile_program(PLAN, parameters=INPUTS, output=None, capabilities=other).module != plan()
-
-
-SCRIPT = """
-import json, sys
-from domain.rtfs.program import compile_program
-from domain.rtfs.types import INT, parse_type
-from domain.rtfs.capability import Capability, Parameter
-from domain.rtfs.vm import load, start, Finished
-from domain.kernel.values import canonical
-number = {"number": Capability("number", "1", "pure", (Parameter("n", INT),), INT, "")}
-plan = json.loads(sys.argv[1])
-program = compile_program(plan, parameters={"inputs": parse_type("[:map [:n :int]]")}, output=None, capabilities=number)
-maps = '{:keys (keys {:b 1 "z" 2 3 4 :a 5}) :groups (group-by count ["aa" "b"]) :text (str {:q 1 :c [2 {:z 1 :y 2}]})}'
-other = compile_program(maps, parameters={}, output=None, capabilities={})
-step = start(load(other.module), {})
-assert isinstance(step, Finished)
-print(program.digest, other.digest, canonical(step.value).decode())
-"""
-
-
-def test_digests_and_values_do_not_depend_on_the_process():
-    printed = {
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT, json.dumps(PLAN)],
-            env={**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": locale},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed, locale in (("0", "C"), ("1", "C.UTF-8"), ("4242", "tr_TR.UTF-8"))
-    }
-    assert len(printed) == 1
 
 
 def test_digests_never_change_within_a_format():
