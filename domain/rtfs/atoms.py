@@ -23,7 +23,7 @@ _WORD: Final = re.compile(
     | (?P<float>    [+-]?[0-9]+(?:\.[0-9]+(?:[eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+) )
     | (?P<time>     [0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9:]{{8}}(?:[._][0-9]{{1,6}})?Z )
     | (?P<uuid>     [0-9a-fA-F]{{8}}(?:-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}} )
-    | (?P<keyword>  :{_VERSIONED} )
+    | (?P<keyword>  :{_NAME}(?::{_NAME})* )
     | (?P<resource> resource://\S+ )
     | (?P<context>  @:?{_VERSIONED} )
     | (?P<number>   [+-]?\.?[0-9].* )
@@ -31,6 +31,7 @@ _WORD: Final = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+_TYPED_NAME: Final = re.compile(rf"({_NAME}):({_NAME})?")
 _CONSTANTS: Final[dict[str, Value]] = {
     "nil": None,
     "true": True,
@@ -107,6 +108,15 @@ def read_word(word: str) -> Atom:
     if kind == "uuid":
         return Atom(Literal, UUID(word))
     return Atom(Literal, word)
+
+
+def split_typed_name(word: str) -> tuple[str, str | None] | None:
+    """Cut ``name:type``, as parameters and bindings may be written, into its two parts; not ``name:v1.0/other``.
+
+    The type is ``None`` when only the colon stands behind the name.
+    """
+    found = _TYPED_NAME.fullmatch(word)
+    return (found[1], found[2]) if found and not _WORD.fullmatch(word) else None
 
 
 def read_string(lexeme: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple, NoReturn
 
 from domain.kernel.values import Keyword
-from domain.rtfs.atoms import Atom, BadAtom, read_string, read_word
+from domain.rtfs.atoms import Atom, BadAtom, read_string, read_word, split_typed_name
 from domain.rtfs.lexemes import CLOSERS, KINDS, Kind, closed_comment, closed_string, lexemes
 from domain.rtfs.nodes import (
     Annotated,
@@ -82,6 +82,9 @@ class _Reader:
             if kind is word and lexeme != ":":
                 atom = known_atom(lexeme)
                 if atom is None:
+                    if ":" in lexeme[1:] and self.typed_name(lexeme, at):
+                        items, in_mark = stack[-1].items, stack[-1].opener in _MARKS
+                        continue
                     atom = known[lexeme] = self.word(lexeme, at)
                 make, content = atom
                 items.append(make(content, Span(at, after)))
@@ -217,6 +220,22 @@ class _Reader:
             return VectorNode((name, *node.items[1:]), span)  # in brackets, so that it is never taken for a call
         hint = "a keyword is a colon and a name: :name; a type behind a colon is [x : :int] or [x :int]"
         return self.fail("`:` is followed by no name and no type", span.start, span.start + 1, hint)
+
+    def typed_name(self, word: str, at: int) -> bool:
+        """Read ``name:type`` where names are bound, as if a space stood before the colon."""
+        opener, _, items = self.stack[-1]
+        defines = opener == "(" and len(items) == 1 and isinstance(items[0], Symbol) and items[0].name == "def"
+        parts = split_typed_name(word) if opener == "[" or defines else None
+        if parts is None:
+            return False
+        name, type_ = parts
+        colon = at + len(name)
+        items.append(Symbol(name, Span(at, colon)))
+        if type_ is None:
+            self.open(":", colon)
+        else:
+            items.append(Literal(Keyword(type_), Span(colon, at + len(word))))
+        return True
 
     def word(self, text: str, at: int) -> Atom:
         try:

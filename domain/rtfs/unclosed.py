@@ -15,19 +15,19 @@ def likely_end(source: Source, unclosed: Sequence[tuple[int, Sequence[Node]]]) -
     bracket of another, so that closed forms within are looked at too.
     """
     pending: list[tuple[int, Sequence[Node]]] = list(unclosed)
+    indents: dict[int, int] = {}
     found: Span | None = None
     while pending:
         start, items = pending.pop()
-        column = source.position(start)[1]
+        form_column = source.position(start)[1]
         for item in items:
-            if _begins_line_at(source, item.span.start) <= column and (found is None or item.span < found):
+            line, column = source.position(item.span.start)
+            if line not in indents:  # once for each line: a line may be long and hold many parts
+                text = source.line(line)
+                indents[line] = len(text) - len(text.lstrip())
+            begins_line = column == indents[line] + 1
+            if begins_line and column <= form_column and (found is None or item.span < found):
                 found = item.span
             if isinstance(item, ListNode | VectorNode):
                 pending.append((item.span.start, item.items))
     return found
-
-
-def _begins_line_at(source: Source, offset: int) -> float:
-    """Give the column of what begins its line; infinity for what stands behind something."""
-    line, column = source.position(offset)
-    return float("inf") if source.line(line)[: column - 1].strip() else column
