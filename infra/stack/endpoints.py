@@ -55,6 +55,11 @@ def endpoints_of(settings: Settings) -> Endpoints | None:
         nats_url, database_url = nats_url or state.nats_url, database_url or state.database_url
     if nats_url is None or database_url is None:
         return None
+    return endpoints_at(settings, nats_url, database_url)
+
+
+def endpoints_at(settings: Settings, nats_url: str, database_url: str) -> Endpoints:
+    """Where servers at these addresses are reached by these settings. Raises as ``endpoints_of``."""
     user, password = _credential(settings)
     return Endpoints(
         data=settings.data,

@@ -11,12 +11,13 @@ import signal
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
+from infra.bootstrap.connections import connected
 from infra.settings import Settings
 from infra.stack.broker import broker_program, free_port
 from infra.stack.component import Component, Program, RestartPolicy
 from infra.stack.database import database_program, prepare_database
 from infra.stack.directory import DataDirectory, StackLock
-from infra.stack.endpoints import Endpoints, endpoints_of
+from infra.stack.endpoints import Endpoints, endpoints_at, endpoints_of
 from infra.stack.errors import ComponentFailed, DataDirectoryRefused
 from infra.stack.processes import ProcessIdentity
 from infra.stack.service import Service, service_environment, service_program
@@ -55,12 +56,14 @@ class Stack:
         """Start everything and return where it answers.
 
         1. The directory is made and locked. 2. What a killed supervisor left running is stopped. 3. The broker and the
-        database start side by side. 4. The services start side by side. 5. The state says ready.
+        database start side by side. 4. The services start side by side, if the log has lost nothing. 5. The state says
+        ready.
 
         Raises:
             StackAlreadyRunning: another supervisor has this data directory.
             DataDirectoryRefused: the directory cannot be used.
             ComponentFailed: a server or a service did not become ready; nothing runs any more.
+            LogTruncated: the log is shorter than its newest checkpoint; nothing runs any more.
 
         """
         try:
@@ -162,6 +165,8 @@ class Stack:
 
     async def _start_services(self) -> None:
         assert self._directory is not None
+        async with connected(endpoints_at(self._settings, self._url("nats"), self._url("postgres")), "precedent-stack"):
+            pass  # what it refuses, every service would
         environment = service_environment(self._settings, self._url("nats"), self._url("postgres"))
         programs = [service_program(self._directory, service, environment) for service in self._services]
         await _all(*(self._add(program).start() for program in programs))
