@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from commands.ports import EventStore
 from commands.runs.log import CATALOG
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
 from domain.runs.events import RunEvent
-from domain.runs.replay import Replay, fold, verify
+from domain.runs.replay import HistoryInvalid, Replay, fold, verify
 from domain.runs.state import Run
 
 
@@ -21,9 +23,25 @@ async def recorded(store: EventStore, run: StreamId) -> tuple[Recorded, ...]:
 
 
 async def recorded_events(store: EventStore, run: StreamId) -> list[RunEvent]:
-    """Every event of a run. Raises ``NotFound``, and ``UnknownEventType`` rather than skip one."""
-    events = await recorded(store, run)
-    return [event for each in events if isinstance(event := CATALOG.decode_known(each), RunEvent)]
+    """Every event of a run. Raises as ``known_events``, and ``NotFound``."""
+    return known_events(await recorded(store, run))
+
+
+def known_events(events: Iterable[Recorded]) -> list[RunEvent]:
+    """The events of a whole stream, decoded.
+
+    Raises ``UnknownEventType`` rather than skip one, ``HistoryInvalid`` where one is missing or is no event of a run.
+    """
+    known: list[RunEvent] = []
+    for version, each in enumerate(events, start=1):
+        if each.version != version:
+            raise HistoryInvalid(
+                f"event {version} of {each.stream} is missing; the next that is there is {each.version}"
+            )
+        event = CATALOG.decode_known(each)
+        assert isinstance(event, RunEvent), "the catalog has no others"
+        known.append(event)
+    return known
 
 
 async def verify_run(store: EventStore, run: StreamId) -> Replay:

@@ -95,6 +95,7 @@ class Executor:
             await self._settle(unanswered)
             answers, unanswered = self._recorded(effects)
         except ReplayDiverged as error:
+            error.locate(self._log.preview)
             advice = "The program is not what was recorded; fork the run, or submit the task again."
             self._log.stage(failed(error.code, str(error), effect=error.effect, advice=advice))
             return Settled()

@@ -44,6 +44,8 @@ class Asked:
     arguments: Any
     """Encoded, by parameter name."""
     digest: str
+    site: int | None = None
+    """Place in the program; the source map gives its line and column."""
 
 
 def request_digest(tool: str, version: str, arguments: Any) -> str:

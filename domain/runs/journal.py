@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from contextlib import suppress
+from typing import Any, Final
 
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import decode, encode
+from domain.rtfs.bytecode.module import ModuleInvalid
+from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.vm import Answer, EffectRequest, Limits, Raised, Returned
+from domain.runs.differences import Difference, differences
 from domain.runs.events import ProgramCompiled
 from domain.runs.guard import Asked, request_digest
-from domain.runs.state import Entry, Settlement
+from domain.runs.state import Entry, Run, Settlement
 
 PROGRAM_LIMITS: Final = Limits()
 """Limits of every program: a replay with others could end elsewhere than the run."""
+
+
+PARTS: Final = {
+    "program": "the program",
+    "inputs": "the inputs",
+    "output": "the output",
+    "verdict": "the verdict",
+    "error": "the error",
+}
+"""What can differ beside effects, by the word that stands in for an effect key."""
 
 
 class ReplayDiverged(PrecedentError):
@@ -20,20 +34,51 @@ class ReplayDiverged(PrecedentError):
 
     code = "replay.diverged"
 
-    def __init__(self, effect: str, expected: str, actual: str, site: str | None = None) -> None:
-        where = f" (at {site})" if site else ""
-        super().__init__(f"effect {effect}{where}: the record has {expected}; the program asks {actual}")
+    def __init__(
+        self,
+        effect: str,
+        expected: str,
+        actual: str,
+        *,
+        site: int | None = None,
+        values: tuple[Any, Any] | None = None,
+    ) -> None:
+        """``values``: encoded arguments or outputs, as recorded and as they are now."""
+        super().__init__(effect, expected, actual)
         self.effect = effect
+        """Key of the effect, or one of ``PARTS``."""
         self.expected = expected
         self.actual = actual
         self.site = site
+        """Place in the program, where that is known."""
+        self.values = values
+        self.differences: tuple[Difference, ...] = differences(*values) if values is not None else ()
+        """Where the values differ: the first places."""
+        self.position: tuple[int, int] | None = None
+        """Line and column of the plan, from 1."""
+        self.plan: str | None = None
+        """Text of the plan."""
+
+    def __str__(self) -> str:
+        """One sentence."""
+        what = PARTS.get(self.effect, f"effect {self.effect}")
+        where = f" (line {self.position[0]}, column {self.position[1]} of the plan)" if self.position else ""
+        return f"{what}{where}: the record has {self.expected}; the replay has {self.actual}"
+
+    def locate(self, run: Run) -> None:
+        """Find its place in the text of the run's plan."""
+        if run.drafts:
+            self.plan = run.drafts[-1].source
+        if self.site is not None and run.program is not None:
+            with suppress(ModuleInvalid):  # a map that cannot be read tells no place, and is no part of the meaning
+                self.position = SourceMap.decode(run.program.source_map.encode()).position(self.site)
 
 
 def asked_by(program: ProgramCompiled, request: EffectRequest) -> Asked:
     """What a program asks for, as the journal knows it: with the pinned version, encoded, with its digest."""
     arguments = {name: encode(value) for name, value in request.arguments.items()}
     digest = request_digest(request.capability, program.version_of(request.capability) or "", arguments)
-    return Asked(request.key, request.capability, arguments, digest)
+    return Asked(request.key, request.capability, arguments, digest, request.site)
 
 
 def answer_of(entry: Entry | None, asked: Asked) -> Answer | None:
@@ -42,7 +87,11 @@ def answer_of(entry: Entry | None, asked: Asked) -> Answer | None:
         return None
     if entry.request_digest != asked.digest:
         raise ReplayDiverged(
-            asked.key, f"{entry.tool} {entry.request_digest}", f"{asked.tool} {asked.digest} {asked.arguments!r:.200}"
+            asked.key,
+            f"{entry.tool} {entry.request_digest}",
+            f"{asked.tool} {asked.digest} {asked.arguments!r:.200}",
+            site=asked.site,
+            values=None if entry.arguments is None else (entry.arguments, asked.arguments),
         )
     if entry.settlement is Settlement.COMPLETED:
         return Returned(decode(entry.result))

@@ -2,13 +2,14 @@
 
 Steps, in this order:
 
-1. The events fold into a state; an event that this release does not know is refused.
+1. The events fold into a state; what is no history of a run, and an event that this release does not know, is refused.
 2. Every recorded request, result and output has its recorded digest, and the program's bytes have theirs.
 3. The program is executed. Each request must be in the journal at the same key with the same digest.
 4. Every effect in the journal was asked for again.
 5. The end is the same: the output's bytes, or the error; and the critic's verdict on it.
 
-Pure: no server is needed, only the events. The first difference raises ``ReplayDiverged``.
+Pure: no server is needed, only the events. The first difference raises ``ReplayDiverged``; what cannot even be read as
+a run raises ``HistoryInvalid``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.kernel.values import bytes_of_text, canonical_json, digest_bytes, digest_json, encode
+from domain.kernel.errors import StoredDataInvalid
+from domain.kernel.values import ValueNotDecodable, bytes_of_text, canonical_json, digest_bytes, digest_json, encode
 from domain.rtfs import vm
+from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.runs.critic import judge
 from domain.runs.events import (
     OutcomeResolved,
@@ -26,6 +29,7 @@ from domain.runs.events import (
     RunCompleted,
     RunEvent,
     RunFailed,
+    RunSubmitted,
     ToolCallCompleted,
     ToolCallFailed,
     ToolCallRequested,
@@ -36,6 +40,12 @@ from domain.runs.state import EMPTY, Entry, Phase, Run, evolve
 
 FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.")
 """Types of failures that did not come out of the program."""
+
+
+class HistoryInvalid(StoredDataInvalid):
+    """These events were never a run, or some are missing: ``precedent audit verify`` tells whether the log is whole."""
+
+    code = "stored.history-invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +62,39 @@ class Replay:
 
 
 def fold(events: Iterable[RunEvent]) -> Run:
-    """State of a run after these events."""
+    """State of a run after these events. Raises ``HistoryInvalid``."""
     run = EMPTY
-    for event in events:
-        run = evolve(run, event)
+    for number, event in enumerate(events, start=1):
+        if number == 1 and not isinstance(event, RunSubmitted):
+            raise HistoryInvalid(f"the first event is {event.short_name()}; a run begins with RunSubmitted")
+        try:
+            run = evolve(run, event)
+        except KeyError as error:
+            raise HistoryInvalid(
+                f"event {number} is {event.short_name()} of effect {error.args[0]}, of which no event before it tells"
+            ) from error
     return run
 
 
 def verify(events: Iterable[RunEvent]) -> Replay:
-    """Verify one run. Raises ``ReplayDiverged``."""
+    """Verify one run. Raises ``ReplayDiverged``, ``HistoryInvalid``."""
     recorded = list(events)
     run = fold(recorded)  # 1
     if run.program is None:
         return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0)
+    try:
+        return _verify(recorded, run, run.program)
+    except ReplayDiverged as error:
+        error.locate(run)
+        raise
+    except (ValueNotDecodable, ModuleInvalid) as error:
+        raise HistoryInvalid(f"the record holds what no run ever wrote: {error}") from error
+
+
+def _verify(recorded: list[RunEvent], run: Run, program: ProgramCompiled) -> Replay:
     _check_digests(recorded)  # 2
-    module = _program(run.program)
-    execution = _Execution(run, run.program)
+    module = _program(program)
+    execution = _Execution(run, program)
     step = execution.run(module)  # 3
     execution.check_all_asked()  # 4
     output = _check_end(run, step)  # 5
@@ -77,7 +104,11 @@ def verify(events: Iterable[RunEvent]) -> Replay:
 
 def execute(run: Run, program: ProgramCompiled) -> vm.Suspended | vm.Finished | vm.Trapped:
     """Execute a run's program as far as its journal answers. Raises ``ReplayDiverged``."""
-    return _Execution(run, program).run(_program(program))
+    try:
+        return _Execution(run, program).run(_program(program))
+    except ReplayDiverged as error:
+        error.locate(run)
+        raise
 
 
 def _check_digests(events: Iterable[RunEvent]) -> None:
@@ -125,7 +156,10 @@ class _Execution:
 
     def run(self, module: vm.Module) -> vm.Suspended | vm.Finished | vm.Trapped:
         """Execute as far as the journal answers."""
-        step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, PROGRAM_LIMITS)
+        try:
+            step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, PROGRAM_LIMITS)
+        except vm.ArgumentsInvalid as error:
+            raise ReplayDiverged("inputs", "inputs that the program takes", str(error)) from error
         while isinstance(step, vm.Suspended | vm.Yielded):
             if isinstance(step, vm.Yielded):
                 step = vm.resume(step.state, {})
@@ -140,7 +174,7 @@ class _Execution:
         asked = asked_by(self._program, request)
         entry = self._run.journal.get(asked.key)
         if entry is None and self._run.ended and self._run.phase is Phase.COMPLETED:
-            raise ReplayDiverged(asked.key, "no such effect", f"{asked.tool} {asked.digest}")
+            raise ReplayDiverged(asked.key, "no such effect", f"{asked.tool} {asked.digest}", site=asked.site)
         if entry is not None:
             self.asked.add(asked.key)
         return answer_of(entry, asked)
@@ -159,10 +193,11 @@ def _described(entry: Entry) -> str:
 def _check_end(run: Run, step: vm.Step) -> str | None:
     if run.phase is Phase.COMPLETED:
         if not isinstance(step, vm.Finished):
-            raise ReplayDiverged("output", "a completed run", _ended(step))
+            raise ReplayDiverged("output", "a completed run", _ended(step), site=_site(step))
         expected, actual = canonical_json(run.output), canonical_json(encode(step.value))
         if expected != actual:
-            raise ReplayDiverged("output", digest_bytes(expected), digest_bytes(actual))
+            values = (run.output, encode(step.value))
+            raise ReplayDiverged("output", digest_bytes(expected), digest_bytes(actual), values=values)
         verdict = judge(run.accepted_task, step.value)
         if run.verdict is None or verdict != run.verdict:
             raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
@@ -178,15 +213,15 @@ def _check_failure(run: Run, failure: RunFailed, step: vm.Step) -> None:
     expected = f"{failure.error.type} at {failure.effect}: {failure.error.message}"
     if run.verdict is not None:
         if not isinstance(step, vm.Finished):
-            raise ReplayDiverged("output", "an output that the critic rejected", _ended(step))
+            raise ReplayDiverged("output", "an output that the critic rejected", _ended(step), site=_site(step))
         if (verdict := judge(run.accepted_task, step.value)) != run.verdict:
             raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
         return
     if not isinstance(step, vm.Trapped):
-        raise ReplayDiverged("error", expected, _ended(step))
+        raise ReplayDiverged("error", expected, _ended(step), site=_site(step))
     same = (failure.error.type, failure.effect) == (step.error.type, step.error.effect)
     if not same or not failure.error.message.startswith(step.error.message):
-        raise ReplayDiverged("error", expected, _ended(step))
+        raise ReplayDiverged("error", expected, _ended(step), site=_site(step))
 
 
 def _ended(step: vm.Step) -> str:
@@ -197,3 +232,7 @@ def _ended(step: vm.Step) -> str:
             return f"the program stops: {error.type} at {error.effect}: {error.message}"
         case _:
             return "the program waits for an effect that is not in the journal"
+
+
+def _site(step: vm.Step) -> int | None:
+    return step.error.site if isinstance(step, vm.Trapped) else None

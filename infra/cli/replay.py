@@ -11,10 +11,13 @@ from rich.text import Text
 from commands.replays import verify_run, view_run
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import StreamId
+from domain.runs.journal import ReplayDiverged
 from domain.runs.state import Run
-from infra.cli.exits import DONE
+from infra.cli import divergence
+from infra.cli.errors import tell_error
+from infra.cli.exits import DIVERGED, DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
-from infra.cli.output import counted
+from infra.cli.output import Output, counted
 from infra.cli.results import plain_output, render_result
 from infra.cli.session import Session, session
 from infra.cli.watching import Watch
@@ -48,9 +51,21 @@ def replay(cli: Invocation, run: str, mode: str, at: int | None) -> int:
 
 async def _verify(cli: Invocation, name: str) -> int:
     async with session(cli, services=False) as connected:
-        document = await verify_and_show(cli, connected, name)
+        try:
+            document = await verify_and_show(cli, connected, name)
+        except ReplayDiverged as error:
+            return tell_divergence(cli.output, name, error)
     cli.output.document(document)
     return DONE
+
+
+def tell_divergence(output: Output, name: str, error: ReplayDiverged) -> int:
+    """Show where a run diverged; give the exit code."""
+    told = {"code": error.code, "message": str(error), "exit": DIVERGED}
+    output.document({"error": told, "run": name, "identical": False, "divergence": divergence.document_of(error)})
+    output.show(*divergence.rendered(error))
+    tell_error(output, str(error))
+    return DIVERGED
 
 
 async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import orjson
 import pytest
 
+from commands.replays import known_events
 from commands.runs.log import CATALOG
 from domain.kernel.errors import UnknownEventType
 from domain.kernel.events import Recorded, address
 from domain.kernel.ids import Position, StreamId
 from domain.runs.events import RUN_EVENTS, RunEvent
 from domain.runs.journal import ReplayDiverged
-from domain.runs.replay import fold, verify
+from domain.runs.replay import HistoryInvalid, fold, verify
 
 HERE = Path(__file__).parent
 
@@ -131,3 +133,69 @@ def test_what_is_read_would_be_written_alike(name: str) -> None:
     bodies = lines(name)
     for body, event in zip(bodies, history(bodies), strict=True):
         assert orjson.dumps(event.as_json()) == orjson.dumps(orjson.loads(body)["data"])
+
+
+def test_a_divergence_tells_the_place_in_the_plan_and_the_argument() -> None:
+    with pytest.raises(ReplayDiverged) as diverged:
+        verify(history(lines("edited")))
+    error = diverged.value
+    assert error.plan is not None
+    assert error.position is not None
+    line, column = error.position
+    assert error.plan.split("\n")[line - 1][column - 1 :].startswith("(call :fs.read")
+    assert f"effect 1 (line {line}, column {column} of the plan): the record has fs.read sha256:" in str(error)
+    assert [(each.path, each.recorded, each.actual) for each in error.differences] == [("path", "a.txt", "c.txt")]
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_history_without_its_beginning_is_refused(name: str) -> None:
+    for first in range(1, len(lines(name))):
+        with pytest.raises(HistoryInvalid):
+            known_events([recorded(number, body) for number, body in enumerate(lines(name), start=1)][first:])
+        with pytest.raises(HistoryInvalid):
+            verify(history(lines(name)[first:]))
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_history_that_lacks_its_end_replays_as_far_as_it_goes(name: str) -> None:
+    for last in range(1, len(lines(name))):
+        assert verify(history(lines(name)[:last])).events == last
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_history_with_a_hole_or_two_swapped_events_is_refused_where_it_is_read(name: str) -> None:
+    whole = [recorded(number, body) for number, body in enumerate(lines(name), start=1)]
+    for place in range(1, len(whole) - 1):
+        with pytest.raises(HistoryInvalid, match=f"event {place + 1} of /histories/run/{name} is missing"):
+            known_events([*whole[:place], *whole[place + 1 :]])
+        with pytest.raises(HistoryInvalid):
+            known_events([*whole[:place], whole[place + 1], whole[place], *whole[place + 2 :]])
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_events_swapped_behind_good_numbers_never_break_the_replay_itself(name: str) -> None:
+    events = history(lines(name))
+    for place in range(len(events) - 1):
+        swapped = [*events[:place], events[place + 1], events[place], *events[place + 2 :]]
+        with suppress(ReplayDiverged, HistoryInvalid):
+            verify(swapped)
+
+
+def test_two_effects_that_changed_places_diverge() -> None:
+    bodies = lines("stateful")
+    for old, new in ((b'"effect":"0"', b'"effect":"x"'), (b'"effect":"1"', b'"effect":"0"'), (b'"x"', b'"1"')):
+        bodies = [body.replace(old, new) for body in bodies]
+    with pytest.raises(ReplayDiverged) as diverged:
+        verify(history(bodies))
+    assert diverged.value.effect == "0"
+
+
+@pytest.mark.parametrize("name", ["completed", "written", "slept", "planned"])
+def test_values_that_no_release_wrote_are_refused(name: str) -> None:
+    for hostile in (b'{"$int":"x"}', b'{"$map":7}', b"1.0", b'{"$nonsense":1}'):
+        bodies = [
+            body.replace(b'"inputs":{', b'"inputs":{"hostile":' + hostile + b",", 1).replace(b",}", b"}")
+            for body in lines(name)
+        ]
+        with pytest.raises((HistoryInvalid, ReplayDiverged)):
+            verify(history(bodies))

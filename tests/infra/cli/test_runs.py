@@ -284,6 +284,9 @@ def test_a_record_that_was_changed_diverges(cli: Cli, submitted: Submitted, depl
     assert called.code == exits.DIVERGED
     assert called.document["error"]["code"] == "replay.diverged"
     assert "effect 0: the record has digest sha256:" in called.err
+    divergence = called.document["divergence"]
+    assert (divergence["effect"], divergence["expected"].split()[0]) == ("0", "digest")
+    assert "diverged  effect 0" in cli("replay", forged).out
     assert cli("replay", forged, "--mode", "view").code == exits.DONE
 
 
