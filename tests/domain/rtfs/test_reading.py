@@ -311,21 +311,21 @@ def test_nodes_know_their_places():
 @pytest.mark.parametrize(
     "text",
     [
-        '"' + '\\"' * 400_000,
-        '"a' * 333_333,
-        "#|" * 400_000,
-        "#| |# " * 150_000 + "#|",
-        "\\" * 900_000,
-        "[" * 90 + "1 " * 400_000,
-        ":" * 900_000,
-        "1" * 900_000,
-        "1." * 400_000,
-        "a:" * 400_000 + "1",
-        "@" * 900_000,
-        "-" * 900_000 + "(",
-        "(a) " * 200_000 + ")",
-        ",;" * 400_000 + "\n(",
-        "(\n" * 90 + "a\n" * 300_000,
+        '"' + '\\"' * 100_000,
+        '"a' * 99_999,
+        "#|" * 100_000,
+        "#| |# " * 50_000 + "#|",
+        "\\" * 200_000,
+        "[" * 90 + "1 " * 100_000,
+        ":" * 200_000,
+        "1" * 200_000,
+        "1." * 100_000,
+        "a:" * 100_000 + "1",
+        "@" * 200_000,
+        "-" * 200_000 + "(",
+        "(a) " * 50_000 + ")",
+        ",;" * 100_000 + "\n(",
+        "(\n" * 90 + "a\n" * 70_000,
         "{:a " * 90 + "1}" * 89,
     ],
     ids=lambda text: text[:12],
@@ -337,9 +337,9 @@ def test_long_wrong_input_is_refused(text):
 
 
 def test_long_flat_input_is_linear():
-    assert len(read("(a) " * 100_000)) == 100_000
-    assert len(read('"' + "\\n" * 400_000 + '"')) == 1
-    assert len(read("'a " * 100_000)) == 100_000
+    assert len(read("(a) " * 50_000)) == 50_000
+    assert len(read('"' + "\\n" * 100_000 + '"')) == 1
+    assert len(read("'a " * 50_000)) == 50_000
 
 
 KEYS = st.one_of(
@@ -411,7 +411,7 @@ def within(node: Node) -> list[Node]:
     return [node.metadata, node.node] if isinstance(node, Annotated) else []
 
 
-@settings(max_examples=300)
+@settings(max_examples=150, deadline=None)
 @given(st.recursive(LEAVES, collections, max_leaves=20))
 def test_reading_a_printed_node_gives_it_back(node):
     (again,) = read(print_node(node))
@@ -427,7 +427,7 @@ def test_lexemes_are_the_text(text):
     assert "".join(lexemes(text)) == text
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.text(), WRITTEN))
 def test_every_node_lies_within_its_parent(text):
     try:
@@ -441,7 +441,7 @@ def test_every_node_lies_within_its_parent(text):
         pending += [(each, node.span) for each in within(node)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=200, deadline=None)
 @given(st.one_of(st.binary(), WRITTEN.map(str.encode)))
 def test_any_bytes_give_nodes_or_a_located_error(data):
     try:
