@@ -90,10 +90,8 @@ def read_word(word: str) -> Atom:
     if word in _CONSTANTS:
         return Atom(Literal, _CONSTANTS[word])
     found = _WORD.fullmatch(word)
-    kind = found.lastgroup if found else "number"
-    if kind == "number":
-        raise _bad_word(word)
-    if kind == "symbol":
+    kind = found.lastgroup if found else None
+    if kind == "symbol" and not word.startswith("//"):
         return Atom(Symbol, word)
     if kind == "context":
         return Atom(Context, word[1:].removeprefix(":"))
@@ -107,7 +105,9 @@ def read_word(word: str) -> Atom:
         return Atom(Literal, _time(word))
     if kind == "uuid":
         return Atom(Literal, UUID(word))
-    return Atom(Literal, word)
+    if kind == "resource":
+        return Atom(Literal, word)
+    raise _bad_word(word)
 
 
 def split_typed_name(word: str) -> tuple[str, str | None] | None:
@@ -176,8 +176,11 @@ def _bad_word(word: str) -> BadAtom:
     if strange is not None:
         index, message, hint = strange
         return BadAtom(message, index, index + 1, hint)
+    if word.startswith("//"):
+        return _bad(word, "a comment begins with ;")
     if word.startswith("#"):
-        return _bad(word, _HASHES.get(word[:2], "# begins #( … ), #| … |#, ##Inf, ##-Inf and ##NaN"))
+        hint = "a comment begins with ;   # begins #( … ), #| … |#, ##Inf, ##-Inf and ##NaN"
+        return _bad(word, _HASHES.get(word[:2], hint))
     if re.match(r"[+-]?\.?[0-9]", word):
         return _bad(word, _number_hint(word))
     mark = next((index for index, character in enumerate(word) if character in "`~^"), None)
