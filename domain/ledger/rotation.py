@@ -37,13 +37,34 @@ def successors(trusted: VerifierKey, rotations: Iterable[str]) -> list[VerifierK
         note = Note.parse(text)
         if not note.signers(followed[-1:]):
             continue
-        lines = note.text.split("\n")
-        if len(lines) != 4 or lines[0] != TITLE or lines[1] != str(followed[-1]):
+        old, new = _keys(note)
+        if old != followed[-1]:
             raise NoteInvalid(f"the key {followed[-1].name} signed something that is no rotation of itself")
-        try:
-            new = VerifierKey.parse(lines[2])
-            rotation_text(followed[-1], new)
-        except PrecedentError as problem:
-            raise NoteInvalid(f"the rotation of {trusted.name} names no key: {problem}") from None
         followed.append(new)
     return followed
+
+
+def predecessors(current: VerifierKey, rotations: Iterable[str]) -> list[VerifierKey]:
+    """Give the keys that led to the current one, the newest first: checkpoints that they signed still count."""
+    found: list[VerifierKey] = []
+    newest = current
+    for text in reversed(list(rotations)):
+        note = Note.parse(text)
+        old, new = _keys(note)
+        if new == newest and note.signers([old]):
+            found.append(old)
+            newest = old
+    return found
+
+
+def _keys(note: Note) -> tuple[VerifierKey, VerifierKey]:
+    """The old and the new key of a rotation. Raises ``NoteInvalid``."""
+    lines = note.text.split("\n")
+    if len(lines) != 4 or lines[0] != TITLE:
+        raise NoteInvalid("what was signed is no rotation of a key")
+    try:
+        old, new = VerifierKey.parse(lines[1]), VerifierKey.parse(lines[2])
+        rotation_text(old, new)
+    except PrecedentError as problem:
+        raise NoteInvalid(f"the rotation names no key: {problem}") from None
+    return old, new

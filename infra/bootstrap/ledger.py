@@ -17,10 +17,12 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.remote.signer import RemoteSigner
 from adapters.remote.witness import HttpWitness
 from adapters.system.clock import SystemClock
+from commands.audits import rotations_of
 from commands.ledger import Identity, Ledger, check_length
-from commands.ports import Signer
+from commands.ports import EventStore, Signer
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey
+from domain.ledger.rotation import predecessors
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
 
@@ -50,8 +52,8 @@ def tile_store(endpoints: Endpoints) -> FileTileStore:
 
 
 @asynccontextmanager
-async def identity(settings: Settings) -> AsyncIterator[Identity]:
-    """Who signs, and who must have seen it."""
+async def identity(settings: Settings, store: EventStore) -> AsyncIterator[Identity]:
+    """Who signs, and who must have seen it; the log tells which keys signed before."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=10.0, follow_redirects=False))
         signer: Signer
@@ -59,9 +61,10 @@ async def identity(settings: Settings) -> AsyncIterator[Identity]:
             signer = RemoteSigner(client, settings.ledger.signer, VerifierKey.parse(settings.ledger.signer_key))
         else:
             signer = file_signer(settings)
+        earlier = [VerifierKey.parse(each) for each in settings.ledger.earlier_keys]
         yield Identity(
             signer,
-            trusted=[VerifierKey.parse(each) for each in settings.ledger.earlier_keys],
+            trusted=[*earlier, *predecessors(signer.key, await rotations_of(store, settings.tenant))],
             witnesses=[
                 HttpWitness(client, each.url, VerifierKey.parse(each.key)) for each in settings.ledger.witnesses
             ],
@@ -92,3 +95,27 @@ async def check_whole(connection: Connection, endpoints: Endpoints) -> None:
     for note in (newest[1] if newest else None, beside):
         if note is not None:
             await check_length(JetStreamStoredLog(connection), Checkpoint.parse(Note.parse(note).text), SHARD)
+
+
+def next_key(settings: Settings) -> FileSigner:
+    """The key that is to follow, kept beside the key file until ``take_next_key``; made once."""
+    path = _next_file(settings)
+    if not path.exists():
+        with suppress(FileExistsError):
+            FileSigner.generated(file_signer(settings).key.name).save(path)
+    return FileSigner.load(path)
+
+
+def take_next_key(settings: Settings) -> Path:
+    """Let the next key be the key, and give where the old one is kept."""
+    path = key_file(settings)
+    retired = path.with_name(f"{path.name}.{FileSigner.load(path).key.hash.hex()}.retired")
+    retired.unlink(missing_ok=True)
+    retired.hardlink_to(path)  # so that there is a key at every moment
+    _next_file(settings).replace(path)
+    return retired
+
+
+def _next_file(settings: Settings) -> Path:
+    path = key_file(settings)
+    return path.with_name(f"{path.name}.next")

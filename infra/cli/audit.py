@@ -15,19 +15,21 @@ from rich.text import Text
 from adapters.content.files import FileContentStore
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.stored_log import JetStreamStoredLog
+from adapters.system.clock import SystemClock
 from commands.audits import Audits, Exports, Trust, is_key, rotations_of
-from domain.kernel.errors import NotFound
+from commands.keys import record_rotation
+from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
 from domain.ledger.auditing import Finding, Report
 from domain.ledger.notes import VerifierKey
-from infra.bootstrap.ledger import SHARD, file_signer, key_file, tile_store
+from infra.bootstrap.ledger import SHARD, file_signer, key_file, next_key, take_next_key, tile_store
 from infra.cli.bundles import replayed
 from infra.cli.documents import DocumentInvalid, text_of, write_document
 from infra.cli.exits import DONE, TAMPERED
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
-from infra.cli.session import Session, session
+from infra.cli.session import Session, principal, session
 
 SHOWN = 20
 """Findings that are shown for people; ``--json`` has all that are kept."""
@@ -136,6 +138,18 @@ def keys(cli: Invocation) -> int:
             "unless checkpoints are kept or witnessed elsewhere"
         )
     return DONE
+
+
+@audit.command(
+    name="rotate-key", epilog=examples("precedent audit rotate-key && precedent down && precedent up --detach")
+)
+@invoked
+def rotate_key(cli: Invocation) -> int:
+    """Let a new key sign from the ledger's next start on; the old key says so in an event of the log.
+
+    Whoever trusts the old key follows that event to the new one. It may be repeated until it is done.
+    """
+    return complete(_rotate_key(cli))
 
 
 @audit.command(epilog=examples("precedent audit checkpoint -o kept.txt"))
@@ -253,6 +267,27 @@ async def _checkpoint(cli: Invocation, output: Path | None) -> int:
         return DONE
     write_document(output, note.encode())
     cli.output.show(Text(f"{output}: the newest checkpoint"))
+    return DONE
+
+
+async def _rotate_key(cli: Invocation) -> int:
+    async with session(cli, services=False) as connected:
+        settings = connected.settings
+        if settings.ledger.signer is not None:
+            raise InvalidInput(
+                "ledger.signer: the key is kept elsewhere; rotate it there, then name the new one as ledger.signer_key "
+                "and the old one in ledger.earlier_keys"
+            )
+        old, new = file_signer(settings), next_key(settings)
+        actor = f"operator:{principal()}"
+        await record_rotation(connected.store, SystemClock(), settings.tenant, SHARD, old, new.key, actor)
+        retired = take_next_key(settings)
+    cli.output.document({"old": str(old.key), "new": str(new.key), "retired": str(retired)})
+    cli.output.show(
+        Text(str(new.key)),
+        Text(f"follows {old.key}; its private key is kept as {retired}: destroy it once the ledger runs again"),
+        Text("the ledger takes the new key at its next start: precedent down, precedent up", style="dim"),
+    )
     return DONE
 
 

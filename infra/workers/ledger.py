@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from infra.bootstrap.connections import connected
+from infra.bootstrap.connections import connected, event_store
 from infra.bootstrap.ledger import identity, ledger
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
@@ -11,5 +11,9 @@ from infra.stack.service import announce_ready
 
 async def keep_ledger(settings: Settings, endpoints: Endpoints, name: str | None) -> None:  # noqa: ARG001
     """Serve until cancelled."""
-    async with connected(endpoints, "precedent-ledger") as connection, identity(settings) as known:
+    async with (
+        connected(endpoints, "precedent-ledger") as connection,
+        event_store(connection, endpoints) as store,
+        identity(settings, store) as known,
+    ):
         await ledger(connection, endpoints, known).run(announce_ready)

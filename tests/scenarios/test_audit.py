@@ -41,16 +41,16 @@ def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audited]:
         run = json.loads(call(environment, "run", "--json", "examples/word-count.yaml").stdout)["run"]
         story = Audited(environment, data, run, taken / "log.key", taken / "run.jsonl", taken / "kept.txt")
         story.key.write_text(json.loads(story.call("audit", "keys", "--json").stdout)["key"])
-        published(story, run)
+        published(story, run, story.bundle)
         assert story.call("audit", "checkpoint", "-o", story.checkpoint).returncode == exits.DONE
         yield story
         story.call("down")
 
 
-def published(story: Audited, run: str) -> None:
+def published(story: Audited, run: str, bundle: Path) -> None:
     """Export the run as soon as a checkpoint stands over it: within a second, while the ledger runs."""
     for _ in range(100):
-        done = story.call("audit", "export", run, "-o", story.bundle)
+        done = story.call("audit", "export", run, "-o", bundle)
         if done.returncode == exits.DONE:
             return
         assert "is under no checkpoint" in done.stderr
@@ -123,6 +123,23 @@ def test_an_unknown_run_has_no_bundle(audited: Audited, tmp_path: Path):
     done = audited.call("audit", "export", "nothing", "-o", tmp_path / "x.jsonl")
     assert done.returncode == exits.NO
     assert "there is no run nothing" in done.stderr
+
+
+def test_a_key_that_follows_is_trusted_through_the_one_before(audited: Audited, tmp_path: Path):
+    done = audited.call("audit", "rotate-key", "--json")
+    assert done.returncode == exits.DONE, done.stderr
+    rotated = json.loads(done.stdout)
+    assert rotated["old"] == audited.key.read_text()
+    assert audited.call("down").returncode == exits.DONE
+    assert audited.call("up", "--detach").returncode == exits.DONE
+    run = json.loads(audited.call("run", "--json", "examples/word-count.yaml").stdout)["run"]
+    bundle = tmp_path / "after.jsonl"
+    published(audited, run, bundle)
+    assert rotated["new"].split("+")[1] not in audited.key.read_text()
+    for key in (rotated["old"], rotated["new"]):
+        assert audited.call("audit", "verify", "--bundle", bundle, "--key", key).returncode == exits.DONE
+    done = audited.call("audit", "verify", "--key", audited.key, "--checkpoint", audited.checkpoint)
+    assert done.returncode == exits.DONE, done.stdout
 
 
 def test_a_log_that_lost_events_is_not_written_to(audited: Audited):

@@ -14,7 +14,7 @@ from domain.kernel.values import digest_bytes
 from domain.ledger.auditing import Kind
 from domain.ledger.bundle import Bundle, BundleInvalid, Proven, read, verify, written
 from domain.ledger.notes import ED25519, KeyInvalid, Note, NoteInvalid, Signature, VerifierKey
-from domain.ledger.rotation import rotation_text, successors
+from domain.ledger.rotation import predecessors, rotation_text, successors
 from domain.ledger.tiles import bundle as entry_bundle
 from tests.domain.ledger.logs import checkpoint, leaf_of_event, log, stored
 
@@ -171,10 +171,23 @@ def test_rotations_that_mean_something_else():
     assert successors(KEY, []) == [KEY]
     with pytest.raises(KeyInvalid, match="a log keeps its name"):
         rotation_text(KEY, key_pair(3, "other.test")[1])
-    with pytest.raises(NoteInvalid, match="that is no rotation of itself"):
+    with pytest.raises(NoteInvalid, match="is no rotation of a key"):
         successors(KEY, [note("a checkpoint\n")])
+    with pytest.raises(NoteInvalid, match="that is no rotation of itself"):
+        successors(KEY, [note(rotation_text(NEXT_KEY, KEY))])
     with pytest.raises(NoteInvalid, match="names no key"):
         successors(KEY, [note(f"precedent key rotation\n{KEY}\nnothing\n")])
     with pytest.raises(NoteInvalid):
         successors(KEY, ["no note"])
     assert entry_bundle([]) == b""
+
+
+def test_keys_that_led_to_the_current_one():
+    last_private, last = key_pair(3)
+    rotations = [note(rotation_text(KEY, NEXT_KEY)), note(rotation_text(NEXT_KEY, last), NEXT_PRIVATE, NEXT_KEY)]
+    assert predecessors(last, rotations) == [NEXT_KEY, KEY]
+    assert predecessors(NEXT_KEY, rotations) == [KEY]
+    assert predecessors(KEY, rotations) == []
+    assert successors(KEY, rotations) == [KEY, NEXT_KEY, last]
+    forged = note(rotation_text(KEY, last), last_private, last)
+    assert predecessors(last, [forged]) == []
