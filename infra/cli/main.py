@@ -48,7 +48,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "explain": Listed("explain", "What happens when a command arrives, from the catalogs."),
     },
     "Programs and tools": {
-        "rtfs": Listed("rtfs", "Check, compile and disassemble plans."),
+        "rtfs": Listed("rtfs", "Check, lay out, run and explain plans; look up the language."),
         "tools": Listed("tools", "The tools that plans may call."),
     },
     "Operation": {

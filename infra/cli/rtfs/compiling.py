@@ -1,9 +1,7 @@
-"""``rtfs``: check, compile and disassemble plans without running anything."""
+"""``rtfs check``, ``compile`` and ``disasm``: plans without running them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,58 +11,15 @@ from rich.text import Text
 
 from domain.rtfs.bytecode.disassembly import disassemble
 from domain.rtfs.bytecode.encoding import MAGIC
-from domain.rtfs.capability import Capability
-from domain.rtfs.program import Program, compile_program
-from domain.rtfs.types import Type
-from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
-from infra.bootstrap.write_side import tool_runner
-from infra.cli.documents import DocumentInvalid, task_of, text_of
+from domain.rtfs.program import Program
+from infra.cli.documents import DocumentInvalid
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 from infra.cli.output import counted
-from infra.settings import Settings
-
-TASK_FILES = (".yaml", ".yml")
-
-file_argument = click.argument("file", metavar="FILE")
+from infra.cli.rtfs.plans import file_argument, read_plan
 
 
-@click.group(
-    epilog=examples(
-        "precedent rtfs check plan.rtfs",
-        "precedent rtfs check examples/word-count.yaml",
-        "precedent rtfs disasm plan.rtfs",
-    )
-)
-def rtfs() -> None:
-    """Check, compile and disassemble plans.
-
-    FILE is a plan (- for stdin) or a task file (*.yaml) that has one. A task's plan is compiled for the task's types
-    and tools, a plan alone for any inputs and every tool.
-    """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A plan's text and what it is compiled for."""
-
-    source: str
-    input: Type | None
-    output: Type | None
-    capabilities: Mapping[str, Capability]
-
-    def compiled(self) -> Program:
-        """The program. Raises ``ReadError``, ``CompileError``."""
-        return compile_program(
-            self.source,
-            parameters={} if self.input is None else {"inputs": self.input},
-            output=self.output,
-            capabilities=self.capabilities,
-        )
-
-
-@rtfs.command(
+@click.command(
     short_help="Say whether a plan compiles.",
     epilog=examples("precedent rtfs check plan.rtfs", "precedent rtfs check task.yaml --json"),
 )
@@ -79,7 +34,7 @@ def check(cli: Invocation, file: str) -> int:
     return DONE
 
 
-@rtfs.command(
+@click.command(
     short_help="Compile a plan; print its program's digest.",
     epilog=examples("precedent rtfs compile plan.rtfs -o plan.rtfsb", "precedent rtfs compile task.yaml --json"),
 )
@@ -102,7 +57,7 @@ def compile(cli: Invocation, file: str, output: Path | None) -> int:  # noqa: A0
     return DONE
 
 
-@rtfs.command(
+@click.command(
     short_help="List the instructions of a plan or module.",
     epilog=examples("precedent rtfs disasm plan.rtfs", "precedent rtfs disasm plan.rtfsb"),
 )
@@ -119,26 +74,6 @@ def disasm(cli: Invocation, file: str) -> int:
     cli.output.document({"file": file, "listing": listing.splitlines()})
     cli.output.show(Text(listing, end=""))
     return DONE
-
-
-def read_plan(file: str, settings: Settings) -> Plan:
-    """The plan in a file; a task is accepted as a worker would. Raises ``DocumentInvalid``, ``TaskInvalid``."""
-    text = text_of(file)
-    declared = tool_runner(settings).declarations()
-    known = {**{name: each.capability for name, each in declared.items()}, **CONTROLLER_CAPABILITIES}
-    if not file.endswith(TASK_FILES):
-        return Plan(source=text, input=None, output=None, capabilities=known)
-    task = accept(TaskFile.read(task_of(text, file)), known, Limits())
-    if task.plan is None:
-        raise TaskInvalid(
-            f"{file}: the task brings no plan, so there is nothing to compile before a planner drafts one"
-        )
-    return Plan(
-        source=task.plan,
-        input=task.input_type,
-        output=task.output_type,
-        capabilities={name: known[name] for name in task.tools},
-    )
 
 
 def _module(file: str) -> bytes | None:

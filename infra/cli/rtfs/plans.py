@@ -1,0 +1,83 @@
+"""The plans that people give: a file with one, a task that has one, or an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from domain.kernel.values import Value
+from domain.rtfs.capability import Capability
+from domain.rtfs.program import Program, compile_program
+from domain.rtfs.types import ANY, Type
+from domain.runs.effects import CONTROLLER_CAPABILITIES
+from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
+from infra.bootstrap.write_side import tool_runner
+from infra.cli.documents import task_of, text_of
+from infra.settings import Settings
+
+TASK_FILES: Final = (".yaml", ".yml")
+PLAN_FILES: Final = (".rtfs", *TASK_FILES)
+
+file_argument = click.argument("file", metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A plan's text and what it is compiled for."""
+
+    source: str
+    capabilities: Mapping[str, Capability]
+    input: Type = ANY
+    output: Type | None = None
+    inputs: Value = None
+    """What a task gives the plan; None where there is no task."""
+    rights: tuple[str, ...] | None = None
+    """What a task lets the plan call; None where there is no task."""
+
+    def compiled(self) -> Program:
+        """The program. Raises ``ReadError``, ``CompileError``."""
+        return compile_program(
+            self.source, parameters={"inputs": self.input}, output=self.output, capabilities=self.capabilities
+        )
+
+
+def read_plan(file: str, settings: Settings) -> Plan:
+    """The plan in a file; a task is accepted as a worker would. Raises ``DocumentInvalid``, ``TaskInvalid``."""
+    text, known = text_of(file), known_capabilities(settings)
+    if not file.endswith(TASK_FILES):
+        return Plan(source=text, capabilities=known)
+    task = accept(TaskFile.read(task_of(text, file)), known, Limits())
+    if task.plan is None:
+        raise TaskInvalid(
+            f"{file}: the task brings no plan, so there is nothing to compile before a planner drafts one"
+        )
+    return Plan(
+        source=task.plan,
+        capabilities={name: known[name] for name in task.tools},
+        input=task.input_type,
+        output=task.output_type,
+        inputs=task.input_values,
+        rights=tuple(task.tools),
+    )
+
+
+def is_file(given: str) -> bool:
+    """Whether an argument that may be an expression names a file instead."""
+    return given == "-" or given.endswith(PLAN_FILES) or ("\n" not in given and len(given) < 4096 and _exists(given))
+
+
+def _exists(given: str) -> bool:
+    try:
+        return Path(given).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def known_capabilities(settings: Settings) -> dict[str, Capability]:
+    """Everything that plans may call here: tools, and what a run's controller answers."""
+    declared = tool_runner(settings).declarations()
+    return {**{name: each.capability for name, each in declared.items()}, **CONTROLLER_CAPABILITIES}
