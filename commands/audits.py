@@ -17,7 +17,7 @@ from domain.ledger.bundle import Bundle, Proven, references
 from domain.ledger.checkpoint import Checkpoint, Signed
 from domain.ledger.events import KeyRotated
 from domain.ledger.notes import Note, VerifierKey
-from domain.ledger.rotation import successors
+from domain.ledger.rotation import predecessors, successors
 from domain.ledger.tiles import ENTRIES, WIDTH, Tile, entries_of, hashes_of
 
 STALE_AFTER: Final = timedelta(seconds=60)
@@ -64,7 +64,8 @@ class Audits:
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> Report:
         """Audit a shard. ``progress`` is told how many of how many events have been looked at."""
-        keys = successors(trust.key, rotations)
+        # Checkpoints of keys before the trusted one are looked at too: they add no trust, but must not contradict.
+        keys = [*reversed(predecessors(trust.key, rotations)), *successors(trust.key, rotations)]
         opened = await self._opened(shard, keys, trust)
         first, last = await self.log.extent(shard)
         newest = max((each.checkpoint for each in opened.known), key=lambda each: each.size, default=None)
