@@ -37,6 +37,8 @@ class ToolDeclaration:
     isolation: Isolation = "thread"
     stateful: bool = False
     """Whether a call sees what earlier calls of its run did: after a crash its journaled calls are made again."""
+    momentary: bool = False
+    """Whether an answer belongs to its moment (clock, randomness, network), so that asking again means nothing."""
     tags: tuple[str, ...] = ()
     """Words by which people find it."""
 
@@ -59,6 +61,14 @@ class ToolDeclaration:
     def repeatable(self) -> bool:
         """Whether a call whose outcome was lost may simply be made again."""
         return self.idempotent or self.capability.effects in ("pure", "read")
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether a replay may make a call again, without harm, and expect the recorded answer."""
+        if self.momentary:
+            return False
+        # What a stateful tool changes is its run's own, and made anew.
+        return self.stateful or self.capability.effects in ("pure", "read")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

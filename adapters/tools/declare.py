@@ -90,13 +90,15 @@ def tool(
     timeout: float = 30.0,
     idempotent: bool = False,
     isolation: Isolation | None = None,
+    momentary: bool = False,
     tags: tuple[str, ...] = (),
 ) -> Callable[[F], F]:
     """Declare the function below as a tool. The function itself stays as it is.
 
     `timeout` is in seconds. An async function runs in the event loop, any other in a thread of its own;
     `isolation="in-process"` runs a plain function in the event loop too, which is right only if it never waits
-    (nothing can interrupt it). Raises `ToolNotDeclarable`.
+    (nothing can interrupt it). `momentary` is for what depends on clock, randomness or network: a replay never calls
+    it again. Raises `ToolNotDeclarable`.
     """
 
     def declare_it(function: F) -> F:
@@ -108,6 +110,7 @@ def tool(
             timeout=timeout,
             idempotent=idempotent,
             isolation=isolation,
+            momentary=momentary,
             tags=tags,
         )
         setattr(function, _DECLARED, declared)
@@ -126,6 +129,7 @@ def declare(
     idempotent: bool = False,
     isolation: Isolation | None = None,
     stateful: bool = False,
+    momentary: bool = False,
     tags: tuple[str, ...] = (),
 ) -> Tool:
     """Make a tool of a function or bound method, as `tool` does, without marking it."""
@@ -156,6 +160,7 @@ def declare(
             idempotent=idempotent,
             isolation=isolation or ("in-process" if waits else "thread"),
             stateful=stateful,
+            momentary=momentary,
             tags=tags,
         ),
         function=function,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from commands.runs.log import Overtaken, RunLog
 from commands.services import Services
-from domain.kernel.values import Keyword, Value, decode, digest_bytes, format_time, parse_time
+from domain.kernel.values import decode, digest_bytes, format_time, parse_time
 from domain.runs.controller import overtime
 from domain.runs.decide import remaining
 from domain.runs.events import (
@@ -173,7 +173,7 @@ class Caller:
             if self._opened:
                 return
             run, stream = self._log.run, self._log.stream
-            self._services.tools.open_run(stream.id, _by_name(run.accepted_task.input_values))
+            self._services.tools.open_run(stream.id, run.accepted_task.inputs_by_name)
             declared = self._services.tools.declarations()
             for key, entry in run.journal.items():
                 done = entry.settlement in _RUN_ALREADY and not entry.by_person
@@ -205,8 +205,3 @@ class Caller:
         if outcome.transcript is None:
             return None
         return await self._services.content.put(self._log.stream.tenant, outcome.transcript, "text/plain")
-
-
-def _by_name(inputs: Value) -> dict[str, Value]:
-    assert isinstance(inputs, dict), "a task's inputs are a map"
-    return {key.name if isinstance(key, Keyword) else str(key): value for key, value in inputs.items()}

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.kernel.errors import InvalidInput, PrecedentError
-from domain.kernel.values import Value, decode, encode
+from domain.kernel.values import Keyword, Value, decode, encode
 from domain.rtfs.program import compile_program
 from domain.rtfs.types import Type, coerce, infer, parse_type, print_type
 
@@ -151,6 +151,13 @@ class Task(_Part):
     def input_values(self) -> Value:
         """The inputs, decoded."""
         return decode(self.inputs)
+
+    @property
+    def inputs_by_name(self) -> dict[str, Value]:
+        """The same by plain names."""
+        inputs = self.input_values
+        assert isinstance(inputs, dict), "a task's inputs are a map"
+        return {key.name if isinstance(key, Keyword) else str(key): value for key, value in inputs.items()}
 
 
 LONGEST_COMPARED: Final = 80

@@ -50,6 +50,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "precedent": NO,
     "projection": UNREACHABLE,
     "replay": DIVERGED,
+    "replay.tools-differ": NO,
     "rtfs": INVALID,
     "run": NO,
     "sandbox": UNREACHABLE,

@@ -1,4 +1,4 @@
-"""``replay``: verify a recorded run against its journal, or look at it as of an event. Nothing is executed."""
+"""``replay``: verify a recorded run against its journal, call its tools again, or look at it as of an event."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import click
 from rich.rule import Rule
 from rich.text import Text
 
-from commands.replays import verify_run, view_run
+from commands.replays import recorded_events, verify_run, view_run
+from commands.replays.executing import re_execute
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import StreamId
 from domain.runs.journal import ReplayDiverged
+from domain.runs.replay import Replay
 from domain.runs.state import Run
-from infra.cli import divergence
+from infra.bootstrap.write_side import tool_runner
+from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
 from infra.cli.exits import DIVERGED, DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
@@ -24,29 +27,50 @@ from infra.cli.watching import Watch
 
 
 @click.command(
-    epilog=examples("precedent replay RUN", "precedent replay RUN --mode view --at 12", "precedent replay RUN --json")
+    epilog=examples(
+        "precedent replay RUN",
+        "precedent replay RUN --mode re-execute",
+        "precedent replay RUN --mode view --at 12",
+        "precedent replay RUN --json",
+    )
 )
 @click.argument("run")
 @click.option(
     "--mode",
-    type=click.Choice(["verify", "view"]),
+    type=click.Choice(["verify", "re-execute", "view"]),
     default="verify",
     show_default=True,
-    help="verify: execute the program again, every effect answered from the journal, and compare. view: state and "
-    "timeline as of an event.",
+    help="verify: execute the program again, every effect answered from the journal, and compare. re-execute: the "
+    "same, and deterministic tools are really called again. view: state and timeline as of an event.",
 )
 @click.option("--at", type=WholeNumber(min=1), metavar="N", help="With view: after the run's first N events.")
 @invoked
 def replay(cli: Invocation, run: str, mode: str, at: int | None) -> int:
-    """Replay RUN from its events alone: no tool is called, no model asked.
+    """Replay RUN from its events: no model is asked, and no tool is called but those that re-execute calls.
 
-    Exit code 0: the same requests, lanes and output bytes. 3: it diverged, and the message says at which effect.
+    Exit code 0: the same requests, lanes and output bytes, and the same answers. 3: it diverged, and the message says
+    at which effect. docs/replay.md describes the modes.
     """
     if mode == "view":
         return complete(_view(cli, run, at))
     if at is not None:
-        raise click.UsageError("--at goes with --mode view; a verification goes through the whole run")
-    return complete(_verify(cli, run))
+        raise click.UsageError("--at goes with --mode view; the other modes go through the whole run")
+    return complete(_re_execute(cli, run) if mode == "re-execute" else _verify(cli, run))
+
+
+async def _re_execute(cli: Invocation, name: str) -> int:
+    async with session(cli, services=False) as connected:
+        stream = connected.run(name)
+        events = await recorded_events(connected.store, stream)
+    try:
+        done = await re_execute(tool_runner(connected.settings), stream, events)
+    except ReplayDiverged as error:
+        return tell_divergence(cli.output, name, error)
+    cli.output.document({**_document(name, done.replay), **re_execution.document_of(done)})
+    cli.output.show(*re_execution.rendered(done))
+    if done.others:
+        tell_error(cli.output, re_execution.message_of(name, done))
+    return DIVERGED if done.others else DONE
 
 
 async def _verify(cli: Invocation, name: str) -> int:
@@ -79,6 +103,10 @@ async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dic
     if result.output_digest is not None:
         cli.output.show(Text(f"output {result.output_digest}: the same bytes"))
     cli.output.show(Text("no tool was called, no model was asked", style="dim"))
+    return _document(name, result)
+
+
+def _document(name: str, result: Replay) -> dict[str, Any]:
     return {
         "run": name,
         "identical": True,

@@ -143,11 +143,12 @@ def _parameter(parameter: Parameter) -> str:
 
 def _document(offered: ToolDeclaration | Capability) -> dict[str, Any]:
     capability = _capability(offered)
-    run_as = (
-        {name: getattr(offered, name) for name in ("idempotent", "isolation", "stateful", "timeout", "tags")}
-        if isinstance(offered, ToolDeclaration)
-        else {"idempotent": True, "isolation": "controller", "stateful": False, "timeout": None, "tags": ()}
-    )
+    if isinstance(offered, ToolDeclaration):
+        names = ("idempotent", "isolation", "stateful", "momentary", "timeout", "tags")
+        run_as = {name: getattr(offered, name) for name in names}
+    else:
+        run_as = {"idempotent": True, "isolation": "controller", "stateful": False, "momentary": True}
+        run_as |= {"timeout": None, "tags": ()}
     return {
         "name": capability.name,
         "version": capability.version,

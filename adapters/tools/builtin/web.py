@@ -26,7 +26,7 @@ class Page(TypedDict):
     body: str
 
 
-@tool("http.get", effects="read", timeout=60, tags=("web",))
+@tool("http.get", effects="read", timeout=60, momentary=True, tags=("web",))
 async def get(context: ToolContext, url: str, headers: dict[str, str] = {}) -> Page:  # noqa: B006  # never changed
     """Fetch a text page. Any status is an answer; redirects are followed only to allowed hosts."""
     sent = {name.lower(): value for name, value in headers.items()}

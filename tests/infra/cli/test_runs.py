@@ -186,6 +186,32 @@ def test_a_replay_gives_the_same_bytes(cli: Cli, submitted: Submitted):
     assert digest in called.out
 
 
+def test_tools_are_called_again_and_compared(cli: Cli, submitted: Submitted, tmp_path: Path):
+    file = tmp_path / "seen.txt"
+    file.write_text("one")
+    plan = f'[(call :fs.read {{:path "{file}"}}) (call :clock.now {{}})]'
+    run = submitted(plan, "failed", tools=["fs.read", "clock.now"])  # the worker's root does not hold it
+    called = cli("replay", run, "--mode", "re-execute")
+    assert (called.code, "identical  1 tool call made again, 0 answered otherwise" in called.out) == (exits.DONE, True)
+    run = submitted("[(call :fs.list {}) (call :clock.now {})]", "completed", tools=["fs.list", "clock.now"])
+    same = cli("replay", run, "--mode", "re-execute", "--json").document
+    assert (same["identical"], same["executed"], same["answered"]) == (True, 1, {"momentary": 1})
+
+
+def test_a_tool_that_answers_otherwise_now_is_told(
+    cli: Cli, submitted: Submitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    run = submitted("(call :fs.list {})", "completed", tools=["fs.list"])
+    monkeypatch.chdir(tmp_path)  # another root has other files
+    called = cli("replay", run, "--mode", "re-execute", "--json")
+    assert called.code == exits.DIVERGED
+    (other,) = called.document["others"]
+    assert (called.document["identical"], other["effect"], other["tool"]) == (False, "0", "fs.list")
+    assert other["differences"]
+    assert "fs.list answers otherwise now, first at effect 0" in called.err
+    assert "effect 0  fs.list answers otherwise now" in cli("replay", run, "--mode", "re-execute").out
+
+
 def test_a_view_is_the_state_after_an_event(cli: Cli, submitted: Submitted):
     run = submitted(ADD, "completed", **NUMBERS)
     first = cli("replay", run, "--mode", "view", "--at", "1", "--json").document
