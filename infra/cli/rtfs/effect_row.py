@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,14 @@ from rich.console import RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from domain.kernel.values import Value
 from domain.rtfs.bytecode.encoding import decode_module
 from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.bytecode.operations import OPERATIONS, Op
+from domain.rtfs.printer import print_value
 from domain.rtfs.program import Program
-from domain.rtfs.types import print_type
+from domain.rtfs.types import plain, print_type
+from domain.rtfs.vm.loading import hints_of
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 from infra.cli.output import counted
@@ -28,6 +32,8 @@ class Place:
     line: int
     column: int
     step: str | None
+    hints: Mapping[str, Value]
+    """What the plan says of how it is to be made."""
 
 
 @click.command(
@@ -71,8 +77,10 @@ def _rows(program: Program) -> list[tuple[EffectSignature, list[Place]]]:
     instructions = [each for function in parts.functions for each in function.instructions]
     for site, instruction in enumerate(instructions):
         position = program.source_map.position(site)
-        if OPERATIONS[instruction[0]] is Op.EFFECT and position is not None:
-            places[instruction[2]].append(Place(*position, program.source_map.step(site)))
+        operation = OPERATIONS[instruction[0]]
+        if operation in (Op.EFFECT, Op.HINTED_EFFECT) and position is not None:
+            hints = hints_of(parts, instruction[3]) if operation is Op.HINTED_EFFECT else {}
+            places[instruction[2]].append(Place(*position, program.source_map.step(site), hints))
     ordered = [sorted(each, key=lambda place: (place.line, place.column)) for each in places]
     return list(zip(parts.effects, ordered, strict=True))
 
@@ -92,7 +100,10 @@ def _document(effect: EffectSignature, places: list[Place]) -> dict[str, Any]:
             {"name": each.name, "type": print_type(each.type), "required": each.required} for each in effect.parameters
         ],
         "result": print_type(effect.result),
-        "called": [{"line": each.line, "column": each.column, "step": each.step} for each in places],
+        "called": [
+            {"line": each.line, "column": each.column, "step": each.step, "hints": plain(dict(each.hints))}
+            for each in places
+        ],
     }
 
 
@@ -122,6 +133,7 @@ def _lines(plan: Plan, effect: EffectSignature, places: list[Place]) -> list[Tex
     for place in places:
         step = f" in step {place.step}" if place.step else ""
         shown = source[place.line - 1].strip() if place.line <= len(source) else ""
-        text = Text(f"line {place.line}, column {place.column}{step}: ", no_wrap=True, overflow="ellipsis")
+        hints = f" with {print_value(dict(place.hints), 80)}" if place.hints else ""
+        text = Text(f"line {place.line}, column {place.column}{step}{hints}: ", no_wrap=True, overflow="ellipsis")
         lines.append(text.append(shown, "dim"))
     return lines

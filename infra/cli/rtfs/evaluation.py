@@ -143,7 +143,10 @@ def shown_error(ended: Evaluated) -> str:
 def shown_request(request: vm.EffectRequest, capability: Capability) -> str:
     """An effect that a program asks for."""
     arguments = print_value(request.arguments, 400)
-    return f"{request.key}  {request.capability} version {capability.version} ({capability.effects})  {arguments}"
+    hints = f"  with {print_value(dict(request.hints), 100)}" if request.hints else ""
+    return (
+        f"{request.key}  {request.capability} version {capability.version} ({capability.effects})  {arguments}{hints}"
+    )
 
 
 def document_of(ended: Evaluated, evaluator: Evaluator) -> dict[str, Any]:
@@ -167,6 +170,7 @@ def document_of(ended: Evaluated, evaluator: Evaluator) -> dict[str, Any]:
                 "version": evaluator.capabilities[each.capability].version,
                 "mode": evaluator.capabilities[each.capability].effects,
                 "arguments": plain(each.arguments),
+                "hints": plain(dict(each.hints)),
                 "position": ended.place(each.site),
             }
             for each in step.requests

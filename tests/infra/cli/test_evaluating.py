@@ -99,6 +99,7 @@ def test_it_stops_before_the_first_effect_and_shows_it(offline: Cli):
             "version": "1",
             "mode": "read",
             "arguments": {"path": "x"},
+            "hints": {},
             "position": [1, 1],
         }
     ]

@@ -86,11 +86,18 @@ def test_effects_are_explained_with_types_and_places(offline: Cli, tmp_path: Pat
     (effect,) = document["effects"]
     assert (effect["name"], effect["version"], effect["mode"]) == ("fs.stat", "1", "read")
     assert effect["called"] == [
-        {"line": 2, "column": 11, "step": "look"},
-        {"line": 3, "column": 5, "step": "look"},
+        {"line": 2, "column": 11, "step": "look", "hints": {}},
+        {"line": 3, "column": 5, "step": "look", "hints": {}},
     ]
     assert (document["pure"], document["unused"]) == (False, [])
     assert document["interface"].startswith("sha256:")
+
+
+def test_hints_of_a_call_are_shown(offline: Cli, tmp_path: Path):
+    (tmp_path / "plan.rtfs").write_text('^{:timeout 500} (call :fs.stat {:path "a"})')
+    assert "column 17 with {" in offline("rtfs", "explain-effects", tmp_path / "plan.rtfs").out
+    (effect,) = offline("rtfs", "explain-effects", tmp_path / "plan.rtfs", "--json").document["effects"]
+    assert [place["hints"] for place in effect["called"]] == [{"timeout": 500}]
 
 
 def test_rights_that_are_not_used_are_named(offline: Cli, tmp_path: Path):
