@@ -18,6 +18,8 @@ class Rows:
 
     header: list[Part]
     groups: Groups
+    clauses: bool = False
+    """Whether the last part of a group may begin a line of its own, as the body of a clause does."""
 
 
 @dataclass(slots=True)
@@ -64,7 +66,7 @@ def _list(parts: list[Part]) -> Arrangement:
         return Flow(parts)
     count, grouping = style
     width = min(len(parts), 1 + count(parts[1:]))
-    return Rows(parts[:width], grouping(parts[width:]))
+    return Rows(parts[:width], grouping(parts[width:]), clauses=parts[0].text in _CLAUSES)
 
 
 def _each(parts: Sequence[Part]) -> Groups:
@@ -173,6 +175,8 @@ _STYLES: Final[dict[str, tuple[Callable[[Sequence[Part]], int], Callable[[Sequen
     "match": (_up_to(1), _clauses),
 }
 """Forms with a body: how many parts stay beside the head, and how the others are grouped into lines."""
+
+_CLAUSES: Final = ("cond", "case", "match")
 
 _BINDINGS: Final[dict[str, Callable[[Sequence[Part]], Groups]]] = {
     **dict.fromkeys(("let", "loop", "if-let", "when-let"), _bindings),

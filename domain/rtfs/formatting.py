@@ -73,8 +73,8 @@ class _Plan:
 def _join_lines(arrangement: Arrangement) -> None:
     """Forget the line ends that the layout does not keep: a part of the same line stands behind the one before it."""
     match arrangement:
-        case Rows(header, groups):
-            joined = [*header, *(part for group in groups for part in group[1:])]
+        case Rows(header, groups, clauses):
+            joined = [*header, *(part for group in groups for part in (group[1:-1] if clauses else group[1:]))]
             if not header and groups:
                 joined.append(groups[0][0])
         case Flow(parts):
@@ -173,10 +173,10 @@ class _Page:
         start = self.column
         self.write(part.text)
         match self.plan.arrangement(part):
-            case Rows([], groups):
+            case Rows([], groups, _):
                 indent = self.column
                 self.rows(groups, indent, tail)
-            case Rows(header, groups):
+            case Rows(header, groups, _):
                 indent = self.column + 1
                 self.flow(header, indent, tail if not groups else 0, joined=True)
                 if groups:

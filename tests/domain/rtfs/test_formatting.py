@@ -38,6 +38,11 @@ LAID_OUT = [
         "(match x\n  0 :zero\n  n when (> n 1) :many\n  _ nil)\n",
         id="clauses",
     ),
+    pytest.param(
+        "(match x\n[:ok a]\n(do b\nc) _ nil)",
+        "(match x\n  [:ok a]\n    (do\n      b\n      c)\n  _ nil)\n",
+        id="far clauses",
+    ),
     pytest.param("(cond a 1\nb 2)", "(cond\n  a 1\n  b 2)\n", id="conditions"),
     pytest.param(
         "(try (f)\n(catch :io e (g e)) (finally\n(h)))",
