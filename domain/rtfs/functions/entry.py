@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 from domain.rtfs.metering import Meter
 from domain.rtfs.types import Function, Type, parse_type
 
-Finish = Callable[[Meter, Any, list[Any], list[Any]], Any]
+Arguments: TypeAlias = tuple[Any, ...] | list[Any]
+
+
+class Singles(Sequence[Arguments]):
+    """Argument lists of one argument each, made only when they are looked at."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, place: int) -> Arguments: ...
+    @overload
+    def __getitem__(self, place: slice) -> Singles: ...
+    def __getitem__(self, place: int | slice) -> Arguments | Singles:
+        return Singles(self.items[place]) if isinstance(place, slice) else (self.items[place],)
+
+    def __iter__(self) -> Iterator[Arguments]:
+        return zip(self.items, strict=True)
+
+
+Applications: TypeAlias = Singles | list[Arguments]
+"""Argument lists to which a function is applied, one after the other."""
+
+Finish = Callable[[Meter, Any, Applications, list[Any]], Any]
 """Meter, context, the argument lists that were applied, their results: gives the value of the whole."""
 
-Begin = Callable[[Meter, tuple[Any, ...]], tuple[Any, Any, list[Any]]]
+Begin = Callable[[Meter, tuple[Any, ...]], tuple[Any, Any, Applications]]
 """Meter and arguments: gives the function to apply, a context, and the argument lists to apply it to."""
 
 
@@ -75,12 +103,12 @@ class Entry:
             raise TypeError(f"{self.name}: {self.signature} is no function type")
         return parsed
 
-    @property
+    @cached_property
     def least(self) -> int:
         """The fewest arguments."""
         return len(self.type.parameters)
 
-    @property
+    @cached_property
     def most(self) -> int | None:
         """The most arguments; ``None``: any number."""
         if self.type.rest is None:

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from domain.rtfs.functions.entry import Each, Entry, Fold
+from domain.rtfs.functions.entry import Applications, Each, Entry, Fold, Singles
 from domain.rtfs.functions.items import check_key, get, get_in, items_of
 from domain.rtfs.functions.maps import assoc, assoc_in
 from domain.rtfs.functions.predicates import truthy
 from domain.rtfs.metering import Meter
 from domain.rtfs.ordering import identity
 
-Applied = tuple[Any, Any, list[Any]]
+Applied = tuple[Any, Any, Applications]
 
 
 def _each_item(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
     """Apply to every item; with several collections, to one of each."""
     function, *collections = arguments
     if len(collections) == 1:
-        applications = [(item,) for item in items_of(meter, collections[0])]
+        applications: Applications = Singles(items_of(meter, collections[0]))
     else:
         applications = list(zip(*(items_of(meter, each) for each in collections), strict=False))
     meter.allocate(2 * len(applications))
@@ -30,7 +30,7 @@ def _each_item(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
 
 def _each_indexed(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
     function, collection = arguments
-    applications = list(enumerate(items_of(meter, collection)))
+    applications: Applications = [*enumerate(items_of(meter, collection))]
     meter.allocate(2 * len(applications))
     return function, None, applications
 
@@ -53,7 +53,7 @@ def _update_in(_meter: Meter, arguments: tuple[Any, ...]) -> Applied:
     return function, (collection, path), [(get_in(collection, path), *others)]
 
 
-def _fold(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
+def _fold(meter: Meter, arguments: tuple[Any, ...]) -> tuple[Any, Any, list[Any]]:
     function, *start, collection = arguments
     items = items_of(meter, collection)
     if start:
@@ -61,37 +61,43 @@ def _fold(meter: Meter, arguments: tuple[Any, ...]) -> Applied:
     return (function, items[0], items[1:]) if items else (function, None, [])
 
 
-def _results(_meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _results(_meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     return results
 
 
-def _only(_meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _only(_meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     return results[0]
 
 
-def _nothing(_meter: Meter, _context: Any, _applied: list[Any], _results: list[Any]) -> Any:
+def _nothing(_meter: Meter, _context: Any, _applied: Applications, _results: list[Any]) -> Any:
     return None
 
 
-def _kept(_meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
-    return [arguments[0] for arguments, result in zip(applied, results, strict=True) if truthy(result)]
+def _kept(_meter: Meter, _context: Any, applied: Applications, results: list[Any]) -> Any:
+    return [
+        arguments[0]
+        for arguments, result in zip(applied, results, strict=True)
+        if result is not None and result is not False
+    ]
 
 
-def _removed(_meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
-    return [arguments[0] for arguments, result in zip(applied, results, strict=True) if not truthy(result)]
+def _removed(_meter: Meter, _context: Any, applied: Applications, results: list[Any]) -> Any:
+    return [
+        arguments[0] for arguments, result in zip(applied, results, strict=True) if result is None or result is False
+    ]
 
 
-def _present(_meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _present(_meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     return [result for result in results if result is not None]
 
 
-def _joined(meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _joined(meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     parts = [items_of(meter, result) for result in results]
     meter.allocate(sum(map(len, parts)))
     return [item for part in parts for item in part]
 
 
-def _grouped(meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
+def _grouped(meter: Meter, _context: Any, applied: Applications, results: list[Any]) -> Any:
     meter.allocate(2 * len(results))
     groups: dict[Any, list[Any]] = {}
     for arguments, result in zip(applied, results, strict=True):
@@ -99,7 +105,7 @@ def _grouped(meter: Meter, _context: Any, applied: list[Any], results: list[Any]
     return groups
 
 
-def _partitioned(meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
+def _partitioned(meter: Meter, _context: Any, applied: Applications, results: list[Any]) -> Any:
     meter.allocate(meter.walk(results))
     runs: list[list[Any]] = []
     before: Any = object()
@@ -112,33 +118,33 @@ def _partitioned(meter: Meter, _context: Any, applied: list[Any], results: list[
     return runs
 
 
-def _found(_meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _found(_meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     return results[-1] if results and truthy(results[-1]) else None
 
 
-def _all(_meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _all(_meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     return not results or truthy(results[-1])
 
 
-def _none(_meter: Meter, _context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _none(_meter: Meter, _context: Any, _applied: Applications, results: list[Any]) -> Any:
     return not (results and truthy(results[-1]))
 
 
-def _taken(_meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
+def _taken(_meter: Meter, _context: Any, applied: Applications, results: list[Any]) -> Any:
     held = len(results) - (1 if results and not truthy(results[-1]) else 0)
     return [arguments[0] for arguments in applied[:held]]
 
 
-def _dropped(_meter: Meter, _context: Any, applied: list[Any], results: list[Any]) -> Any:
+def _dropped(_meter: Meter, _context: Any, applied: Applications, results: list[Any]) -> Any:
     held = len(results) - (1 if results and not truthy(results[-1]) else 0)
     return [arguments[0] for arguments in applied[held:]]
 
 
-def _put(meter: Meter, context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _put(meter: Meter, context: Any, _applied: Applications, results: list[Any]) -> Any:
     return assoc(meter, context[0], context[1], results[0])
 
 
-def _put_in(meter: Meter, context: Any, _applied: list[Any], results: list[Any]) -> Any:
+def _put_in(meter: Meter, context: Any, _applied: Applications, results: list[Any]) -> Any:
     return assoc_in(meter, context[0], context[1], results[0])
 
 

@@ -6,11 +6,12 @@ from typing import Any, Final
 
 from domain.kernel.values import Keyword
 from domain.rtfs.functions import Applying, Entry
+from domain.rtfs.functions.entry import Arguments
 from domain.rtfs.functions.items import check_key, get
 from domain.rtfs.metering import Fault, Meter
 from domain.rtfs.types import describe, mismatch, widen
 from domain.rtfs.vm.code import Closure, Code
-from domain.rtfs.vm.sequences import Arguments, SequenceFrame, begin
+from domain.rtfs.vm.sequences import SequenceFrame, begin
 
 MISUSE: Final = (TypeError, ValueError, AttributeError, KeyError, IndexError, OverflowError)
 """What library functions raise in Python when they are given what they do not take."""
@@ -53,15 +54,6 @@ def finish_sequence(frame: SequenceFrame, meter: Meter) -> Any:
         return frame.finish(meter)
     except MISUSE as problem:
         raise Fault("type-mismatch", f"`{frame.entry.name}` cannot use what the function gave") from problem
-
-
-def exhaust(frame: SequenceFrame, meter: Meter) -> Any:
-    """Run a sequence whose function makes no frames of its own."""
-    arguments = frame.first()
-    while arguments is not None:
-        meter.spend(2)
-        arguments = frame.following(apply(frame.function, meter, arguments))
-    return finish_sequence(frame, meter)
 
 
 def apply(function: Any, meter: Meter, arguments: Arguments) -> Any:

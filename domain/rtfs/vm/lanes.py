@@ -6,9 +6,10 @@ from enum import Enum, auto
 from typing import Any, Final, TypeAlias
 
 from domain.rtfs.bytecode.module import EffectSignature
+from domain.rtfs.functions.entry import Arguments
 from domain.rtfs.metering import Fault, Limits, Meter, memory_exhausted
 from domain.rtfs.vm.code import Closure, Code
-from domain.rtfs.vm.sequences import Arguments, EachFrame, FoldFrame, SequenceFrame, SortFrame
+from domain.rtfs.vm.sequences import EachFrame, FoldFrame, SequenceFrame, SortFrame
 from domain.rtfs.vm.steps import EffectRequest, ErrorValue
 
 CodeFrame: TypeAlias = tuple[Code, int, list[Any], int]

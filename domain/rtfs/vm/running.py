@@ -18,7 +18,6 @@ from domain.rtfs.vm.applying import (
     apply,
     begin_sequence,
     cast,
-    exhaust,
     finish_sequence,
     fit_arguments,
     is_sequence,
@@ -28,6 +27,7 @@ from domain.rtfs.vm.applying import (
 from domain.rtfs.vm.code import Closure, Code
 from domain.rtfs.vm.compiled.calls import proceed
 from domain.rtfs.vm.compiled.entering import enter
+from domain.rtfs.vm.exhausting import exhaust
 from domain.rtfs.vm.lanes import BEGUN, DELIVER, Lane, Status
 from domain.rtfs.vm.loading import (
     LIBRARY_CALLS,
@@ -163,14 +163,13 @@ def _run(lane: Lane, floor: int, *, interrupted: bool) -> _End:  # noqa: PLR0915
                 elif callee is BEGUN:
                     frame = frames[-1]
                     assert not isinstance(frame, tuple)
-                    if applies_in_frames(frame):
-                        following = frame.first()
-                        if following is not None:
-                            callee, arguments = frame.function, following
-                            continue
-                        value = finish_sequence(frame, meter)
-                    else:
-                        value = exhaust(frame, meter)
+                    following = frame.first() if applies_in_frames(frame) else exhaust(frame, meter)
+                    if following is not None:
+                        callee, arguments = frame.function, following
+                        if meter.memory > ceiling:
+                            lane.collect()
+                        continue
+                    value = finish_sequence(frame, meter)
                     frames.pop()
                     callee = DELIVER
                     if meter.memory > ceiling:

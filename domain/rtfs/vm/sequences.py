@@ -6,10 +6,9 @@ from typing import Any, TypeAlias
 
 from domain.rtfs.functions import Each, Entry, Fold, Sorting
 from domain.rtfs.functions.arranging import arranged, comes_before
+from domain.rtfs.functions.entry import Applications, Arguments, Singles
 from domain.rtfs.functions.predicates import truthy
 from domain.rtfs.metering import Meter
-
-Arguments: TypeAlias = tuple[Any, ...] | list[Any]
 
 
 class EachFrame:
@@ -17,7 +16,7 @@ class EachFrame:
 
     __slots__ = ("applications", "context", "entry", "function", "results", "run", "stop_on")
 
-    def __init__(self, entry: Entry, run: Each, function: Any, context: Any, applications: list[Any]) -> None:
+    def __init__(self, entry: Entry, run: Each, function: Any, context: Any, applications: Applications) -> None:
         self.entry = entry
         self.run = run
         self.function = function
@@ -37,7 +36,7 @@ class EachFrame:
         place = len(results)
         if place == len(applications) or (self.stop_on is not None and truthy(result) is self.stop_on):
             return None
-        return applications[place]  # type: ignore[no-any-return]
+        return applications[place]
 
     def finish(self, meter: Meter) -> Any:
         """Give the value of the whole."""
@@ -55,7 +54,9 @@ class EachFrame:
 
     def roots(self) -> list[Any]:
         """Give what this keeps alive."""
-        return [self.function, self.context, self.applications, self.results]
+        applications = self.applications
+        applied = applications.items if isinstance(applications, Singles) else applications
+        return [self.function, self.context, applied, self.results]
 
 
 class FoldFrame:

@@ -20,6 +20,7 @@ from domain.kernel.errors import PrecedentError
 from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS, Op
 from domain.rtfs.bytecode.packing import Unpacker
 from domain.rtfs.functions import Applying, Each, Entry, Fold
+from domain.rtfs.functions.entry import Applications, Singles
 from domain.rtfs.metering import Fault, Limits
 from domain.rtfs.types import mismatch
 from domain.rtfs.vm.code import Code
@@ -213,9 +214,7 @@ class _Reader(Unpacker):
 
     def sequence(self, kind: int, entry: Entry, run: Applying) -> SequenceFrame:
         if kind == EACH and isinstance(run, Each):
-            frame = EachFrame(
-                entry, run, self.values.value(), self.values.anything(), list(self.list(self.values.arguments))
-            )
+            frame = EachFrame(entry, run, self.values.value(), self.values.anything(), self.applications())
             frame.results = list(self.list(self.values.value))
             if len(frame.results) >= len(frame.applications):
                 raise self.refuse(f"`{entry.name}` has more results than it waits for")
@@ -229,6 +228,9 @@ class _Reader(Unpacker):
         if kind == SORT and not isinstance(run, Each | Fold):
             return self.sort(entry)
         raise self.refuse(f"a frame that `{entry.name}` does not have")
+
+    def applications(self) -> Applications:
+        return Singles(self.values.vector()) if self.flag() else [*self.list(self.values.arguments)]
 
     def sort(self, entry: Entry) -> SortFrame:
         key, comparison, descending = self.values.value(), self.values.value(), self.flag()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from domain.kernel.errors import PrecedentError
 from domain.rtfs.bytecode.packing import Packer
+from domain.rtfs.functions.entry import Singles
 from domain.rtfs.metering import Fault
 from domain.rtfs.vm.code import Code
 from domain.rtfs.vm.lanes import Frame, Lane, Status
@@ -132,7 +133,12 @@ class _LaneWriter(Packer):
         if isinstance(frame, EachFrame):
             self.value(frame.function)
             self.value(frame.context)
-            self.list(frame.applications, self.value)
+            applications = frame.applications
+            self.number(int(isinstance(applications, Singles)))
+            if isinstance(applications, Singles):
+                self.value(applications.items)
+            else:
+                self.list(applications, self.value)
             self.list(frame.results, self.value)
         elif isinstance(frame, FoldFrame):
             self.value(frame.function)

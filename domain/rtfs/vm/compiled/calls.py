@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from domain.rtfs.functions import Applying, Entry
+from domain.rtfs.functions.entry import Arguments, Singles
 from domain.rtfs.functions.predicates import truthy
 from domain.rtfs.metering import Meter
-from domain.rtfs.vm.applying import applies_in_frames, apply, begin_sequence, exhaust, finish_sequence
+from domain.rtfs.vm.applying import applies_in_frames, apply, begin_sequence, finish_sequence
 from domain.rtfs.vm.code import Closure
-from domain.rtfs.vm.sequences import Arguments, EachFrame, FoldFrame, SequenceFrame
+from domain.rtfs.vm.exhausting import exhaust
+from domain.rtfs.vm.sequences import EachFrame, FoldFrame, SequenceFrame
 
 
 class Interrupted(Exception):
@@ -45,7 +47,10 @@ def sequence(meter: Meter, room: int, entry: Entry, *arguments: Any) -> Any:
         following = frame.first()
         value = finish_sequence(frame, meter) if following is None else proceed(meter, room - 2, frame, following)
     else:
-        value = exhaust(frame, meter)
+        following = exhaust(frame, meter)
+        if following is not None:
+            raise Interrupted
+        value = finish_sequence(frame, meter)
     if meter.memory > meter.ceiling:
         raise Crowded
     return value
@@ -65,16 +70,21 @@ def proceed(meter: Meter, room: int, frame: SequenceFrame, following: Arguments)
 def apply_each(meter: Meter, room: int, frame: EachFrame) -> Any:
     """Apply a function of the module to all, or until enough is known."""
     function = frame.function
-    run, captures, note, stop_on = function.code.run, function.captures, frame.results.append, frame.stop_on
-    done = len(frame.results)
+    run, captures, results, stop_on = function.code.run, function.captures, frame.results, frame.stop_on
+    done = len(results)
     applications = frame.applications[done:] if done else frame.applications
     if stop_on is None:
-        for arguments in applications:
-            note(run(meter, room, captures, *arguments))
+        # Spreading arguments out costs as much as the call itself.
+        if isinstance(applications, Singles):
+            for item in applications.items:
+                results.append(run(meter, room, captures, item))
+        else:
+            for arguments in applications:
+                results.append(run(meter, room, captures, *arguments))
     else:
         for arguments in applications:
             result = run(meter, room, captures, *arguments)
-            note(result)
+            results.append(result)
             if truthy(result) is stop_on:
                 break
     return finish_sequence(frame, meter)

@@ -167,7 +167,8 @@ def _in_call(lane: Lane, problem: Exception, last: _Place, *, within: bool) -> N
         raise problem
     elif last.call is not None:
         lane.frames.append(frame)
-        lane.callee = BEGUN
+        following = variables.get("following")
+        lane.callee, lane.arguments = (BEGUN, ()) if following is None else (frame.function, following)
         if lane.meter.memory > lane.meter.ceiling:
             lane.collect()
     else:

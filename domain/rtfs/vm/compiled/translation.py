@@ -157,6 +157,8 @@ class Translation:
         line = self.line(place)
         given = self.code.instructions[place]
         truth = (OPERATIONS[given[0]] is Op.JUMP_IF) is jumping
+        if self.before[place] is None:
+            return line.constant(truth)
         kinds = self.kinds(place, given[1])
         if not kinds & (NIL | BOOL):
             return line.constant(truth)
@@ -170,6 +172,8 @@ class Translation:
         """Write one instruction that does not jump."""
         given = self.code.instructions[place]
         write = self._WRITERS.get(OPERATIONS[given[0]])
+        if self.before[place] is None:
+            write = None  # nothing comes here, though a jump that is never taken leads here
         return self.give_up(place) if write is None else write(self, place, given, self.line(place))
 
     # Operands.
