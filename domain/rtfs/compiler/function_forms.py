@@ -15,7 +15,7 @@ from domain.rtfs.compiler.expressions import (
     MakeFunction,
     Read,
 )
-from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable
+from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable, name_of
 from domain.rtfs.compiler.type_names import is_type, type_at
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, ShorthandFn, Symbol, VectorNode
 from domain.rtfs.source import Span
@@ -64,7 +64,7 @@ def declare(analyzer: Analyzer, definition: Definition, items: Sequence[Node], n
     if not items or not isinstance(items[0], VectorNode | MapNode) or len(items) < 2:
         analyzer.fail("a function takes parameters in brackets and a body", node.span, "(fn [x] (+ x 1))")
     for pattern, annotation, is_rest in _parameters(analyzer, items[0], scope):
-        name = pattern.name if isinstance(pattern, Symbol) else " taken apart"
+        name = name_of(pattern) if isinstance(pattern, Symbol) else " taken apart"
         variable = Variable(name, definition, annotation or (Vector(ANY) if is_rest else ANY))
         if is_rest:
             definition.rest = variable

@@ -160,7 +160,7 @@ class Scope:
 
     def bind(self, symbol: Symbol, type_: Type) -> Variable:
         """Name a new variable; an earlier one of the same name is hidden from here on."""
-        variable = Variable(symbol.name, self.definition, type_)
+        variable = Variable(name_of(symbol), self.definition, type_)
         self.put(symbol, variable)
         return variable
 
@@ -176,6 +176,11 @@ class Scope:
             names.extend(key for key in scope.names if isinstance(key, str))
             scope = scope.outer
         return names
+
+
+def name_of(symbol: Symbol) -> str:
+    """Give the name of a variable: one that a macro brings in is the compiler's own, and so begins with a space."""
+    return symbol.name if symbol.mark is None else f" {symbol.name}"
 
 
 def mark_of(symbol: Symbol) -> Mark | None:

@@ -105,3 +105,11 @@ def test_sites_outside_of_the_map_have_no_names(compiling):
     assert names.names_at(10**9) == {}
     assert names.function(-1) == ""
     assert names.function(10**9) == ""
+
+
+def test_names_that_macros_bring_in_hide_none_of_the_source(compiling):
+    source = """
+    (defmacro doubled [body] `(let [x 100 f (fn [n] (+ n x))] (f ~body)))
+    (let [x 1] (doubled (call :number x)))
+    """
+    assert seen(compiling, source) == {"x": 1}
