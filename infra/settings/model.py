@@ -203,7 +203,6 @@ class WitnessSettings(Section):
 class LedgerSettings(Section):
     """The signed Merkle tree over the log."""
 
-    enabled: bool = True
     #: Name of the log in checkpoints; it belongs to the key, and is taken when a key is made.
     name: Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}", "a name such as log.example.org")] | None = (
         None
