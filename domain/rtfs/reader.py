@@ -61,17 +61,27 @@ class _Reader:
 
     def read(self) -> tuple[Node, ...]:
         text = self.source.text
+        self.check_text(text)
+        start_of_text = 1 if text.startswith("\ufeff") else 0
+        self.read_lexemes(lexemes(text[start_of_text:]), start_of_text)
+        if len(self.stack) > 1:
+            self.refuse_end()
+        return tuple(self.stack[0].items)
+
+    def check_text(self, text: str) -> None:
         if len(text) > MAX_SOURCE:
             self.fail(f"the program has {len(text)} characters; at most {MAX_SOURCE} are read", 0, 1)
         if "\0" in text:
             at = text.index("\0")
             self.fail("here is a NUL character: this is no text", at, at + 1, "a string may hold one as \\0")
-        after = 1 if text.startswith("\ufeff") else 0
+
+    def read_lexemes(self, cut: list[str], after: int) -> None:
+        """Take in the lexemes; the first begins at ``after``."""
         stack, items, in_mark = self.stack, self.stack[-1].items, False
         known: dict[str, Atom] = {}
         kind_of, known_atom = KINDS.get, known.get
-        blank, comment, word, opening = Kind.BLANK, Kind.COMMENT, Kind.WORD, Kind.OPEN
-        for lexeme in lexemes(text[after:]):
+        blank, comment, word, opening, closing = Kind.BLANK, Kind.COMMENT, Kind.WORD, Kind.OPEN, Kind.CLOSE
+        for lexeme in cut:
             at = after
             after += len(lexeme)
             kind = kind_of(lexeme[0], word)
@@ -94,6 +104,14 @@ class _Reader:
                 self.open(lexeme, at)
                 items, in_mark = stack[-1].items, False
                 continue
+            elif kind is closing:
+                opener, start, inner = stack[-1]
+                if CLOSERS.get(opener) != lexeme:
+                    self.refuse_closer(lexeme, at)
+                stack.pop()
+                items = stack[-1].items
+                items.append(self.collection(opener, inner, Span(start, after)))
+                in_mark = stack[-1].opener in _MARKS
             else:
                 self.punctuation(kind, lexeme, Span(at, after))
                 items = stack[-1].items
@@ -102,16 +120,10 @@ class _Reader:
                 self.apply_marks()
                 items = stack[-1].items
                 in_mark = stack[-1].opener in _MARKS
-        if len(stack) > 1:
-            self.refuse_end()
-        return tuple(items)
 
     def punctuation(self, kind: Kind, lexeme: str, span: Span) -> None:
         """Take in what is neither a plain word nor blank."""
-        if kind is Kind.CLOSE:
-            node = self.close(lexeme, span)
-            self.stack[-1].items.append(node)
-        elif kind is Kind.STRING:
+        if kind is Kind.STRING:
             self.stack[-1].items.append(Literal(self.string(lexeme, span.start), span))
         elif kind is not Kind.HASH:
             self.mark(lexeme, span.start)
@@ -129,22 +141,6 @@ class _Reader:
             self.fail(f"more than {MAX_NESTING} brackets are open here", at, at + 1, "name inner parts with `let`")
         self.stack.append(_Open(opener, at, []))
 
-    def close(self, closer: str, span: Span) -> Node:
-        at = span.start
-        opener, start, items = self.stack[-1]
-        if not opener:
-            self.fail(f"`{closer}` closes nothing", at, at + 1, "remove it, or add what it should close")
-        if opener in _MARKS:
-            self.refuse_mark(opener, start, f"`{closer}`")
-        expected = CLOSERS[opener]
-        if expected != closer:
-            line, column = self.source.position(start)
-            hint = f"`{opener}` of line {line}, column {column} is still open and needs `{expected}`"
-            related = Related(Span(start, start + len(opener)), f"this `{opener}` is still open")
-            self.fail(f"`{closer}` where `{expected}` is expected", at, at + 1, hint, related)
-        self.stack.pop()
-        return self.collection(opener, items, Span(start, span.end))
-
     def collection(self, opener: str, items: list[Node], span: Span) -> Node:
         if opener == "(":
             return ListNode(tuple(items), span)
@@ -160,8 +156,12 @@ class _Reader:
         return MapNode(tuple(zip(items[::2], items[1::2], strict=True)), span)
 
     def mark(self, lexeme: str, at: int) -> None:
-        if lexeme == ":" and self.stack[-1].opener not in ("(", "["):
-            self.fail("`:` stands alone", at, at + 1, "a keyword is a colon and a name: :name, :ns/name, :ns.name")
+        opener, _, items = self.stack[-1]
+        if lexeme == ":" and opener not in ("(", "["):
+            hint = "a keyword is a colon and a name: :name, :ns/name, :ns.name"
+            if opener == "{" and len(items) % 2:
+                hint = 'nothing but a blank stands between key and value: {"key" value}'
+            self.fail("`:` stands alone", at, at + 1, hint)
         self.templates += lexeme == "`"
         self.open(lexeme, at)
 
@@ -180,9 +180,16 @@ class _Reader:
                 node = self.annotation(items[0], span)
             else:
                 self.templates -= opener == "`"
+                self.check_quoted(opener, items[0], span)
                 node = Quoted(_QUOTINGS[opener], items[0], span)
             stack.pop()
             stack[-1].items.append(node)
+
+    def check_quoted(self, opener: str, node: Node, span: Span) -> None:
+        """Refuse ``'text'``, which would be a quoted name with an apostrophe at its end."""
+        if opener == "'" and isinstance(node, Symbol) and node.name.endswith("'"):
+            hint = f'text stands in double quotation marks: "{node.name[:-1]}"'
+            self.fail("a quoted name ends with an apostrophe", *span, hint)
 
     def metadata_length(self, items: list[Node]) -> int:
         """Say how many items behind ``^`` are metadata, as far as they have been read."""
@@ -271,6 +278,18 @@ class _Reader:
         text = self.source.text
         if (after - at > 1 or text[at - 1] in "([{`") and after < len(text) and text[after] not in ")]}":
             self.fail("a comma only separates", after - 1, after, "in a template write ~x, or ~@xs for many")
+
+    def refuse_closer(self, closer: str, at: int) -> NoReturn:
+        opener, start, _ = self.stack[-1]
+        if not opener:
+            self.fail(f"`{closer}` closes nothing", at, at + 1, "remove it, or add what it should close")
+        if opener in _MARKS:
+            self.refuse_mark(opener, start, f"`{closer}`")
+        expected = CLOSERS[opener]
+        line, column = self.source.position(start)
+        hint = f"`{opener}` of line {line}, column {column} is still open and needs `{expected}`"
+        related = Related(Span(start, start + len(opener)), f"this `{opener}` is still open")
+        self.fail(f"`{closer}` where `{expected}` is expected", at, at + 1, hint, related)
 
     def refuse_mark(self, opener: str, start: int, found: str) -> NoReturn:
         hint = "^{:key value} form" if opener == "^" else None

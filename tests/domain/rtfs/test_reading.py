@@ -179,6 +179,8 @@ def test_a_marked_form_begins_at_its_mark(text, spanned):
         ("(f : (g))", 1, 4, "followed by no name and no type"),
         ("[: ]", 1, 2, "should stand before a form"),
         (":", 1, 1, "`:` stands alone"),
+        ('{"a": 1}', 1, 5, "nothing but a blank"),
+        ("(f 'text')", 1, 4, 'double quotation marks: "text"'),
         ("::a", 1, 1, "a keyword is a colon and a name"),
         (":1", 1, 1, "a keyword is a colon and a name"),
         ("{name: 1}", 1, 2, "a keyword's colon comes first: :name"),
