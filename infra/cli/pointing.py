@@ -1,8 +1,10 @@
-"""Places of a plan on the screen: the line of the source, and a caret below it."""
+"""Places of a plan on the screen: the line of the source, and carets below the form that begins there."""
 
 from __future__ import annotations
 
-from domain.rtfs.source import Source, Span, render
+from domain.rtfs.nodes import Annotated, ListNode, MapNode, Node, Quoted, ShorthandFn, VectorNode
+from domain.rtfs.reader import read
+from domain.rtfs.source import ReadError, Source, Span, render
 
 
 def pointed(text: str, position: tuple[int, int] | None, message: str) -> str:
@@ -11,4 +13,31 @@ def pointed(text: str, position: tuple[int, int] | None, message: str) -> str:
     if position is None or not 1 <= position[0] <= len(lines):
         return message
     offset = sum(len(line) + 1 for line in lines[: position[0] - 1]) + position[1] - 1
-    return render(Source(text), Span(offset, offset + 1), message)
+    return render(Source(text), Span(offset, _end(text, offset)), message)
+
+
+def _end(text: str, offset: int) -> int:
+    """Where the form ends that begins at an offset."""
+    try:
+        pending = list(read(text))
+    except ReadError:
+        return offset + 1
+    while pending:
+        node = pending.pop()
+        if node.span.start == offset:
+            return node.span.end
+        if node.span.start < offset < node.span.end:
+            pending = _parts(node)
+    return offset + 1
+
+
+def _parts(node: Node) -> list[Node]:
+    if isinstance(node, ListNode | VectorNode):
+        return list(node.items)
+    if isinstance(node, MapNode):
+        return [part for pair in node.pairs for part in pair]
+    if isinstance(node, ShorthandFn):
+        return [node.body]
+    if isinstance(node, Annotated):
+        return [node.metadata, node.node]
+    return [node.node] if isinstance(node, Quoted) else []
