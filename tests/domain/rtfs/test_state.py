@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -30,6 +35,8 @@ from domain.rtfs.vm import (
 )
 from tests.domain.rtfs.conftest import CAPABILITIES
 from tests.domain.rtfs.test_any_program import NESTED, NUMBER
+
+ROOT = Path(__file__).parents[3]
 
 PROGRAMS = [
     "(+ 1 (call :number 2))",
@@ -260,3 +267,33 @@ def test_bytes_put_together_anew_are_refused_or_harmless(source, chance):
             chance.choice([0, 1, 2, 3, 127, 128, 255]) for _ in range(chance.randint(0, 4))
         )
     is_refused_or_harmless(module, bytes(data))
+
+
+PRINT_STATES = """
+import hashlib, json, sys
+from domain.rtfs.program import compile_program
+from domain.rtfs.vm import Suspended, Yielded, encode_state, load, resume, start
+from tests.domain.rtfs.conftest import CAPABILITIES
+seen = hashlib.sha256()
+for source in json.load(sys.stdin):
+    program = compile_program(source, parameters={}, output=None, capabilities=CAPABILITIES)
+    step = start(load(program.module), {}, slice_fuel=20)
+    while isinstance(step, Suspended | Yielded):
+        seen.update(encode_state(step.state))
+        if isinstance(step, Suspended):
+            break
+        step = resume(step.state, {}, 20)
+print(seen.hexdigest())
+"""
+
+
+def test_states_have_the_same_bytes_in_every_process():
+    digests = set()
+    for seed in ("0", "1", "4711"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "LC_ALL": "C", "PYTHONPATH": str(ROOT)}
+        printed = subprocess.run(
+            [sys.executable, "-c", PRINT_STATES],
+            input=json.dumps(PROGRAMS), env=environment, cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        digests.add(printed.stdout.strip())
+    assert len(digests) == 1
