@@ -10,7 +10,21 @@ from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.printer import print_value
 from domain.rtfs.program import CompileError, Program, ReadError, compile_program
 from domain.rtfs.types import ANY, INT, NIL, STRING, parse_type
-from domain.rtfs.vm import Finished, Limits, Raised, Returned, Suspended, Trapped, Yielded, load, resume, start
+from domain.rtfs.vm import (
+    Finished,
+    Limits,
+    Raised,
+    Returned,
+    Suspended,
+    Trapped,
+    Yielded,
+    decode_state,
+    encode_state,
+    load,
+    resume,
+    start,
+)
+from domain.rtfs.vm.loading import COMPILE_AFTER
 from tests.conformance.cases import Case
 
 CAPABILITIES = {
@@ -64,8 +78,18 @@ def compiled(case: Case, *, fold: bool = True) -> Program:
     return compile_program(case.source, parameters=parameters, output=None, capabilities=CAPABILITIES, fold=fold)
 
 
-def drive(case: Case, *, fold: bool = True, slice_fuel: int = 200_000) -> Driven:
-    """Run a case to its end; effects are answered as it says, in the order in which they are asked."""
+def drive(
+    case: Case,
+    *,
+    fold: bool = True,
+    slice_fuel: int = 200_000,
+    compile_after: int | None = COMPILE_AFTER,
+    stored: bool = False,
+) -> Driven:
+    """Run a case to its end; effects are answered as it says, in the order in which they are asked.
+
+    ``stored``: between steps nothing is kept but the bytes of the state.
+    """
     try:
         program = compiled(case, fold=fold)
     except (ReadError, CompileError) as error:
@@ -74,7 +98,8 @@ def drive(case: Case, *, fold: bool = True, slice_fuel: int = 200_000) -> Driven
     limits = {key.name: amount for key, amount in value_of(case.within or "{}").items() if isinstance(key, Keyword)}
     answers = iter(case.asked)
     driven = Driven("", "", [], program.effects, 0, program.digest, program.source_map.encode().decode())
-    step = start(load(program.module), inputs, Limits(**{"fuel": FUEL, **limits}), slice_fuel)
+    module = load(program.module, compile_after=compile_after)
+    step = start(module, inputs, Limits(**{"fuel": FUEL, **limits}), slice_fuel)
     while isinstance(step, Suspended | Yielded):
         given: dict[str, Returned | Raised] = {}
         for request in step.requests if isinstance(step, Suspended) else ():
@@ -88,7 +113,8 @@ def drive(case: Case, *, fold: bool = True, slice_fuel: int = 200_000) -> Driven
                 if answer.fails
                 else Returned(value_of(answer.answer))
             )
-        step = resume(step.state, given, slice_fuel)
+        state = decode_state(module, encode_state(step.state)) if stored else step.state
+        step = resume(state, given, slice_fuel)
     if isinstance(step, Trapped):
         driven.end, driven.text = "!!", f"{step.error.type} {step.error.message}"
     else:

@@ -1,4 +1,4 @@
-"""The language, case by case: every form and every function, folded or not, in one go or in slices."""
+"""The language, case by case: every form and every function, in every way in which a host may run a program."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ WAYS = {
     "whole": {},
     "not folded": {"fold": False},
     "in slices": {"slice_fuel": 7},
+    "compiled at once": {"compile_after": 1},
+    "never compiled": {"compile_after": None},
+    "stored between steps": {"slice_fuel": 100, "stored": True},
 }
 
 
