@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from faststream.security import SASLPlaintext
 
@@ -21,14 +20,13 @@ from adapters.nats.wakes import JetStreamWakes
 from adapters.postgres.database import PostgresDatabase
 from adapters.postgres.run_index import PostgresRunIndex
 from adapters.system.clock import SystemClock, SystemRandomness
-from adapters.tools.registry import BUILT_IN, RunScopedTools, ToolRegistry, tools_of_modules
-from adapters.tools.runner import LocalToolRunner
-from adapters.tools.settings import ToolSettings
+from adapters.tools.registry import RunScopedTools
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import CommandHandler
 from commands.services import Services
 from domain.runs.task import Limits
 from infra.bootstrap.connections import connected, event_store
+from infra.bootstrap.tools import tool_runner
 from infra.settings import Settings
 from infra.settings.model import RecordedModel
 from infra.stack.endpoints import Endpoints
@@ -78,12 +76,6 @@ def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:
     security = None if user is None or password is None else SASLPlaintext(username=user, password=password)
     broker = CommandBroker(endpoints.nats_url, security=security)
     return CommandBus(broker, side.connection, CommandHandler(side.services, COMMANDS, REACTIONS))
-
-
-def tool_runner(settings: Settings, run_scoped: tuple[RunScopedTools, ...] = ()) -> LocalToolRunner:
-    """The built-in tools and those of the configured modules."""
-    registry = ToolRegistry(tools_of_modules([*BUILT_IN, *settings.tools]), run_scoped)
-    return LocalToolRunner(registry, ToolSettings(root=Path.cwd(), http_hosts=settings.http.allow))
 
 
 def _models(settings: Settings) -> dict[str, ModelConfiguration]:

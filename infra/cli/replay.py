@@ -15,7 +15,7 @@ from domain.kernel.ids import StreamId
 from domain.runs.journal import ReplayDiverged
 from domain.runs.replay import Replay
 from domain.runs.state import Run
-from infra.bootstrap.write_side import tool_runner
+from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
 from infra.cli.exits import DIVERGED, DONE

@@ -14,7 +14,7 @@ from commands.ports import Selection
 from domain.kernel.ids import Positions
 from domain.runs.state import Phase
 from domain.runs.task import TaskInvalid
-from infra.bootstrap.write_side import tool_runner
+from infra.bootstrap.tools import tool_runner
 from infra.cli.answers import document_of, report_answer, tell_refusal
 from infra.cli.documents import task_of, text_of
 from infra.cli.errors import tell_error

@@ -18,7 +18,7 @@ from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.types import ANY, Type, TypeMismatch, coerce, plain, print_type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.tools import CallContext, ToolDeclaration, ToolFailed
-from infra.bootstrap.write_side import tool_runner
+from infra.bootstrap.tools import tool_runner
 from infra.cli.documents import json_of
 from infra.cli.errors import meant, print_error
 from infra.cli.exits import DONE

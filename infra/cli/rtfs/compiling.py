@@ -20,7 +20,6 @@ from infra.cli.rtfs.plans import file_argument, read_plan
 
 
 @click.command(
-    short_help="Say whether a plan compiles.",
     epilog=examples("precedent rtfs check plan.rtfs", "precedent rtfs check task.yaml --json"),
 )
 @file_argument
@@ -35,7 +34,6 @@ def check(cli: Invocation, file: str) -> int:
 
 
 @click.command(
-    short_help="Compile a plan; print its program's digest.",
     epilog=examples("precedent rtfs compile plan.rtfs -o plan.rtfsb", "precedent rtfs compile task.yaml --json"),
 )
 @file_argument
@@ -58,7 +56,6 @@ def compile(cli: Invocation, file: str, output: Path | None) -> int:  # noqa: A0
 
 
 @click.command(
-    short_help="List the instructions of a plan or module.",
     epilog=examples("precedent rtfs disasm plan.rtfs", "precedent rtfs disasm plan.rtfsb"),
 )
 @file_argument

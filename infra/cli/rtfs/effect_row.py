@@ -38,7 +38,6 @@ class Place:
 
 @click.command(
     "explain-effects",
-    short_help="What a plan may ask of the world, and where.",
     epilog=examples(
         "precedent rtfs explain-effects plan.rtfs",
         "precedent rtfs explain-effects examples/word-count.yaml",

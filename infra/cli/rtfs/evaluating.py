@@ -30,7 +30,6 @@ from infra.settings import Settings
 
 @click.command(
     "eval",
-    short_help="Run an expression or a plan, here and now.",
     epilog=examples(
         "precedent rtfs eval '(reduce + (range 10))'",
         'precedent rtfs eval plan.rtfs --inputs \'{"site": ".venv"}\'',

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from adapters.tools.runner import LocalToolRunner
 from domain.kernel.values import Value, encode
@@ -19,9 +19,8 @@ from domain.rtfs.types import plain
 from domain.runs.effects import LONGEST_SLEEP, SLEEP
 from domain.runs.task import DEFAULT_LIMITS
 from domain.tools import CallContext, ToolFailed
-from infra.bootstrap.write_side import tool_runner
+from infra.bootstrap.tools import tool_runner
 from infra.cli.pointing import pointed
-from infra.cli.session import new_id
 from infra.settings import Settings
 
 MODES: Final = ("pure", "read")
@@ -33,7 +32,8 @@ LONGEST_LINE: Final = 100
 LAID_OUT: Final = 20_000
 """Characters of a value up to which it is laid out."""
 
-Asked: TypeAlias = tuple[vm.EffectRequest, ...]
+NO_RUN: Final = "outside-of-any-run"
+"""In place of a run's id: what is made here changes nothing, so that no key of it matters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,6 @@ class Evaluator:
     limits: vm.Limits = field(default_factory=vm.Limits)
     told: Callable[[vm.EffectRequest], None] | None = None
     """Told of every effect that is about to be made."""
-    _run: str = field(default_factory=new_id)
     _runner: LocalToolRunner | None = None
 
     async def run(self, program: Program, source: str, arguments: Mapping[str, Value]) -> Evaluated:
@@ -103,7 +102,7 @@ class Evaluator:
             assert isinstance(seconds, float), "it was checked when it was asked"
             await asyncio.sleep(min(max(0.0, seconds), LONGEST_SLEEP))
             return vm.Returned(None)
-        context = CallContext(tenant=self.settings.tenant, run=self._run, effect=request.key)
+        context = CallContext(tenant=self.settings.tenant, run=NO_RUN, effect=request.key)
         if self._runner is None:
             self._runner = tool_runner(self.settings)
         outcome = await self._runner.run(request.capability, request.arguments, context)

@@ -50,7 +50,6 @@ class Laid:
 
 
 @click.command(
-    short_help="Lay out plans.",
     epilog=examples(
         "precedent rtfs fmt plan.rtfs",
         "precedent rtfs fmt --check --diff plans/",

@@ -15,7 +15,7 @@ from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import ANY, Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
-from infra.bootstrap.write_side import tool_runner
+from infra.bootstrap.tools import tool_runner
 from infra.cli.documents import task_of, text_of
 from infra.settings import Settings
 

@@ -26,7 +26,6 @@ SPELLINGS: Final = {"#": "#(…)", "'": "' ` ~ ~@", "@": "@name", "^": "^{…} f
 
 
 @click.command(
-    short_help="Look up functions and forms.",
     epilog=examples("precedent rtfs doc", "precedent rtfs doc reduce", "precedent rtfs doc match --json"),
 )
 @click.argument("name", required=False)

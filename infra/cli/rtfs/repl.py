@@ -46,7 +46,6 @@ class _Leaving(Exception):
 
 
 @click.command(
-    short_help="A dialogue with the language.",
     epilog=examples("precedent rtfs repl", "precedent rtfs repl --call", "precedent rtfs repl < forms.rtfs"),
 )
 @click.option("--call", "calls", is_flag=True, help="Make effects that are pure or read; the tools are called.")
