@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
@@ -107,16 +108,32 @@ Node: TypeAlias = Literal | Symbol | ListNode | VectorNode | MapNode | Shorthand
 
 def moved(node: Node, span: Span) -> Node:
     """Give the same form at another place, as if all of it stood there."""
+    return _placed(node, lambda _: span)
+
+
+def shifted(node: Node, offset: int) -> Node:
+    """Give the same form so many characters later."""
+    return _placed(node, lambda span: Span(span.start + offset, span.end + offset))
+
+
+def _placed(node: Node, place: Callable[[Span], Span]) -> Node:
+    span = place(node.span)
     if isinstance(node, ListNode):
-        return ListNode(tuple([moved(item, span) for item in node.items]), span)
+        return ListNode(tuple([_placed(item, place) for item in node.items]), span)
     if isinstance(node, VectorNode):
-        return VectorNode(tuple([moved(item, span) for item in node.items]), span)
+        return VectorNode(tuple([_placed(item, place) for item in node.items]), span)
     if isinstance(node, MapNode):
-        return MapNode(tuple([(moved(key, span), moved(value, span)) for key, value in node.pairs]), span)
-    if isinstance(node, Literal):
-        return Literal(node.value, span)
-    if isinstance(node, Symbol):
-        return Symbol(node.name, span, node.mark)
+        return _placed_map(node, place)
+    if isinstance(node, ShorthandFn):
+        body = ListNode(tuple([_placed(item, place) for item in node.body.items]), place(node.body.span))
+        return ShorthandFn(body, span)
     if isinstance(node, Quoted):
-        return Quoted(node.quoting, moved(node.node, span), span)
-    return node
+        return Quoted(node.quoting, _placed(node.node, place), span)
+    if isinstance(node, Annotated):
+        return Annotated(_placed_map(node.metadata, place), _placed(node.node, place), span)
+    return replace(node, span=span)
+
+
+def _placed_map(node: MapNode, place: Callable[[Span], Span]) -> MapNode:
+    pairs = tuple([(_placed(key, place), _placed(value, place)) for key, value in node.pairs])
+    return MapNode(pairs, place(node.span))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from domain.kernel.values import digest_bytes
 from domain.rtfs.bytecode.encoding import encode_module
@@ -15,8 +15,11 @@ from domain.rtfs.compiler.assembly import Assembly
 from domain.rtfs.compiler.flow import check_types
 from domain.rtfs.compiler.folding import fold_program
 from domain.rtfs.compiler.forms import FORMS
+from domain.rtfs.compiler.linking import Linker
 from domain.rtfs.compiler.scope import Definition, Scope
+from domain.rtfs.compiler.top_level import link_top
 from domain.rtfs.metadata import Delegation, Description
+from domain.rtfs.modules import Import, Resolver
 from domain.rtfs.nodes import Node, Symbol
 from domain.rtfs.reader import read
 from domain.rtfs.source import CompileError, ReadError, Source, Span
@@ -52,6 +55,8 @@ class Program:
     """In the order of the text."""
     descriptions: tuple[Description, ...] = ()
     """What the text tells of its definitions, in its order."""
+    imports: tuple[Import, ...] = ()
+    """The modules whose texts it was compiled with, by name; what is not used of them is not in it."""
 
 
 def compile_program(
@@ -60,9 +65,10 @@ def compile_program(
     parameters: Mapping[str, Type],
     output: Type | None,
     capabilities: Mapping[str, Capability],
+    modules: Resolver | None = None,
     fold: bool = True,
 ) -> Program:
-    """Compile a program whose free names are ``parameters``.
+    """Compile a program whose free names are ``parameters``; its imports are looked up with ``modules``.
 
     With ``fold``, what is known before the program runs is worked out; what it gives, and what it asks, does not
     depend on that. Without ``output`` the program may give any value. Raises ``ReadError`` or ``CompileError``, both
@@ -72,33 +78,42 @@ def compile_program(
     nodes = read(source)
     if not nodes:
         raise CompileError("the program is empty", text, Span(0, 0), "write one expression whose value is the result")
+    analyzer = Analyzer(text, capabilities, FORMS)
     try:
-        return _compile(text, nodes, dict(sorted(parameters.items())), output, capabilities, fold=fold)
+        return _compile(analyzer, nodes, dict(sorted(parameters.items())), output, modules, fold=fold)
+    except CompileError as error:
+        analyzer.texts.locate(error)
+        raise
     except RecursionError as problem:
         whole = Span(nodes[0].span.start, nodes[-1].span.end)
         raise CompileError("the program is nested too deeply", text, whole, "name inner parts with `let`") from problem
 
 
 def _compile(
-    source: Source,
+    analyzer: Analyzer,
     nodes: tuple[Node, ...],
     parameters: dict[str, Type],
     output: Type | None,
-    capabilities: Mapping[str, Capability],
+    modules: Resolver | None,
     *,
     fold: bool,
 ) -> Program:
+    source = analyzer.source
     main = Definition("", None, None)
     scope = Scope(main)
     for name, type_ in parameters.items():
         main.parameters.append(scope.bind(Symbol(name, Span(0, 0)), type_))
-    analyzer = Analyzer(source, capabilities, FORMS)
+    linker = Linker(analyzer, main, modules)
+    left = link_top(analyzer, linker, nodes, scope)
     whole = Span(nodes[0].span.start, nodes[-1].span.end)
-    main.body = analyzer.body(nodes, scope, whole)
+    body = analyzer.body(left, scope, whole)
+    # What is wrong in a module is told even where nothing of it is used.
+    main.body = linker.linked(body, whole=True)
     gives = check_types(analyzer, main, output, nodes[-1].span)
+    main.body = linker.linked(body)
     if fold:
         fold_program(main)
-    parts, source_map = Assembly(source).module(main, tuple(parameters.items()), output or ANY)
+    parts, source_map = Assembly(source, analyzer.texts).module(main, tuple(parameters.items()), output or ANY)
     module = encode_module(parts)
     notes = analyzer.notes
     return Program(
@@ -109,6 +124,11 @@ def _compile(
         output=output or ANY,
         source_map=source_map,
         gives=gives,
-        delegations=tuple(notes.delegations[span] for span in sorted(notes.delegations)),
-        descriptions=tuple(notes.descriptions[span] for span in sorted(notes.descriptions)),
+        delegations=tuple(
+            replace(notes.delegations[span], span=analyzer.texts.local(span)) for span in sorted(notes.delegations)
+        ),
+        descriptions=tuple(
+            replace(notes.descriptions[span], span=analyzer.texts.local(span)) for span in sorted(notes.descriptions)
+        ),
+        imports=linker.imports,
     )

@@ -25,6 +25,8 @@ class Source:
     """A program's text, able to say where an offset lies."""
 
     text: str
+    name: str | None = None
+    """Of the module that it is; ``None``: the program itself."""
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -88,7 +90,7 @@ def _excerpt(source: Source, span: Span, message: str) -> list[str]:
     caret = " " * (column - 1 - cut) + "^" * max(1, min(width, len(shown) - (column - 1 - cut)))
     gutter = str(line_number)
     return [
-        f"line {line_number}, column {column}: {message}",
+        f"{f'{source.name}, ' if source.name else ''}line {line_number}, column {column}: {message}",
         f" {gutter} | {shown}",
         f" {' ' * len(gutter)} | {caret}",
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.kernel.values import Keyword
 from domain.rtfs.capability import Capability, Parameter
+from domain.rtfs.modules import resolver_of
 from domain.rtfs.printer import print_value
 from domain.rtfs.program import CompileError, Program, ReadError, compile_program
 from domain.rtfs.types import ANY, INT, NIL, STRING, parse_type
@@ -25,7 +26,7 @@ from domain.rtfs.vm import (
     start,
 )
 from domain.rtfs.vm.loading import COMPILE_AFTER
-from tests.conformance.cases import Case
+from tests.conformance.cases import FOLDER, Case
 
 CAPABILITIES = {
     each.name: each
@@ -75,7 +76,10 @@ def value_of(text: str) -> Any:
 def compiled(case: Case, *, fold: bool = True) -> Program:
     """Compile the program of a case. Raises ``ReadError`` and ``CompileError``."""
     parameters = {"inputs": parse_type(case.given[0])} if case.given else {}
-    return compile_program(case.source, parameters=parameters, output=None, capabilities=CAPABILITIES, fold=fold)
+    modules = resolver_of({name: (FOLDER / file).read_text("utf-8") for name, file in case.modules.items()})
+    return compile_program(
+        case.source, parameters=parameters, output=None, capabilities=CAPABILITIES, modules=modules, fold=fold
+    )
 
 
 def drive(

@@ -35,8 +35,16 @@ class SourceMap:
     locals: tuple[LocalName, ...] = ()
     """Names of registers, function by function; the inner one of two equal names comes later."""
 
+    modules: tuple[tuple[str, int, int], ...] = ()
+    """Imported modules, each with the first site that comes from its text and the one after the last; a module may
+    be there several times. What is in none comes from the program's own text."""
+
+    def module(self, site: int) -> str | None:
+        """Give the name of the imported module that a site comes from; ``None``: the program itself."""
+        return next((name for name, start, end in self.modules if start <= site < end), None)
+
     def position(self, site: int) -> tuple[int, int] | None:
-        """Give line and column of a site; none when the map does not reach it."""
+        """Give line and column of a site, in the text of its module; none when the map does not reach it."""
         return self.positions[site] if 0 <= site < len(self.positions) else None
 
     def step(self, site: int) -> str | None:
@@ -58,12 +66,14 @@ class SourceMap:
 
     def encode(self) -> bytes:
         """Give the map as JSON text."""
-        tables = {
+        tables: dict[str, Any] = {
             "positions": self.positions,
             "steps": self.steps,
             "functions": self.functions,
             "locals": [(each.name, each.register, each.start, each.end) for each in self.locals],
         }
+        if self.modules:
+            tables["modules"] = self.modules
         return orjson.dumps(tables)
 
     @classmethod
@@ -87,4 +97,5 @@ def _read(tree: Any) -> SourceMap:
             LocalName(str(name), int(register), int(start), int(end))
             for name, register, start, end in tree.get("locals", ())
         ),
+        modules=tuple((str(name), int(start), int(end)) for name, start, end in tree.get("modules", ())),
     )

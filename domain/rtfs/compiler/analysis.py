@@ -25,6 +25,7 @@ from domain.rtfs.compiler.inference import literal_type, map_type, result_type, 
 from domain.rtfs.compiler.macros import Frame, expanded, within
 from domain.rtfs.compiler.notes import Notes
 from domain.rtfs.compiler.scope import Macro, Named, Scope, Special, Variable
+from domain.rtfs.compiler.texts import Texts
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
 from domain.rtfs.nodes import (
     Annotated,
@@ -44,6 +45,8 @@ from domain.rtfs.types import ANY, Function, describe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from domain.rtfs.compiler.linking import Unit
 
 MAX_DEPTH: Final = 80
 """Nesting of expressions, after forms have been reduced."""
@@ -80,12 +83,22 @@ class Analyzer:
         self.notes = Notes()
         self.expansions: list[tuple[Span, Frame]] = []
         """Macro calls and what is said of them, for problems that are found once everything is expanded."""
+        self.texts = Texts(source)
         self.module: str | None = None
         """The imported module that is analysed; ``None``: the program itself."""
+        self.aliases: dict[str, Unit] = {}
+        """Imported modules, by what stands before their names."""
 
     def fail(self, message: str, span: Span, hint: str | None = None) -> NoReturn:
         """Refuse the program."""
         raise CompileError(message, self.source, span, hint)
+
+    def for_module(self, name: str | None) -> Analyzer:
+        """Make the analyzer of a module of the same program."""
+        inner = Analyzer(self.source, self.capabilities, self.forms)
+        inner.effects, inner.budget, inner.notes, inner.texts = self.effects, self.budget, self.notes, self.texts
+        inner.expansions, inner.module = self.expansions, name
+        return inner
 
     @contextmanager
     def target(self, values: int | None) -> Iterator[None]:
@@ -145,6 +158,9 @@ class Analyzer:
         name = node.name
         if name.replace("/", ".") in self.capabilities:
             self.fail(f"`{name}` is a capability", node.span, f"write (call :{name} …)")
+        alias, _, member = name.rpartition("/")
+        if alias in self.aliases:
+            self.aliases[alias].refuse(self, member, node.span)
         if name.startswith("%"):
             self.fail(f"`{name}` stands only within #(…)", node.span)
         known = [*scope.known(), *FUNCTIONS, *ALIASES, *self.forms]

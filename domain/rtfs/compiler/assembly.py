@@ -8,6 +8,7 @@ from domain.rtfs.bytecode.operations import OPERANDS, Op
 from domain.rtfs.bytecode.source_map import LocalName, SourceMap
 from domain.rtfs.compiler.generation import Generator
 from domain.rtfs.compiler.scope import Definition
+from domain.rtfs.compiler.texts import Texts
 from domain.rtfs.source import Source
 from domain.rtfs.types import Type, print_type
 
@@ -15,8 +16,9 @@ from domain.rtfs.types import Type, print_type
 class Assembly:
     """One module while it is made. Tables grow in the order of first use; sorted ones are put in order at the end."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, texts: Texts) -> None:
         self.source = source
+        self.texts = texts
         self.definitions: list[tuple[Definition, str | None]] = []
         self.numbers: dict[Definition, int] = {}
         self.pool: dict[bytes, tuple[int, Value]] = {}
@@ -55,6 +57,7 @@ class Assembly:
         functions: list[FunctionCode] = []
         positions: list[tuple[int, int]] = []
         steps: list[str | None] = []
+        modules: list[str | None] = []
         names: list[LocalName] = []
         # The list grows while functions refer to further ones.
         for definition, step in self.definitions:
@@ -62,8 +65,9 @@ class Assembly:
             functions.append(generator.code())
             names.extend(generator.naming.locals(len(positions), generator.place))
             for span, within in generator.places:
-                positions.append(self.source.position(span.start))
+                positions.append(self.texts.position(span.start))
                 steps.append(within)
+                modules.append(self.texts.module(span.start))
         library = sorted(self.names)
         effects = sorted(self.effects)
         renumbered = _Renumbering(
@@ -81,8 +85,25 @@ class Assembly:
             functions=tuple(renumbered.function(code) for code in functions),
         )
         return parts, SourceMap(
-            tuple(positions), tuple(steps), tuple(definition.name for definition, _ in self.definitions), tuple(names)
+            tuple(positions),
+            tuple(steps),
+            tuple(definition.name for definition, _ in self.definitions),
+            tuple(names),
+            _runs(modules),
         )
+
+
+def _runs(modules: list[str | None]) -> tuple[tuple[str, int, int], ...]:
+    """Put together sites that follow one another and come from the same module."""
+    found: list[tuple[str, int, int]] = []
+    for site, module in enumerate(modules):
+        if module is None:
+            continue
+        if found and found[-1][0] == module and found[-1][2] == site:
+            found[-1] = (module, found[-1][1], site + 1)
+        else:
+            found.append((module, site, site + 1))
+    return tuple(found)
 
 
 class _Renumbering:

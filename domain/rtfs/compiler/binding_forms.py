@@ -71,6 +71,12 @@ def stray_definition(analyzer: Analyzer, node: ListNode, _scope: Scope) -> Expre
     analyzer.fail("definitions stand at the top or in a body", node.span, "use `let` to name a value here")
 
 
+def stray_import(analyzer: Analyzer, node: ListNode, _scope: Scope) -> Expression:
+    """Refuse modules, imports and exports below the top."""
+    hint = "(import …) stands at the top of a program or module, (export …) within (module …)"
+    analyzer.fail("modules are put together at the top of a text", node.span, hint)
+
+
 def loop(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     """``(loop [name value …] body…)``, gone on with by `recur`."""
     if len(node.items) < 3 or not isinstance(node.items[1], VectorNode):

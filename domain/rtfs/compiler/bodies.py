@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from domain.rtfs.compiler.analysis import Analyzer, Unresolved
-from domain.rtfs.compiler.definitions import FunctionText, annotated, function_text, value_text
-from domain.rtfs.compiler.destructuring import Steps, bind_value, check_name, hold
+from domain.rtfs.compiler.body_items import Item, expand_item
+from domain.rtfs.compiler.definitions import annotated, value_text
+from domain.rtfs.compiler.destructuring import Steps, bind_value, hold
 from domain.rtfs.compiler.expressions import Bind, Choose, Clause, Constant, Expression, Read
 from domain.rtfs.compiler.expressions import Sequence as SequenceExpression
-from domain.rtfs.compiler.function_forms import declare, define, make, signature
-from domain.rtfs.compiler.macros import Frame, define_macro, expanded, macro_called, within
+from domain.rtfs.compiler.function_forms import define
+from domain.rtfs.compiler.groups import Member, bind_members, declare_member
+from domain.rtfs.compiler.macros import define_macro, macro_called, within
 from domain.rtfs.compiler.metadata_forms import describe
-from domain.rtfs.compiler.scope import Definition, Group, Named, Scope, Variable, key_of
+from domain.rtfs.compiler.scope import Group, Key, Scope, key_of
 from domain.rtfs.compiler.struct_forms import define_type
-from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol
+from domain.rtfs.nodes import ListNode, Node, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import NIL
 
 _DEFINING: Final = frozenset({"def", "defn", "defmacro", "defstruct", "deftype"})
-
-
-class _Item(NamedTuple):
-    """One expression of a body, and the expansions that it comes from."""
-
-    node: Node
-    frames: tuple[Frame, ...] = ()
-
-    @property
-    def head(self) -> str:
-        node = self.node.node if isinstance(self.node, Annotated) else self.node
-        if isinstance(node, ListNode) and node.items and isinstance(node.items[0], Symbol):
-            return node.items[0].name
-        return ""
 
 
 class _Reordered(Exception):  # never leaves this module
@@ -45,7 +32,7 @@ def do(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     nodes = node.items[1:]
     if not nodes:
         return Constant(None, node.span, NIL)
-    items = [_Item(each) for each in nodes]
+    items = [Item(each) for each in nodes]
     if not any(each.head in _DEFINING or macro_called(each.node, scope) for each in items):
         values = analyzer.expressions(nodes, scope)
         return values[0] if len(values) == 1 else SequenceExpression(values, node.span, values[-1].type)
@@ -59,7 +46,7 @@ def do(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
 class _Body:
     """One body at work. ``items`` keeps what macros expand to, and the order in which functions can be defined."""
 
-    def __init__(self, analyzer: Analyzer, items: list[_Item], scope: Scope, span: Span) -> None:
+    def __init__(self, analyzer: Analyzer, items: list[Item], scope: Scope, span: Span) -> None:
         self.analyzer = analyzer
         self.items = items
         self.scope = scope
@@ -71,7 +58,7 @@ class _Body:
         place = 0
         value: Expression = Constant(None, self.span, NIL)
         while place < len(self.items):
-            item = self.expand(place)
+            item = expand_item(self.analyzer, self.items, place, self.scope)
             if item is None:
                 continue
             with within(item.frames):
@@ -84,22 +71,6 @@ class _Body:
         if not self.steps:
             return value
         return Choose((Clause(tuple(self.steps), value),), None, self.span, value.type)
-
-    def expand(self, place: int, hidden: Sequence[object] = ()) -> _Item | None:
-        """Expand the item at a place; none when it became several, or nothing."""
-        item = self.items[place]
-        head = item.node.items[0] if isinstance(item.node, ListNode) and item.node.items else None
-        if not macro_called(item.node, self.scope) or (isinstance(head, Symbol) and key_of(head) in hidden):
-            return item
-        with within(item.frames):
-            node, frames = expanded(self.analyzer, item.node, self.scope)
-        frames = (*frames, *item.frames)
-        if isinstance(node, ListNode) and _Item(node).head == "do":
-            # So that a macro can define several things.
-            self.items[place : place + 1] = [_Item(each, frames) for each in node.items[1:]]
-            return None
-        self.items[place] = _Item(node, frames)
-        return self.items[place]
 
     def single(self, place: int) -> Expression:
         """Analyse what is no function definition."""
@@ -130,8 +101,8 @@ class _Body:
         except Unresolved as problem:
             later = self.later(place, problem.symbol)
             if later is not None:
-                line = self.analyzer.source.position(self.items[later].node.span.start)[0]
-                problem.hint = f"it is defined in line {line}, after this needs it: move the definition up"
+                line = self.analyzer.texts.line(self.items[later].node.span)
+                problem.hint = f"it is defined in {line}, after this needs it: move the definition up"
             raise
 
     def later(self, place: int, symbol: Symbol) -> int | None:
@@ -145,7 +116,7 @@ class _Body:
                     return number
         return None
 
-    def last_bound(self, item: _Item) -> Expression:
+    def last_bound(self, item: Item) -> Expression:
         """Give the value of what was defined last."""
         bound = self.steps[-1]
         assert isinstance(bound, Bind)
@@ -155,44 +126,28 @@ class _Body:
     def define_functions(self, place: int) -> int:
         """Define functions that follow one another together, so that each may call each; give how many these are."""
         group = Group(self.scope.definition)
-        declared: list[tuple[Definition, FunctionText]] = []
-        hidden: list[object] = []
+        members: list[Member] = []
+        hidden: list[Key] = []
         end = place
         while end < len(self.items):
-            item = self.expand(end, hidden)
+            item = expand_item(self.analyzer, self.items, end, self.scope, hidden)
             if item is None:
                 continue
             if item.head != "defn":
                 break
-            with within(item.frames):
-                text = function_text(self.analyzer, item.node)
-                describe(self.analyzer, text.name.name, text.metadata, text.node.span, text.doc)
-                check_name(self.analyzer, text.name)
-                definition = Definition(text.name.name, self.scope.definition, group)
-                declare(self.analyzer, definition, text.items, text.node, self.scope)
-            variable = Variable(text.name.name, self.scope.definition, signature(definition))
-            self.scope.put(text.name, Named(definition, variable))
-            declared.append((definition, text))
-            hidden.append(key_of(text.name))
+            members.append(declare_member(self.analyzer, item, group, self.scope))
+            hidden.append(key_of(members[-1].text.name))
             end += 1
-        for number, (definition, text) in enumerate(declared, start=place):
-            with within(self.items[number].frames):
-                self.define_function(number, end, definition, text)
-        for number, (definition, text) in enumerate(declared, start=place):
-            named = self.scope.find(text.name)
-            assert isinstance(named, Named)
-            if named.definition is not definition:
-                with within(self.items[number].frames):
-                    self.analyzer.fail(f"`{definition.name}` is defined twice", text.node.span)
-            made = make(definition, text.node.span)
-            named.variable.type = made.type
-            self.steps.append(Bind(named.variable, made))
+        for number, member in enumerate(members, start=place):
+            with within(member.item.frames):
+                self.define_function(number, end, member)
+        bind_members(self.analyzer, members, self.scope, self.steps)
         return end - place
 
-    def define_function(self, place: int, end: int, definition: Definition, text: FunctionText) -> None:
+    def define_function(self, place: int, end: int, member: Member) -> None:
         """Analyse one function; when it needs what is defined after the group, it is put there."""
         try:
-            define(self.analyzer, definition, text.items, self.scope, text.node)
+            define(self.analyzer, member.definition, member.text.items, self.scope, member.text.node)
         except Unresolved as problem:
             target = self.later(end - 1, problem.symbol)
             if target is None or not self.analyzer.budget.reorderings:

@@ -33,7 +33,7 @@ class Frame:
     """One expansion, for messages."""
 
     macro: str
-    line: int
+    line: str
 
 
 def define_macro(analyzer: Analyzer, node: ListNode, scope: Scope) -> None:
@@ -72,7 +72,7 @@ def macro_called(node: Node, scope: Scope) -> Macro | None:
 def expand(analyzer: Analyzer, node: ListNode, macro: Macro) -> tuple[Node, Frame]:
     """Expand one call, and say what was expanded."""
     budget = analyzer.budget
-    frame = Frame(macro.name, analyzer.source.position(node.span.start)[0])
+    frame = Frame(macro.name, analyzer.texts.line(node.span))
     if not budget.expansions:
         hint = f"`{macro.name}` may expand to itself without end: a macro that calls itself must give less each time"
         analyzer.fail(f"the macros of this program expand more than {MAX_EXPANSIONS} times", node.span, hint)
@@ -135,8 +135,8 @@ def within(frames: Sequence[Frame]) -> Iterator[None]:
         yield
     except CompileError as error:
         for frame in frames:
-            told = f"from `{frame.macro}`, expanded in line {frame.line}"
+            told = f"from `{frame.macro}`, expanded in {frame.line}"
             hint = error.hint or ""
-            if not hint.endswith(told) and hint.count(", expanded in line ") < _SHOWN:
+            if not hint.endswith(told) and hint.count("`, expanded in ") < _SHOWN:
                 error.hint = f"{error.hint}; {told}" if error.hint else told
         raise

@@ -56,6 +56,26 @@ FORM_DOCS: Final = (
     ),
     FormDoc(
         "Names and functions",
+        ("module", "export"),
+        "(module name (:exports [name…]) (import …)… definition…)",
+        "A text of definitions for others to import. `(export name…)` says the same as `:exports`; without either all "
+        "is exported that is not `^:private`. Definitions may stand in any order; values of a module ask the world for "
+        "nothing. Run as a program, a module gives its last expression, or else `(main)` or `(main inputs)`.",
+        "(module shapes (:exports [area]) (defn area [w h] (* w h))) (import shapes :as s) (s/area 2 3) => 6",
+        card=False,
+    ),
+    FormDoc(
+        "Names and functions",
+        ("import",),
+        '(import name :as alias :only [name…] :digest "sha256:…"), (import [name :as alias :refer [name…]])',
+        "Takes in a module at the top of a program or module: its names behind the alias and a slash, those of `:only` "
+        "(or `:refer`) as they are. With `:digest` the text must be exactly that one. Only what is used of a module "
+        "becomes part of the program; modules that import one another in a circle are refused.",
+        "(module m (defn one [] 1)) (import m :only [one]) (one) => 1",
+        card=False,
+    ),
+    FormDoc(
+        "Names and functions",
         ("fn", "λ", "lambda"),
         "(fn name? [parameter type? … & others] type? body…)",
         "A function value. It sees the names around it, and its own.",
