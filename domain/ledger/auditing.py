@@ -13,6 +13,7 @@ kept (or a witness signed) shows that the log was cut or rewritten.
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -135,25 +136,33 @@ class Audit:
         self._own: Tree | None = None
         """Over the events, once they differ from the tiles."""
         self._own_matches: set[tuple[int, bytes]] = set()
+        self._next_size = self._all[0].checkpoint.size if self._all else sys.maxsize
         self._last_matched = 0
 
     def feed(self, events: Iterable[Stored]) -> None:
         """Take the next events."""
-        rules, waiting = self._rules, self._waiting
+        check, waiting = self._rules.check, self._waiting
         first, report = self.first.sequence, self.report
         for event in events:
             index = event.position.sequence - first
             if index != self._next:
                 self._gap(index)
             self._next = index + 1
-            identity, problems = rules.check(event)
+            identity, problems = check(event)
             for problem in problems:
                 self._find(Kind.RULE, problem, event.position)
             report.events += 1
             parts = event.subject.encode(), identity.encode(), sha256(event.body).digest()
-            waiting.append(_Leaf(index, leaf_hash(leaf_of(*parts)), *parts))
+            leaf = leaf_hash(leaf_of(*parts))
+            if not waiting and self._tiles.agrees(index - self._offset, leaf):
+                self._grow(leaf, leaf)
+                continue
+            waiting.append(_Leaf(index, leaf, *parts))
             if len(waiting) > LOOK_AHEAD:
                 self._compare()
+                while waiting and self._tiles.agrees(waiting[0].place - self._offset, waiting[0].hash):
+                    settled = waiting.popleft()
+                    self._grow(settled.hash, settled.hash)
 
     def finish(self, now: datetime | None = None, stale_after: timedelta | None = None) -> Report:
         """Say what was found. With a time, events that nobody signed for long are a finding."""
@@ -279,12 +288,13 @@ class Audit:
             self._own = Tree(self._tree.size, self._tree.edge)
 
     def _grow(self, recorded: bytes, own: bytes | None) -> None:
-        self._tree.append(recorded)
+        tree = self._tree
+        tree.append(recorded)
         if self._own is not None and own is not None:
             self._own.append(own)
             if self._own.size in self._sizes:
                 self._own_matches.add((self._own.size, self._own.root()))
-        if self._known and self._known[0].checkpoint.size <= self._tree.size:
+        if tree.size >= self._next_size:
             self._check_roots()
 
     def _check_roots(self, *, final: bool = False) -> None:
@@ -298,6 +308,7 @@ class Audit:
                 self.report.covered = self._last_matched = checkpoint.size
                 continue
             self._differs(known)
+        self._next_size = self._known[0].checkpoint.size if self._known else sys.maxsize
 
     def _differs(self, known: Known) -> None:
         checkpoint = known.checkpoint
@@ -342,6 +353,16 @@ class _Recorded:
         self._hashes = hashes
         self._entries = entries
         self._kept: dict[int, Sequence[bytes]] = {}
+        self._number = -1
+        self._tile: Sequence[bytes] = ()
+
+    def agrees(self, index: int, leaf: bytes) -> bool:
+        """Tell whether there is this leaf, or nothing to compare with."""
+        if index >> 8 != self._number:
+            self.leaf(index)
+            self._number, self._tile = index >> 8, self._kept.get(index >> 8, ())
+        place = index & 255
+        return place >= len(self._tile) or self._tile[place] == leaf
 
     def leaf(self, index: int) -> bytes | None:
         number, place = index >> 8, index & 255

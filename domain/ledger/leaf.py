@@ -15,6 +15,9 @@ from domain.kernel.errors import InvalidInput
 
 LEAF_VERSION: Final = b"precedent-leaf-1"
 
+_START: Final = len(LEAF_VERSION).to_bytes(2, "big") + LEAF_VERSION
+_DIGEST_SIZE: Final = (32).to_bytes(2, "big")
+
 MAX_PART: Final = 0xFFFF
 """Bytes of a part: what two bytes can say."""
 
@@ -28,15 +31,13 @@ def leaf_of(subject: bytes, event_id: bytes, body_digest: bytes) -> bytes:
     """Give leaf data from its parts."""
     if len(subject) > MAX_PART or len(event_id) > MAX_PART:
         raise InvalidInput(f"an event's subject or id has more than {MAX_PART} bytes and fits no leaf")
-    return b"%b%b%b%b%b%b%b%b" % (
-        len(LEAF_VERSION).to_bytes(2, "big"),
-        LEAF_VERSION,
+    return b"%b%b%b%b%b%b" % (
+        _START,
         len(subject).to_bytes(2, "big"),
         subject,
         len(event_id).to_bytes(2, "big"),
         event_id,
-        len(body_digest).to_bytes(2, "big"),
-        body_digest,
+        _DIGEST_SIZE + body_digest,
     )
 
 
