@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
 
 from domain.rtfs.types.model import (
     ANY,
@@ -20,19 +22,32 @@ from domain.rtfs.types.model import (
     Vector,
 )
 
+_FEW: Final = 8
+
 
 def union(*members: Type) -> Type:
     """Join types: flattened, without doubles, in canonical order; a single member is itself."""
+    return _few_joined(*members) if len(members) <= _FEW else _joined(members)
+
+
+def _joined(members: Sequence[Type]) -> Type:
     flat: dict[str, Type] = {}
     for member in members:
         parts = member.members if isinstance(member, Union) else (member,)
-        flat.update((str(part), part) for part in parts if part != NEVER)
+        for part in parts:
+            if part is not NEVER:
+                flat[part.text] = part
     if ":any" in flat:
         return ANY
     if not flat:
         return NEVER
     ordered = tuple(flat[text] for text in sorted(flat, key=lambda text: (text == ":nil", text)))
     return ordered[0] if len(ordered) == 1 else Union(ordered)
+
+
+@lru_cache(maxsize=1024)  # while a program is compiled, the same few types come together again and again
+def _few_joined(*members: Type) -> Type:
+    return _joined(members)
 
 
 def refine(base: Type, predicates: Iterable[Predicate]) -> Type:

@@ -226,6 +226,9 @@ def infer(data: Any) -> Type:
 
 
 def _infer(data: Any, depth: int) -> Type:
+    scalar = _SCALARS.get(type(data))
+    if scalar is not None:
+        return scalar
     if depth > MAX_DEPTH:
         raise TypeMismatch(f"data is nested deeper than {MAX_DEPTH} levels; flatten it")
     if isinstance(data, list | tuple):
@@ -233,9 +236,6 @@ def _infer(data: Any, depth: int) -> Type:
         return Vector(union(*(_infer(item, depth + 1) for item in data)) if data else ANY)
     if isinstance(data, Mapping):
         return _infer_map(data, depth)
-    for kind, found in _SCALARS.items():
-        if type(data) is kind:
-            return found
     raise TypeMismatch(f"{type(data).__name__} is no value of the language: {data!r:.80}")
 
 

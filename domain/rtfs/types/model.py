@@ -16,8 +16,9 @@ class Spelt:
     Python counts ``1``, ``1.0`` and ``True`` as equal, so that types made of values cannot be compared by their parts.
     """
 
-    __slots__ = ("_size", "_text")
+    __slots__ = ("_hash", "_size", "_text")
 
+    _hash: int
     _text: str
     _size: tuple[int, int]
 
@@ -41,7 +42,11 @@ class Spelt:
 
     def __hash__(self) -> int:
         """Hash the spelling."""
-        return hash(self.text)
+        try:
+            return self._hash
+        except AttributeError:
+            object.__setattr__(self, "_hash", hash(self.text))
+            return self._hash
 
     def spelling(self) -> str:
         """Put the spelling together out of those of the parts."""

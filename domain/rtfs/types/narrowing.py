@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from domain.kernel.values import Value
@@ -37,9 +38,24 @@ def bounded(given: Type) -> Type:
 
 def join(*types: Type) -> Type:
     """Give a type of every value of any of these; what fits within another member adds nothing."""
-    first, *others = types or (NEVER,)
-    if all(each is first for each in others):
-        return first
+    if not types:
+        return NEVER
+    first = types[0]
+    for each in types:
+        if each is not first:
+            return _few_joined(*types) if len(types) <= _FEW else _joined(types)
+    return first
+
+
+_FEW: Final = 8
+
+
+@lru_cache(maxsize=1024)
+def _few_joined(*types: Type) -> Type:
+    return _joined(types)
+
+
+def _joined(types: Sequence[Type]) -> Type:
     whole = union(*types)
     if not isinstance(whole, Union):
         return whole

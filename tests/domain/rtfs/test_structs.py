@@ -26,7 +26,7 @@ POINT = "(deftype Point [:tuple :int :int]) "
         (PERSON + '(defn f [p Person] (:age p)) (f {:name "a" :age 1 :email nil})', "1"),
         (PERSON + '(defn f [ps [:vector Person]] (count ps)) (f (parse-json "[1]"))', "!type-mismatch"),
         (PERSON + "(defn f [p Person?] p) (f nil)", "nil"),
-        (PERSON + "(defn f [p] : [:map [:person Person]] {:person p}) (f 1)", "!type-mismatch"),
+        (PERSON + '(defn f [p] : [:map [:person Person]] {:person p}) (f (parse-json "1"))', "!type-mismatch"),
         (PERSON + "(match {} (Person p) 1 (:int n) 2 _ 3)", "3"),
         ("(defstruct Empty) (Empty {})", "{}"),
         (

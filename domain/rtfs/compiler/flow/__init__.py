@@ -12,7 +12,7 @@ from domain.rtfs.compiler.flow.checks import unfit
 from domain.rtfs.compiler.flow.walking import Flow
 from domain.rtfs.compiler.macros import within
 from domain.rtfs.compiler.scope import Definition
-from domain.rtfs.source import Span
+from domain.rtfs.source import CompileError, Span
 from domain.rtfs.types import Type
 from domain.rtfs.types.outline import outline
 
@@ -27,8 +27,8 @@ def check_types(analyzer: Analyzer, main: Definition, output: Type | None, end: 
     problem = None if output is None or flow.problems else unfit(main.body, result, output)
     if problem is not None and output is not None:
         flow.problem(f"the result is not of the output type: {problem}", end, f"the output type is {outline(output)}")
-    for message, span, hint in flow.problems:
+    for message, span, hint, related in flow.found():
         frames = [frame for place, frame in analyzer.expansions if place.start <= span.start and span.end <= place.end]
         with within(frames[::-1]):
-            analyzer.fail(message, span, hint)
+            raise CompileError(message, analyzer.source, span, hint, related)
     return result

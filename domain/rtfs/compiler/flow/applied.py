@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from domain.rtfs.compiler.expressions import Constant, Expression
 from domain.rtfs.compiler.flow.reading import UNKNOWN, items
 from domain.rtfs.functions import Entry
+from domain.rtfs.source import Span
 from domain.rtfs.types import Type
 
 
@@ -16,6 +17,10 @@ class Applying(Protocol):
 
     def infer(self, expression: Expression) -> Type:
         """Give the type of an expression."""
+        ...
+
+    def read_key(self, collection: Type, key: Any, span: Span) -> Type:
+        """Give the type of what is under a key, and note when it cannot be there."""
         ...
 
     def applied(self, function: Expression | None, type_: Type, types: Sequence[Type]) -> Type:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Several
 from functools import lru_cache
 from typing import Any, Final
 
 from domain.kernel.values import Keyword
-from domain.rtfs.compiler.expressions import Constant, Expression, MakeMap, MakeVector
+from domain.rtfs.compiler.expressions import (
+    Bind,
+    Cast,
+    Choose,
+    Constant,
+    Expression,
+    MakeMap,
+    MakeVector,
+    Read,
+    Sequence,
+    Step,
+)
 from domain.rtfs.compiler.flow.reading import COLLECTION, undeclared
 from domain.rtfs.compiler.flow.results import function_places
+from domain.rtfs.compiler.scope import Definition, Variable
 from domain.rtfs.functions import FUNCTIONS, Entry
 from domain.rtfs.printer import print_value
+from domain.rtfs.source import Related
 from domain.rtfs.spelling import nearest
 from domain.rtfs.types import (
     ANY,
@@ -52,6 +65,14 @@ _COLLECTIONS: Final[dict[str, int]] = {
 _WITH_ITEMS: Final = frozenset({Vector, Tuple, Record, MapOf, Array})
 
 
+_IN_WORDS: Final = {
+    CALLABLE.text: "a function, a keyword or a map",
+    COLLECTION.text: "a vector, a map, a string or nil",
+    _COMPARABLE[0].text: "a number",
+}
+"""What a message calls these types."""
+
+
 @lru_cache(maxsize=1024)
 def _expected(name: str, count: int) -> tuple[tuple[int, Type], ...]:
     """Give the places of a call's arguments that ask for a type, and the type."""
@@ -65,19 +86,21 @@ def _expected(name: str, count: int) -> tuple[tuple[int, Type], ...]:
     return tuple((place, each) for place, each in expected.items() if each is not ANY)
 
 
-def argument_problem(entry: Entry, types: Sequence[Type]) -> tuple[int, str] | None:
+def argument_problem(entry: Entry, types: Several[Type]) -> tuple[int, str] | None:
     """Find the first argument that a function of the library cannot take: its place and what is wrong with it."""
     for place, expected in _expected(entry.name, len(types)):
-        if expected is COLLECTION and type(types[place]) in _WITH_ITEMS:
+        found = types[place]
+        if found is expected or (expected is COLLECTION and type(found) in _WITH_ITEMS):
             continue
-        difference = differ(types[place], expected)
+        difference = differ(found, expected)
         if difference is not None:
-            return place, str(difference)
+            words = _IN_WORDS.get(expected.text)
+            return place, str(difference) if words is None else f"expected {words}, found {outline(found)}"
     if entry.name in _COMPARISONS:
         for place in range(1, len(types)):
             left, right = types[place - 1], types[place]
             if all(differ(left, kind) is not None or differ(right, kind) is not None for kind in _COMPARABLE):
-                return place, f"{outline(right)} cannot be compared with {outline(left)}"
+                return place, f"{outline(left)} and {outline(right)} cannot be compared"
     return None
 
 
@@ -86,11 +109,25 @@ def unfit(expression: Expression, found: Type, expected: Type) -> str | None:
     if isinstance(expression, Constant) and not isinstance(expression.value, dict | list):
         return mismatch(widen(expression.value, expected), expected)
     problem = conflict(found, expected)
-    if problem is None and isinstance(expression, Constant):
-        return mismatch(widen(expression.value, expected), expected)
-    if problem is None and isinstance(expression, MakeMap | MakeVector):
-        return _part_unfit(expression, expected)
+    value = result_of(expression)
+    if problem is None and isinstance(value, Constant):
+        return mismatch(widen(value.value, expected), expected)
+    if problem is None and isinstance(value, MakeMap | MakeVector):
+        return _part_unfit(value, expected)
     return problem
+
+
+def result_of(expression: Expression) -> Expression:
+    """Give the last part of an expression, whose value is that of the whole."""
+    while True:
+        if isinstance(expression, Choose) and len(expression.clauses) == 1 and expression.otherwise is None:
+            expression = expression.clauses[0].body
+        elif isinstance(expression, Sequence):
+            expression = expression.items[-1]
+        elif isinstance(expression, Step):
+            expression = expression.body
+        else:
+            return expression
 
 
 def _part_unfit(expression: MakeMap | MakeVector, expected: Type) -> str | None:
@@ -139,3 +176,14 @@ def misspelt(collection: Type, key: Any) -> tuple[str, str] | None:
 
 _SHOWN: Final = 20
 """Keys of a type that a message shows."""
+
+
+def declared(definition: Definition, parameter: Variable) -> Related | None:
+    """Show where the type of a parameter is declared."""
+    body = definition.body
+    for step in body.clauses[0].steps if isinstance(body, Choose) else ():
+        if isinstance(step, Bind) and isinstance(step.value, Cast):
+            value = step.value.value
+            if isinstance(value, Read) and value.variable is parameter:
+                return Related(value.span, f"`{parameter.name}` is declared as {outline(parameter.type)} here")
+    return None

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.expressions import Constant, Expression, LibraryFunction, MakeFunction, Read, Sibling
 from domain.rtfs.compiler.flow.conditions import Knowledge, at, of_kind
 from domain.rtfs.compiler.scope import Definition, Variable
 from domain.rtfs.functions import Entry
-from domain.rtfs.source import Span
+from domain.rtfs.source import Related, Span
 from domain.rtfs.types import ANY, NEVER, Function, Type, Vector
 from domain.rtfs.types.narrowing import falsy, general, join, truthy
+from domain.rtfs.types.outline import outline
 from domain.rtfs.types.relation import fits
 
 ROUNDS: Final = 4
 """How often a body is looked at anew until the types that go round in it stay the same: the last time, they are any."""
 
-MAX_INSTANCES: Final = 100
+MAX_INSTANCES: Final = 20
 """How many calls of functions of one program are looked at with the types of their arguments."""
+
+
+class Problem(NamedTuple):
+    """What a program cannot be accepted with, and where."""
+
+    message: str
+    span: Span
+    hint: str | None
+    related: Related | None
 
 
 class Functions(Knowledge):
@@ -27,7 +37,7 @@ class Functions(Knowledge):
 
     def __init__(self) -> None:
         super().__init__()
-        self.problems: list[tuple[str, Span, str | None]] = []
+        self.problems: list[Problem] = []
         self.functions: dict[Variable, Definition] = {}
         """Variables that hold a function whose body can be looked at."""
         self.results: dict[Definition, Type] = {}
@@ -38,6 +48,8 @@ class Functions(Knowledge):
         self.settled: dict[object, Type] = {}
         """Types that went round, as they were when it last came to rest: they only ever grow."""
         self.instances: dict[tuple[Definition, tuple[Type, ...]], Type] = {}
+        self.calls: dict[Definition, list[Problem | None]] = {}
+        """For each function, the first problem of every kind of call: there is none, or it is not known."""
 
     def infer(self, expression: Expression) -> Type:
         """Give the type of an expression, and note its problems."""
@@ -51,9 +63,9 @@ class Functions(Knowledge):
         """Give the type of what is under a key, and note when it cannot be there."""
         raise NotImplementedError
 
-    def problem(self, message: str, span: Span, hint: str | None = None) -> None:
+    def problem(self, message: str, span: Span, hint: str | None = None, related: Related | None = None) -> None:
         """Note what the program cannot be accepted with."""
-        self.problems.append((message, span, hint))
+        self.problems.append(Problem(message, span, hint, related))
 
     def applied(self, function: Expression | None, type_: Type, types: Sequence[Type]) -> Type:
         """Give the type of what a function value gives for arguments of these types."""
@@ -64,8 +76,8 @@ class Functions(Knowledge):
         if isinstance(function, Constant):
             return self._constant(function, types)
         definition = self.definition(function)
-        if definition is not None:
-            return self.instance(definition, types)
+        if definition is not None and function is not None:
+            return self.instance(definition, types, function.span)
         return type_.result if isinstance(type_, Function) else ANY
 
     def definition(self, function: Expression | None) -> Definition | None:
@@ -181,29 +193,36 @@ class Functions(Knowledge):
         self.settled[key] = so_far
         return so_far
 
-    def instance(self, definition: Definition, types: Sequence[Type]) -> Type:
-        """Give what a function gives for these arguments; its problems were noted where it stands."""
+    def instance(self, definition: Definition, types: Sequence[Type], span: Span) -> Type:
+        """Give what a function gives for these arguments, which it is given at a place."""
         if definition in self.open:
             self.open[definition] = True
             return self.results.get(definition, NEVER)
         usual = self.results.get(definition)
-        parameters = definition.parameters
-        fitting = len(types) == len(parameters) or (len(types) > len(parameters) and definition.rest is not None)
-        known = usual is not None and (":any" not in usual.text or all(each is ANY for each in types))
-        if known or not fitting:
-            return ANY if usual is None else usual
+        count = len(definition.parameters)
+        fitting = len(types) == count or (len(types) > count and definition.rest is not None)
         key = (definition, tuple(types))
-        if key not in self.instances:
-            if len(self.instances) >= MAX_INSTANCES:
-                return ANY if usual is None else usual
-            mark = len(self.problems)
-            self.instances[key] = NEVER if usual is None else usual
-            self.instances[key] = self.enter(definition, types, Span(0, 0))
-            self.results.pop(definition, None)
-            if usual is not None:
-                self.results[definition] = usual
-            del self.problems[mark:]
+        if key in self.instances:
+            return self.instances[key]
+        calls = self.calls.setdefault(definition, [])
+        if not fitting or all(each is ANY for each in types) or len(self.instances) >= MAX_INSTANCES:
+            calls.append(None)
+            return ANY if usual is None else usual
+        mark = len(self.problems)
+        self.instances[key] = self.enter(definition, types, Span(0, 0))
+        self.results.pop(definition, None)
+        if usual is not None:
+            self.results[definition] = usual
+        # Its own problems were noted where it stands; further ones come of what it is given here.
+        given = Related(span, f"it is given {', '.join(map(outline, types))} here")
+        calls.append(self.problems[mark]._replace(related=given) if len(self.problems) > mark else None)
+        del self.problems[mark:]
         return self.instances[key]
+
+    def found(self) -> Sequence[Problem]:
+        """Give the problems of the program: those of functions too that no call of them is without."""
+        called = [each[0] for each in self.calls.values() if each and all(each)]
+        return [*self.problems, *[each for each in called if each is not None]]
 
     def kept(self, function: Expression | None, type_: Type, item: Type, *, truth: bool) -> Type:
         """Give the type of the items for which a function gives something true, or something that is not."""

@@ -102,7 +102,14 @@ def _path(call: Applied) -> Sequence[Any] | None:
 
 def _get_in(call: Applied) -> Type:
     path = _path(call)
-    return join(ANY if path is None else at_path(call.types[0], path), *call.types[2:])
+    if path is None:
+        return ANY
+    if len(call.types) == 3:
+        return join(at_path(call.types[0], path), call.types[2])
+    found = call.types[0]
+    for key in path:
+        found = call.flow.read_key(found, key, call.given[1].span)
+    return found
 
 
 def _assoc(call: Applied) -> Type:

@@ -33,14 +33,14 @@ from domain.rtfs.compiler.expressions import (
 from domain.rtfs.compiler.expressions import Sequence as SequenceExpression
 from domain.rtfs.compiler.flow.applied import Applied
 from domain.rtfs.compiler.flow.building import record
-from domain.rtfs.compiler.flow.checks import CALLABLE, argument_problem, misspelt, unfit
+from domain.rtfs.compiler.flow.checks import CALLABLE, argument_problem, declared, misspelt, unfit
 from domain.rtfs.compiler.flow.conditions import tested_cast
 from domain.rtfs.compiler.flow.functions import Functions
 from domain.rtfs.compiler.flow.reading import entry as read
 from domain.rtfs.compiler.flow.results import RULES, function_places
 from domain.rtfs.compiler.scope import Definition
 from domain.rtfs.functions import Entry
-from domain.rtfs.source import Span
+from domain.rtfs.source import Related, Span
 from domain.rtfs.types import ANY, BOOL, NEVER, NIL, Field, Function, MapOf, Tuple, Type, Vector, union
 from domain.rtfs.types.narrowing import bounded, falsy, join, truthy
 from domain.rtfs.types.outline import outline
@@ -52,6 +52,8 @@ class Flow(Functions):
 
     def infer(self, expression: Expression) -> Type:
         """Give the type of an expression, and note its problems."""
+        if isinstance(expression, Read):
+            return self.types.get(expression.variable) or expression.variable.type
         infer = self._INFERENCES.get(type(expression))
         return expression.type if infer is None else infer(self, expression)
 
@@ -59,11 +61,13 @@ class Flow(Functions):
         """Give the types of expressions that run one after the other."""
         return [self.infer(each) for each in expressions]
 
-    def expect(self, place: str, expression: Expression, found: Type, expected: Type, hint: str | None = None) -> None:
+    def expect(
+        self, place: str, expression: Expression, found: Type, expected: Type, related: Related | None = None
+    ) -> None:
         """Note when a value cannot be of the type that its place asks for."""
         problem = unfit(expression, found, expected)
         if problem is not None:
-            self.problem(f"{place}: {problem}", expression.span, hint)
+            self.problem(f"{place}: {problem}", expression.span, None, related)
 
     def library(self, entry: Entry, types: Sequence[Type], given: Sequence[Expression], span: Span) -> Type:
         """Give the type of what a function of the library gives, and note arguments that it cannot take."""
@@ -84,9 +88,6 @@ class Flow(Functions):
             self.problem(found[0], span, found[1])
             return ANY
         return read(collection, key)
-
-    def _read(self, expression: Read) -> Type:
-        return self.types.get(expression.variable, expression.variable.type)
 
     def _library_call(self, expression: LibraryCall) -> Type:
         entry, arguments = expression.entry, expression.arguments
@@ -111,7 +112,7 @@ class Flow(Functions):
         types = self.inferred(expression.arguments)
         definition = self.definition(function)
         if definition is not None:
-            return self._defined(definition, expression.arguments, types)
+            return self._defined(definition, expression, types)
         self.expect_callable(type_, function)
         if isinstance(type_, Function):
             for place, (argument, found) in enumerate(zip(expression.arguments, types, strict=True)):
@@ -126,17 +127,18 @@ class Flow(Functions):
             self.problem("this cannot be called", function.span, hint)
 
     def _sibling_call(self, expression: SiblingCall) -> Type:
-        return self._defined(expression.definition, expression.arguments, self.inferred(expression.arguments))
+        return self._defined(expression.definition, expression, self.inferred(expression.arguments))
 
-    def _defined(self, definition: Definition, arguments: Sequence[Expression], types: Sequence[Type]) -> Type:
+    def _defined(self, definition: Definition, call: Call | SiblingCall, types: Sequence[Type]) -> Type:
         """Apply a function of the program: what it is given must be of the types that it declares."""
         name = f"`{definition.name}`, " if definition.name else ""
         for place, (parameter, argument, found) in enumerate(
-            zip(definition.parameters, arguments, types, strict=False), start=1
+            zip(definition.parameters, call.arguments, types, strict=False), start=1
         ):
             if parameter.type is not ANY:
-                self.expect(f"{name}argument {place} (`{parameter.name}`)", argument, found, parameter.type)
-        return self.instance(definition, types)
+                where = f"{name}argument {place} (`{parameter.name}`)"
+                self.expect(where, argument, found, parameter.type, declared(definition, parameter))
+        return self.instance(definition, types, call.span)
 
     def _function(self, expression: MakeFunction) -> Type:
         definition = expression.definition
@@ -274,7 +276,6 @@ class Flow(Functions):
         return self.infer(expression.body)
 
     _INFERENCES: ClassVar[dict[type, Callable[[Flow, Any], Type]]] = {
-        Read: _read,
         LibraryCall: _library_call,
         Call: _call,
         SiblingCall: _sibling_call,
