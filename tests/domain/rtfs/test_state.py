@@ -23,6 +23,7 @@ from domain.rtfs.vm import (
     Limits,
     Raised,
     Returned,
+    State,
     StateInvalid,
     Suspended,
     Trapped,
@@ -33,6 +34,7 @@ from domain.rtfs.vm import (
     resume,
     start,
 )
+from domain.rtfs.vm.lanes import Status
 from tests.domain.rtfs.conftest import CAPABILITIES
 from tests.domain.rtfs.test_any_program import NESTED, NUMBER
 
@@ -297,3 +299,48 @@ def test_states_have_the_same_bytes_in_every_process():
         )  # fmt: skip
         digests.add(printed.stdout.strip())
     assert len(digests) == 1
+
+
+ODD = [None, True, 0, -1, 2**62, 1.5, "", Keyword("a"), [], [1, [2]], {}, {Keyword("a"): 1}]
+
+
+def meddled(state, chance):
+    """The state with a few things in it that no program has put there."""
+    lanes = [lane.copy() for lane in state.lanes]
+    for _ in range(chance.randint(1, 3)):
+        lane = chance.choice(lanes)
+        frames = lane.frames
+        place = chance.randrange(len(frames)) if frames else 0
+        what = chance.randrange(7)
+        if what == 0 and lane.registers:
+            lane.registers[chance.randrange(len(lane.registers))] = chance.choice([*ODD, *lanes[0].registers])
+        elif what == 1 and lane.status is Status.READY and lane.code is not None:
+            lane.pc = chance.randrange(len(lane.code.instructions))
+        elif what == 2 and frames:
+            frames.insert(place, chance.choice(frames))
+        elif what == 3 and frames:
+            frames.pop(place)
+        elif what == 4 and frames and isinstance(frames[place], tuple):
+            code, _, registers, target = frames[place]
+            frames[place] = (code, chance.randrange(len(code.instructions)), registers, target)
+        elif what == 5 and frames and not isinstance(frames[place], tuple):
+            name = chance.choice(
+                [each for each in ("function", "place", "left", "width") if hasattr(frames[place], each)]
+            )
+            setattr(frames[place], name, chance.choice(ODD) if name == "function" else chance.randrange(9))
+        elif what == 6:
+            lane.meter.fuel = chance.randrange(100)
+    return State(state.module, state.limits, tuple(lanes))
+
+
+@pytest.mark.parametrize("source", [*PROGRAMS, *SMALL_STATES])
+def test_states_that_no_program_has_made_are_refused_or_harmless(compiling, source):
+    chance = random.Random(source)
+    step = start(load(compiling(source).module), {}, Limits(fuel=3_000, memory=3_000, depth=40, output=300), 25)
+    for turn in range(8):
+        if not isinstance(step, Suspended | Yielded):
+            return
+        for _ in range(10):
+            is_refused_or_harmless(step.state.module, encode_state(meddled(step.state, chance)))
+        requests = step.requests if isinstance(step, Suspended) else ()
+        step = resume(step.state, {each.key: answer_of(each, turn) for each in requests}, 25)
