@@ -82,28 +82,36 @@ def compiled(case: Case, *, fold: bool = True) -> Program:
     )
 
 
-def drive(
-    case: Case,
-    *,
-    fold: bool = True,
-    slice_fuel: int = 200_000,
-    compile_after: int | None = COMPILE_AFTER,
-    stored: bool = False,
-) -> Driven:
-    """Run a case to its end; effects are answered as it says, in the order in which they are asked.
-
-    ``stored``: between steps nothing is kept but the bytes of the state.
-    """
+def drive(case: Case, *, fold: bool = True, **way: Any) -> Driven:
+    """Compile a case and run it to its end; ``way`` is how, as ``run_module`` has it."""
     try:
         program = compiled(case, fold=fold)
     except (ReadError, CompileError) as error:
         return Driven("??", error.render(), [])
+    driven = run_module(case, program.module, **way)
+    driven.effects, driven.digest = program.effects, program.digest
+    driven.source_map = program.source_map.encode().decode()
+    return driven
+
+
+def run_module(
+    case: Case,
+    module: bytes,
+    *,
+    slice_fuel: int = 200_000,
+    compile_after: int | None = COMPILE_AFTER,
+    stored: bool = False,
+) -> Driven:
+    """Run the module of a case; effects are answered as it says, in the order in which they are asked.
+
+    ``stored``: between steps nothing is kept but the bytes of the state.
+    """
     inputs = {"inputs": value_of(case.given[1])} if case.given else {}
     limits = {key.name: amount for key, amount in value_of(case.within or "{}").items() if isinstance(key, Keyword)}
     answers = iter(case.asked)
-    driven = Driven("", "", [], program.effects, 0, program.digest, program.source_map.encode().decode())
-    module = load(program.module, compile_after=compile_after)
-    step = start(module, inputs, Limits(**{"fuel": FUEL, **limits}), slice_fuel)
+    driven = Driven("", "", [])
+    loaded = load(module, compile_after=compile_after)
+    step = start(loaded, inputs, Limits(**{"fuel": FUEL, **limits}), slice_fuel)
     while isinstance(step, Suspended | Yielded):
         given: dict[str, Returned | Raised] = {}
         for request in step.requests if isinstance(step, Suspended) else ():
@@ -117,7 +125,7 @@ def drive(
                 if answer.fails
                 else Returned(value_of(answer.answer))
             )
-        state = decode_state(module, encode_state(step.state)) if stored else step.state
+        state = decode_state(loaded, encode_state(step.state)) if stored else step.state
         step = resume(state, given, slice_fuel)
     if isinstance(step, Trapped):
         driven.end, driven.text = "!!", f"{step.error.type} {step.error.message}"
