@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from domain.kernel.errors import InvalidInput
+from domain.rtfs.source import decode
 from domain.runs.task import TaskFile, TaskInvalid
 from infra.settings.yaml_error import told
 
@@ -29,6 +30,14 @@ def text_of(file: str) -> str:
         return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
     except UnicodeDecodeError as error:
         raise DocumentInvalid(f"{file}: this is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise DocumentInvalid(f"{file}: {error.strerror}; name a file that can be read, or - for stdin") from None
+
+
+def source_of(file: str) -> str:
+    """Text of a program, no character changed. Raises ``DocumentInvalid``, and ``ReadError`` for what is no UTF-8."""
+    try:
+        return decode(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
     except OSError as error:
         raise DocumentInvalid(f"{file}: {error.strerror}; name a file that can be read, or - for stdin") from None
 

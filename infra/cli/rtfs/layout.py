@@ -14,7 +14,7 @@ from rich.text import Text
 
 from domain.kernel.errors import PrecedentError
 from domain.rtfs.formatting import WIDTH, format_source
-from infra.cli.documents import DocumentInvalid, text_of
+from infra.cli.documents import DocumentInvalid, source_of
 from infra.cli.errors import tell_error
 from infra.cli.exits import DONE, INVALID, NO
 from infra.cli.invocation import Invocation, examples, invoked
@@ -103,7 +103,7 @@ def _lay_out(file: str, width: int) -> Laid:
             raise DocumentInvalid(
                 "this is a task file; only *.rtfs files are laid out: pipe its plan through `rtfs fmt -`"
             )
-        laid.before = text_of(file)
+        laid.before = source_of(file)
         laid.after = format_source(laid.before, width)
     except PrecedentError as error:
         laid.error = error
@@ -114,8 +114,8 @@ def _write(laid: Laid) -> None:
     """Replace the file at once, so that nobody ever reads half of it."""
     path = Path(laid.file).resolve()
     try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, prefix=".fmt-", delete=False) as new:
-            new.write(laid.after)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".fmt-", delete=False) as new:
+            new.write(laid.after.encode())
         made = Path(new.name)
         try:
             made.chmod(path.stat().st_mode & 0o7777)

@@ -16,7 +16,7 @@ from domain.rtfs.types import ANY, Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
 from infra.bootstrap.tools import tool_runner
-from infra.cli.documents import task_of, text_of
+from infra.cli.documents import source_of, task_of, text_of
 from infra.settings import Settings
 
 TASK_FILES: Final = (".yaml", ".yml")
@@ -46,11 +46,14 @@ class Plan:
 
 
 def read_plan(file: str, settings: Settings) -> Plan:
-    """The plan in a file; a task is accepted as a worker would. Raises ``DocumentInvalid``, ``TaskInvalid``."""
-    text, known = text_of(file), known_capabilities(settings)
+    """The plan in a file; a task is accepted as a worker would.
+
+    Raises ``DocumentInvalid``, ``TaskInvalid``, ``ReadError``.
+    """
+    known = known_capabilities(settings)
     if not file.endswith(TASK_FILES):
-        return Plan(source=text, capabilities=known)
-    task = accept(TaskFile.read(task_of(text, file)), known, Limits())
+        return Plan(source=source_of(file), capabilities=known)
+    task = accept(TaskFile.read(task_of(text_of(file), file)), known, Limits())
     if task.plan is None:
         raise TaskInvalid(
             f"{file}: the task brings no plan, so there is nothing to compile before a planner drafts one"

@@ -15,7 +15,7 @@ from domain.kernel.errors import PrecedentError
 from domain.rtfs import vm
 from domain.rtfs.bytecode.disassembly import disassemble
 from domain.rtfs.types import print_type
-from infra.cli.documents import DocumentInvalid, text_of
+from infra.cli.documents import DocumentInvalid, source_of
 from infra.cli.errors import tell_error
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, examples, invoked
@@ -200,7 +200,7 @@ class Dialogue:
         self.cli.output.show(*explained(name))
 
     def _load(self, file: str) -> None:
-        self.run(text_of(file))
+        self.run(source_of(file))
 
     def _quit(self, _: str) -> None:
         raise _Leaving

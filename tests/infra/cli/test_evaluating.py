@@ -69,7 +69,7 @@ def test_wrong_inputs_are_told(offline: Cli, inputs: str, said: str):
 def test_a_file_and_stdin_are_run(offline: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "plan.rtfs").write_text("; a plan\n(+ 40 2)\n")
     assert offline("rtfs", "eval", tmp_path / "plan.rtfs").out == "42\n"
-    monkeypatch.setattr("sys.stdin", io.StringIO("(+ 1 1)"))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"(+ 1 1)")))
     assert offline("rtfs", "eval", "-").out == "2\n"
     assert offline("rtfs", "eval", tmp_path / "none.rtfs").code == exits.INVALID
 

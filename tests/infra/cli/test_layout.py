@@ -53,7 +53,7 @@ def test_a_difference_is_shown(offline: Cli, plan: Path):
 
 
 def test_stdin_is_laid_out_to_stdout(offline: Cli, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("sys.stdin", io.StringIO(UNTIDY))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(UNTIDY.encode())))
     called = offline("rtfs", "fmt", "-")
     assert (called.code, called.out, called.err) == (exits.DONE, TIDY, "")
 
@@ -77,11 +77,17 @@ def test_a_link_stays_one(offline: Cli, plan: Path):
     assert plan.read_text("utf-8") == TIDY
 
 
+def test_line_ends_within_strings_are_part_of_the_program(offline: Cli, plan: Path):
+    plan.write_bytes(b'(str "a\r\nb"\r\n     "c")\r\n')
+    assert offline("rtfs", "fmt", plan).code == exits.DONE
+    assert plan.read_bytes() == b'(str "a\r\nb"\n     "c")\n'
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
         (b"(let [x 1", "line 1, column 6: `[` is never closed"),
-        (b"(+ 1 \xff)", "UTF-8"),
+        (b"(+ 1 \xff)", "line 1, column 6: byte 5 (0xff) is not UTF-8"),
         (b"(+ 1 \x00)", "NUL"),
         (b"(" * 100_000, "brackets are open"),
         (b"#| never", "never closed"),
