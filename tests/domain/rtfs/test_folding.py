@@ -100,12 +100,15 @@ def test_a_loop_that_is_never_gone_on_with_is_refused_all_the_same():
             compiled(source, fold=fold)
 
 
-def test_folding_takes_little_time_whatever_is_written():
-    source = "".join(f"(def x{place} (str (range 60)))" for place in range(2_000))
-    assert compiled(f"{source} 1").digest == compiled(f"{source} 1").digest
+def test_what_would_take_long_is_left_to_the_program():
+    few, many = (f'(let [s "{"ab" * size}"] (upper (lower s)))' for size in (20, 20_000))
+    assert "lower" not in disassemble(compiled(few).module)
+    assert "lower" in disassemble(compiled(many).module)
+    sums = " ".join(["(str (range 60) (range 60))"] * 600)
+    folded = disassemble(compiled(f"[{sums}]").module)
+    assert 0 < folded.count("library") < 2 * 600
 
 
-SMALL = Limits(fuel=3_000, memory=3_000, depth=30, output=300)
 LARGE = Limits(fuel=300_000, memory=300_000, depth=60, output=3_000)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.rtfs.card import NAMED_ONLY, language_card
+from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Applying
 
 EXAMPLES = [example for entry in FUNCTIONS.values() for example in (entry.example, *entry.edges)]
@@ -26,6 +27,21 @@ def test_every_function_is_documented_and_typed(entry):
     assert all(entry.name in example for example in (entry.example, *entry.edges))
     assert entry.least >= 0
     assert isinstance(entry.implementation, Applying) or callable(entry.implementation)
+
+
+SPECIFIED = """
++ - * / mod inc dec max min abs sqrt pow factorial even? odd? zero? pos? neg? = != > < >= <= and or not str
+string-length substring string-contains? starts-with? string-join string-upper string-lower string-trim re-matches
+re-find re-seq parse-int parse-float int float vector hash-map map map-indexed filter reduce apply sort sort-by distinct
+frequencies group-by contains? keys vals get get-in assoc dissoc update remove cons conj concat first rest last nth
+count empty? range numbers take drop reverse merge find nil? bool? int? float? number? string? fn? symbol? keyword?
+vector? map? type-name parse-json serialize-json call
+""".split()  # noqa: SIM905  # words are read best as words
+"""The names of the specification's standard library (10)."""
+
+
+def test_every_function_of_the_specification_is_there():
+    assert [name for name in SPECIFIED if name not in {*FUNCTIONS, *ALIASES, *FORMS}] == []
 
 
 def test_aliases_name_functions_and_hide_none():
