@@ -36,9 +36,10 @@ def do(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     if not any(each.head in _DEFINING or macro_called(each.node, scope) for each in items):
         values = analyzer.expressions(nodes, scope)
         return values[0] if len(values) == 1 else SequenceExpression(values, node.span, values[-1].type)
+    waiting: dict[int, list[Item]] = {}
     while True:
         try:
-            return _Body(analyzer, items, scope.inner(), node.span).expression()
+            return _Body(analyzer, items, waiting, scope.inner(), node.span).expression()
         except _Reordered:
             continue
 
@@ -46,9 +47,13 @@ def do(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
 class _Body:
     """One body at work. ``items`` keeps what macros expand to, and the order in which functions can be defined."""
 
-    def __init__(self, analyzer: Analyzer, items: list[Item], scope: Scope, span: Span) -> None:
+    def __init__(
+        self, analyzer: Analyzer, items: list[Item], waiting: dict[int, list[Item]], scope: Scope, span: Span
+    ) -> None:
         self.analyzer = analyzer
         self.items = items
+        self.waiting = waiting
+        """By the item that they need: functions that were put behind it."""
         self.scope = scope
         self.span = span
         self.steps: Steps = []
@@ -150,10 +155,23 @@ class _Body:
             define(self.analyzer, member.definition, member.text.items, self.scope, member.text.node)
         except Unresolved as problem:
             target = self.later(end - 1, problem.symbol)
-            if target is None or not self.analyzer.budget.reorderings:
+            self.analyzer.budget.reanalysed -= 1_000 + self.span.end - self.span.start
+            if target is None or self.analyzer.budget.reanalysed < 0:
                 raise
-            self.analyzer.budget.reorderings -= 1
-            behind = target if self.items[target].head == "defn" else target + 1
-            self.items.insert(behind, self.items[place])
-            del self.items[place]
+            self.put_behind(self.items[place], self.items[target])
             raise _Reordered from problem
+
+    def put_behind(self, item: Item, needed: Item) -> None:
+        """Put a function, and those that wait for it, with the function or behind the value that it needs."""
+        moving = {id(item)}
+        found = [item]
+        while found:
+            for each in self.waiting.get(id(found.pop()), []):
+                if id(each) not in moving and each is not needed:
+                    moving.add(id(each))
+                    found.append(each)
+        self.waiting.setdefault(id(needed), []).append(item)
+        together = [each for each in self.items if id(each) in moving]
+        self.items[:] = [each for each in self.items if id(each) not in moving]
+        place = next(number for number, each in enumerate(self.items) if each is needed)
+        self.items[place + (needed.head != "defn") : place + (needed.head != "defn")] = together

@@ -11,8 +11,11 @@ MAX_EXPANSIONS: Final = 1_000
 MAX_STEPS: Final = 1_000_000
 """Work of all macros together."""
 
-MAX_REORDERINGS: Final = 100
-"""Functions that are put behind what they need."""
+MAX_MADE: Final = 200_000
+"""Forms that all expansions give together."""
+
+MAX_REANALYSED: Final = 2_000_000
+"""Characters of bodies that are looked at again, because a function in them needs what is defined after it."""
 
 
 @dataclass(slots=True)
@@ -21,4 +24,5 @@ class Budget:
 
     expansions: int = MAX_EXPANSIONS
     steps: int = MAX_STEPS
-    reorderings: int = MAX_REORDERINGS
+    made: int = MAX_MADE
+    reanalysed: int = MAX_REANALYSED

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from domain.rtfs.compiler.budget import MAX_EXPANSIONS
+from domain.rtfs.compiler.budget import MAX_EXPANSIONS, MAX_MADE
 from domain.rtfs.compiler.macro_language import Evaluation, Library, MacroFailed
 from domain.rtfs.compiler.macro_library import FORMS, FUNCTIONS
 from domain.rtfs.compiler.scope import Macro, Scope
@@ -81,16 +81,18 @@ def expand(analyzer: Analyzer, node: ListNode, macro: Macro) -> tuple[Node, Fram
     evaluation = Evaluation(macro, node.span, budget.steps, _LIBRARY)
     try:
         made = evaluation.run(node.items[1:])
-        _check_size(made)
+        budget.made -= _size(made)
     except MacroFailed as failed:
         place = failed.place.span if failed.place is not None else node.span
         analyzer.fail(f"`{macro.name}`: {failed.message}", place, f"`{macro.name}` is a macro of this program")
     budget.steps = max(0, evaluation.left)
+    if budget.made < 0:
+        analyzer.fail(f"the macros of this program give more than {MAX_MADE} forms", node.span)
     return made, frame
 
 
-def _check_size(made: Node) -> None:
-    """Refuse code that is too large or too deep to be looked at."""
+def _size(made: Node) -> int:
+    """Count the forms in what an expansion gives; refuse what is too large or too deep to be looked at."""
     level: list[Node] = [made]
     size = 0
     for _ in range(MAX_NESTING):
@@ -99,7 +101,7 @@ def _check_size(made: Node) -> None:
             raise MacroFailed(f"it gives more than {MAX_NODES} forms")
         level = [part for node in level for part in _parts(node)]
         if not level:
-            return
+            return size
     raise MacroFailed(f"it gives code that is nested deeper than {MAX_NESTING} brackets")
 
 

@@ -47,6 +47,13 @@ NESTED = st.recursive(
         inner.map(lambda body: f"(step-parallel {body} (call :number 1))"),
         inner.map(lambda body: f"(loop [x 0] (if (< x 2) (recur (inc x)) {body}))"),
         inner.map(lambda body: f"#(do % {body})"),
+        st.tuples(st.sampled_from(["'", "`", "~", "~@", "^{:a 1} "]), inner).map("".join),
+        st.tuples(inner, inner).map(lambda parts: f"(do (defmacro m [a & b] {parts[0]}) (m x {parts[1]}))"),
+        st.tuples(inner, inner).map(
+            lambda parts: f"(do (defn f [x] (g {parts[0]})) (def k {parts[1]}) (defn g [y] y) (f k))"
+        ),
+        st.tuples(inner, inner).map(lambda parts: f"(do (defstruct P :x {parts[0]}) (P {parts[1]}))"),
+        inner.map(lambda body: f"(call (one-of {body} :number) 1)"),
     ),
     max_leaves=12,
 )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.domain.rtfs.conftest import compiled, drive, echo
 
 LET = [
     ("(let [x 1 y (+ x 1)] [x y])", "[1 2]"),
@@ -273,6 +277,46 @@ def test_forms(run, compiling, source, value):
             compiling(source)
     else:
         assert run(source).text == value
+
+
+def test_functions_that_need_what_comes_later_are_found_in_bounded_work(compiling, run):
+    many = " ".join(f"(defn f{n} [] (f{n + 1})) (def k{n} {n})" for n in range(60))
+    assert run(f"{many} (defn f60 [] :end) (f0)").text == ":end"
+    many = " ".join(f"(defn f{n} [] (f{n + 1})) (def k{n} {n})" for n in range(1_000))
+    with pytest.raises(Exception, match="is not defined"):
+        compiling(f"{many} (defn f1000 [] :end) (f0)")
+
+
+@given(st.randoms(use_true_random=False))
+def test_any_order_works_in_which_no_value_needs_a_later_one(random):
+    """Values keep their order; functions stand anywhere before the values that call them, behind what they need or not."""
+    count = random.randrange(1, 6)
+    functions: list[tuple[str, str]] = []
+    for level in range(count):
+        # Functions of a level need values below it, functions of lower levels, and one another behind a false test.
+        names = [f"f{level}-{n}" for n in range(random.randrange(3))]
+        for name in names:
+            calls = [f"(if false ({other}) 0)" for other in random.sample(names, random.randrange(len(names) + 1))]
+            calls += [f"({other})" for other, _ in random.sample(functions, min(len(functions), random.randrange(3)))][
+                :2
+            ]
+            calls += [f"v{n}" for n in random.sample(range(level), random.randrange(level + 1))][:2]
+            functions.append((name, f"(defn {name} [] (+ 1 {' '.join(calls)}))"))
+    known = {level: [name for name, _ in functions if int(name[1]) <= level] for level in range(count)}
+    values = [
+        f"(def v{level} (+ {level} {' '.join(f'({name})' for name in random.sample(known[level], min(2, len(known[level]))))}))"
+        for level in range(count)
+    ]
+    in_order = [
+        text for level in range(count) for text in [*(t for n, t in functions if int(n[1]) == level), values[level]]
+    ]
+    anyhow = list(values)
+    for name, text in functions:
+        anyhow.insert(random.randrange(anyhow.index(values[int(name[1])]) + 1), text)
+    result = "[" + " ".join(f"v{level}" for level in range(count)) + "]"
+    given_in_order = "(do " + " ".join([*in_order, result]) + ")"
+    program = compiled("(do " + " ".join([*anyhow, result]) + ")")
+    assert drive(program, {}, echo, None, 100_000).text == drive(compiled(given_in_order), {}, echo, None, 100_000).text
 
 
 def test_tail_calls_do_not_grow_the_stack(run):

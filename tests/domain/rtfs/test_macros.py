@@ -176,6 +176,10 @@ def test_messages_point_to_the_call_and_name_the_macro(compiling, source, place,
             "`m`: its evaluation nests deeper than 150 levels",
         ),
         (
+            "(defmacro m [] [" + "1 " * 9_000 + "])\n" + "(m) " * 30,
+            "the macros of this program give more than 200000 forms",
+        ),
+        (
             "(defmacro m [x] (let [d (fn [s] (str s s))]" + " (d" * 30 + " x" + ")" * 30 + '))\n(m "text")',
             "`m`: the macros of this program take more than 1000000 steps",
         ),
