@@ -1,9 +1,7 @@
-"""``rtfs doc``: the functions and forms of the language, from the tables that compiler and machine are made of."""
+"""``rtfs doc``: functions, forms, types and errors, from the tables that the language's pages are made from."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Iterator
 from typing import Any, Final
 
 import click
@@ -14,15 +12,15 @@ from rich.table import Table
 from rich.text import Text
 
 from domain.kernel.errors import NotFound
-from domain.rtfs.card import FORMS_BY_EXAMPLE
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.functions import ALIASES, FUNCTIONS, GROUPS, Entry
+from domain.rtfs.reference import ERRORS, FORM_DOCS, PREDICATE_DOCS, TYPE_DOCS, ErrorDoc, FormDoc, TypeDoc
 from infra.cli.errors import meant
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 
-SPELLINGS: Final = {"#": "#(…)", "'": "' ` ~ ~@", "@": "@name", "^": "^{…} form"}
-"""Forms that are no lists, as they are written."""
+TYPES: Final = {f":{each.name}": each for each in (*TYPE_DOCS, *PREDICATE_DOCS)}
+FAULTS: Final = {each.type: each for each in ERRORS}
 
 
 @click.command(
@@ -31,9 +29,19 @@ SPELLINGS: Final = {"#": "#(…)", "'": "' ` ~ ~@", "@": "@name", "^": "^{…} f
 @click.argument("name", required=False)
 @invoked
 def doc(cli: Invocation, name: str | None) -> int:
-    """Explain the function or form NAME: type, meaning, examples with their values. Without NAME, list all by topic."""
+    """Explain NAME: a function, a form, a type (as :int or :vector) or a type of errors. Without it, list them all.
+
+    Examples are shown with the values that they give.
+    """
     if name is None:
-        cli.output.document({"functions": _functions(), "forms": [form_document(each) for each in FORMS]})
+        cli.output.document(
+            {
+                "functions": [function_document(entry) for entries in GROUPS.values() for entry in entries],
+                "forms": [form_document(each) for each in FORMS],
+                "types": [type_document(each) for each in TYPES.values()],
+                "errors": [error_document(each) for each in ERRORS],
+            }
+        )
         cli.output.show(*_listed())
         return DONE
     cli.output.document(document_of(name))
@@ -42,18 +50,20 @@ def doc(cli: Invocation, name: str | None) -> int:
 
 
 def document_of(name: str) -> dict[str, Any]:
-    """What is known of a function or form. Raises ``NotFound``."""
-    known = resolved(name)
-    return function_document(FUNCTIONS[known]) if known in FUNCTIONS else form_document(known)
-
-
-def resolved(name: str) -> str:
-    """The name under which a function or form stands in its table. Raises ``NotFound``."""
-    name = ALIASES.get(name, name)
-    if name in FUNCTIONS or name in FORMS:
-        return name
-    near = meant(name, [*FUNCTIONS, *FORMS, *ALIASES])
-    raise NotFound(f"there is no function or form {name[:80]!r}; {near}`precedent rtfs doc` lists them all")
+    """What is known of a name. Raises ``NotFound``."""
+    known = ALIASES.get(name, name)
+    if known in FUNCTIONS:
+        return function_document(FUNCTIONS[known])
+    if known in FORMS:
+        return form_document(known)
+    if known in TYPES:
+        return type_document(TYPES[known])
+    if known in FAULTS:
+        return error_document(FAULTS[known])
+    near = meant(name, [*FUNCTIONS, *FORMS, *ALIASES, *TYPES, *FAULTS])
+    raise NotFound(
+        f"there is no function, form, type or error {name[:80]!r}; {near}`precedent rtfs doc` lists them all"
+    )
 
 
 def function_document(entry: Entry) -> dict[str, Any]:
@@ -62,71 +72,96 @@ def function_document(entry: Entry) -> dict[str, Any]:
         "name": entry.name,
         "kind": "function",
         "topic": next(topic for topic, entries in GROUPS.items() if entry in entries),
-        "type": entry.signature,
+        "written": entry.signature,
         "takes": entry.arity(),
         "doc": entry.doc,
-        "aliases": _aliases(entry.name),
-        "examples": [*_examples(entry)],
+        "aliases": [other for other, known in ALIASES.items() if known == entry.name],
+        "examples": [entry.example, *entry.edges],
     }
 
 
 def form_document(name: str) -> dict[str, Any]:
     """A form for JSON."""
-    shown = [example for example in FORMS_BY_EXAMPLE if f"({name} " in example or f" {name} " in example]
-    if name == "#":
-        shown = [example for example in FORMS_BY_EXAMPLE if "#(" in example]
+    told = [each for each in FORM_DOCS if name in each.names] or [_untold(name)]
     return {
         "name": name,
         "kind": "form",
-        "written": SPELLINGS.get(name, f"({name} …)"),
-        "doc": (inspect.getdoc(FORMS[name]) or "").replace("``", "`"),
-        "aliases": [other for other, form in FORMS.items() if form is FORMS[name] and other != name],
-        "examples": shown,
+        "topic": told[0].topic,
+        "written": told[0].syntax,
+        "doc": " ".join(each.meaning for each in told),
+        "aliases": [other for other in told[0].names if other != name],
+        "examples": [each.example for each in told if each.example],
     }
 
 
-def _aliases(name: str) -> list[str]:
-    return [other for other, known in ALIASES.items() if known == name]
+def _untold(name: str) -> FormDoc:
+    """A form that the reference tells of under another name."""
+    same = next((each for each in FORM_DOCS if any(FORMS.get(other) is FORMS[name] for other in each.names)), None)
+    if same is not None:
+        return same
+    return FormDoc("Other", (name,), f"({name} …)", "See docs/rtfs/language.md.", "")
 
 
-def _examples(entry: Entry) -> Iterator[str]:
-    yield entry.example
-    yield from entry.edges
+def type_document(about: TypeDoc) -> dict[str, Any]:
+    """A type for JSON."""
+    shown = [f"{about.belongs} is one"] if about.belongs else []
+    return {
+        "name": f":{about.name}",
+        "kind": "type",
+        "topic": "Types",
+        "written": about.spelling,
+        "doc": about.meaning,
+        "aliases": [],
+        "examples": [*shown, *([f"{about.other} is none"] if about.other else [])],
+    }
 
 
-def _functions() -> list[dict[str, Any]]:
-    return [function_document(entry) for entries in GROUPS.values() for entry in entries]
+def error_document(about: ErrorDoc) -> dict[str, Any]:
+    """A type of errors for JSON."""
+    return {
+        "name": about.type,
+        "kind": "error",
+        "topic": "Errors",
+        "written": f"(try … (catch :{about.type} e …))" if about.caught else "cannot be caught",
+        "doc": f"{about.meaning} {about.way_out}",
+        "aliases": [],
+        "examples": [],
+    }
 
 
 def explained(name: str) -> list[RenderableType]:
-    """A function or form for people. Raises ``NotFound``."""
+    """The same for people. Raises ``NotFound``."""
     about = document_of(name)
-    title = Text.assemble((about["name"], "bold"), f"  {about.get('type') or about['written']}")
-    parts: list[RenderableType] = [title, Text(about["doc"])]
+    parts: list[RenderableType] = [Text.assemble((about["name"], "bold"), f"  {about['written']}"), Text(about["doc"])]
     if about["aliases"]:
         also = "also written" if about["kind"] == "function" else "of one kind with"
         parts.append(Text(f"{also} {', '.join(about['aliases'])}", "dim"))
-    parts += [Padding(_example(example), (0, 0, 0, 2)) for example in about["examples"]]
-    return parts
+    return [*parts, *(Padding(_example(example), (0, 0, 0, 2)) for example in about["examples"])]
 
 
 def _example(example: str) -> Text:
-    for arrow in (" => ", " !! "):
+    for arrow, words, style in ((" => ", " => ", "green"), (" !! ", " fails with ", "red")):
         source, found, value = example.rpartition(arrow)
         if found:
-            style = "green" if arrow == " => " else "red"
-            return Text.assemble(source, (" => " if arrow == " => " else " fails with ", "dim"), (value, style))
+            return Text.assemble(source, (words, "dim"), (value, style))
     return Text(example)
 
 
 def _listed() -> list[RenderableType]:
     parts: list[RenderableType] = []
     for topic, entries in GROUPS.items():
-        table = Table(box=None, pad_edge=False, show_header=False)
-        table.add_column(style="bold", no_wrap=True, min_width=16)
-        table.add_column(ratio=1)
-        for entry in entries:
-            table.add_row(Text(entry.name), Text(entry.doc))
-        parts += [Rule(topic, align="left", style="dim"), table]
-    forms = ", ".join(SPELLINGS.get(name, name) for name in FORMS)
-    return [*parts, Rule("Forms", align="left", style="dim"), Text(forms)]
+        parts += _section(topic, [(entry.name, entry.doc) for entry in entries])
+    for topic in dict.fromkeys(each.topic for each in FORM_DOCS):
+        told = [each for each in FORM_DOCS if each.topic == topic and each.names]
+        parts += _section(topic, [(", ".join(each.names), each.meaning) for each in told])
+    parts += _section("Types", [(name, about.meaning) for name, about in TYPES.items()])
+    return [*parts, *_section("Errors", [(about.type, about.meaning) for about in ERRORS])]
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> list[RenderableType]:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="bold", min_width=16, max_width=24)
+    table.add_column(ratio=1)
+    for name, meaning in rows:
+        table.add_row(Text(name), Text(meaning))
+    return [Rule(title, align="left", style="dim"), table]
