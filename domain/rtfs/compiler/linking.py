@@ -177,7 +177,7 @@ class Linker:
     def linked(self, body: Expression, *, whole: bool = False) -> Expression:
         """Put what a program needs of its modules before it; or all of them."""
         steps = [step for step in self.steps if isinstance(step, Bind)]
-        if not whole:
+        if steps and not whole:
             steps = needed(body, steps)
         if not steps:
             return body

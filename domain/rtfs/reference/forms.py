@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+
+from domain.rtfs.compiler.macro_library import FORMS as MACRO_FORMS
+from domain.rtfs.compiler.macro_library import FUNCTIONS as MACRO_FUNCTIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +23,10 @@ class FormDoc:
     """``source => value``, or ``source !! error-type``."""
     card: bool = True
     """Whether planners are shown the example."""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 FORM_DOCS: Final = (
@@ -296,9 +304,13 @@ FORM_DOCS: Final = (
     FormDoc(
         "Macros",
         ("defmacro",),
-        "(defmacro name [parameters] template…)",
-        "Defines a form by what it stands for; it is worked out before the program runs. Names that its template "
-        "brings in never meet those of the place where it is used.",
+        "(defmacro name doc? [parameter [item…] … & others] body…)",
+        "Defines a form by what it stands for, from here to the end of the body that it is in. It is given forms, not "
+        "values, and gives a form, which takes the place of its use before the program runs; that may be a definition, "
+        "or several within `do`. Names that its template brings in mean what they mean here, and never meet those of "
+        "the place where it is used; `~'name` is left as it is. A macro may use itself; how much all macros of a "
+        f"program may do is bounded. In its body are known {_listed(MACRO_FORMS)}, and the functions "
+        f"{_listed(MACRO_FUNCTIONS)}.",
         "(do (defmacro unless [test then] `(if ~test nil ~then)) (unless false 1)) => 1",
         card=False,
     ),
