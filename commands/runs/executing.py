@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from commands.ports import Wake
 from commands.runs.calling import Caller
 from commands.runs.log import RunLog
 from commands.services import Services
-from domain.kernel.values import bytes_of_text, parse_time
+from domain.kernel.values import parse_time
 from domain.rtfs import vm
 from domain.rtfs.bytecode.source_map import SourceMap
 from domain.runs.controller import failed, overtime
@@ -27,7 +26,7 @@ from domain.runs.events import (
     ToolCallRequested,
 )
 from domain.runs.guard import Asked, Terms, authorize
-from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by
+from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by, loaded
 from domain.runs.state import Entry, Run, Settlement
 
 
@@ -42,11 +41,6 @@ class Settled:
 
 
 Answers = dict[str, vm.Answer]
-
-
-@lru_cache(maxsize=1024)
-def _loaded(module: str) -> vm.Module:
-    return vm.load(bytes_of_text(module))
 
 
 class Executor:
@@ -66,7 +60,7 @@ class Executor:
         """Run the program as far as it goes. The last outcomes may still be staged when this returns."""
         program, task = self._log.preview.program, self._log.preview.accepted_task
         assert program is not None, "only compiled runs execute"
-        step = vm.start(_loaded(program.module), {"inputs": task.input_values}, PROGRAM_LIMITS)
+        step = vm.start(loaded(program.module)[1], {"inputs": task.input_values}, PROGRAM_LIMITS)
         while True:
             match step:
                 case vm.Finished():

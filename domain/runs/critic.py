@@ -14,13 +14,14 @@ CHECK_FUEL: Final = 1_000_000
 """Abstract cost that one postcondition may use."""
 
 
-def judge(task: Task, output: Value) -> VerdictReached:
-    """Verdict on an output."""
+def judge(task: Task, output: Value, saw: str | None = None) -> VerdictReached:
+    """Verdict on an output, whose digest is ``saw`` where that is known already."""
+    saw = saw or digest(output)
     wrong = mismatch(output, task.output_type)
     if wrong is not None:
-        return _verdict(task, output, "output-type", (wrong,))
+        return _verdict(task, saw, "output-type", (wrong,))
     findings = tuple(finding for check in task.checks if (finding := _failing(task, check, output)) is not None)
-    return _verdict(task, output, "postconditions" if task.checks else "output-type", findings)
+    return _verdict(task, saw, "postconditions" if task.checks else "output-type", findings)
 
 
 def _failing(task: Task, check: str, output: Value) -> str | None:
@@ -35,10 +36,9 @@ def _failing(task: Task, check: str, output: Value) -> str | None:
     return f"{check} is not true"
 
 
-def _verdict(task: Task, output: Value, layer: str, findings: tuple[str, ...]) -> VerdictReached:
+def _verdict(task: Task, saw: str, layer: str, findings: tuple[str, ...]) -> VerdictReached:
     passed = not findings
     reason = "; ".join(findings) if findings else f"type and {len(task.checks)} postconditions hold"
-    saw = digest(output)
     choice = Decision(
         role="critic", chosen="accept" if passed else "reject", options=("accept", "reject"), reason=reason, saw=saw
     )

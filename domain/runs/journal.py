@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 from domain.kernel.errors import PrecedentError
-from domain.kernel.values import decode, encode
+from domain.kernel.values import bytes_of_text, decode, digest_bytes, encode
 from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.rtfs.bytecode.source_map import SourceMap
-from domain.rtfs.vm import Answer, EffectRequest, Limits, Raised, Returned
+from domain.rtfs.vm import Answer, EffectRequest, Limits, Module, Raised, Returned, load
 from domain.runs.differences import Difference, differences
 from domain.runs.events import ProgramCompiled
 from domain.runs.guard import Asked, request_digest
@@ -72,6 +73,13 @@ class ReplayDiverged(PrecedentError):
         if self.site is not None and run.program is not None:
             with suppress(ModuleInvalid):  # a map that cannot be read tells no place, and is no part of the meaning
                 self.position = SourceMap.decode(run.program.source_map.encode()).position(self.site)
+
+
+@lru_cache(maxsize=1024)  # the same program is often run and replayed again, and loading is pure
+def loaded(module: str) -> tuple[str, Module]:
+    """Digest and machine form of a program's bytes. Raises ``ValueNotDecodable``, ``ModuleInvalid``."""
+    data = bytes_of_text(module)
+    return digest_bytes(data), load(data)
 
 
 def asked_by(program: ProgramCompiled, request: EffectRequest) -> Asked:

@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "runs": Listed("runs", "List runs, the newest first."),
         "show": Listed("show", "Everything about one run."),
         "decisions": Listed("show", "Who chose what in a run, among which options, and why."),
-        "replay": Listed("replay", "Verify a recorded run, or look at it as of an event."),
+        "replay": Listed("replay", "Verify a recorded run or all of them, or look at one as of an event."),
     },
     "Steering": {
         "approve": Listed("steering", "Let an effect that waits for a person happen, or refuse it."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -20,8 +21,11 @@ from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
 from infra.cli.exits import DIVERGED, DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.moments import moment_of
 from infra.cli.output import Output, counted
+from infra.cli.replay_all import replay_all
 from infra.cli.results import plain_output, render_result
+from infra.cli.runs import STATUSES
 from infra.cli.session import Session, session
 from infra.cli.watching import Watch
 
@@ -31,10 +35,17 @@ from infra.cli.watching import Watch
         "precedent replay RUN",
         "precedent replay RUN --mode re-execute",
         "precedent replay RUN --mode view --at 12",
-        "precedent replay RUN --json",
+        "precedent replay --all --since 7d --json",
     )
 )
-@click.argument("run")
+@click.argument("run", required=False)
+@click.option("--all", "every", is_flag=True, help="Every run of the tenant, in one pass over the log.")
+@click.option(
+    "--since", metavar="TIME", help="With --all: submitted since then, as 2026-11-21T08:00:00Z, or 12h or 7d ago."
+)
+@click.option(
+    "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="With --all: of this status; repeatable."
+)
 @click.option(
     "--mode",
     type=click.Choice(["verify", "re-execute", "view"]),
@@ -45,16 +56,34 @@ from infra.cli.watching import Watch
 )
 @click.option("--at", type=WholeNumber(min=1), metavar="N", help="With view: after the run's first N events.")
 @invoked
-def replay(cli: Invocation, run: str, mode: str, at: int | None) -> int:
+def replay(
+    cli: Invocation,
+    run: str | None,
+    mode: str,
+    at: int | None,
+    since: str | None,
+    statuses: tuple[str, ...],
+    *,
+    every: bool,
+) -> int:
     """Replay RUN from its events: no model is asked, and no tool is called but those that re-execute calls.
 
     Exit code 0: the same requests, lanes and output bytes, and the same answers. 3: it diverged, and the message says
-    at which effect. docs/replay.md describes the modes.
+    at which effect. 1, with --all: none diverged, but some could not be replayed. docs/replay.md describes the modes.
     """
+    if every == (run is not None):
+        raise click.UsageError("give RUN, or --all for every run")
+    if not every and (since is not None or statuses):
+        raise click.UsageError("--since and --status go with --all")
+    if at is not None and mode != "view":
+        raise click.UsageError("--at goes with --mode view; the other modes go through the whole run")
+    if run is None:
+        if mode == "view":
+            raise click.UsageError("--mode view shows one run; `precedent runs` lists all")
+        after = None if since is None else moment_of(since, datetime.now(UTC), "--since")
+        return complete(replay_all(cli, mode, after, statuses))
     if mode == "view":
         return complete(_view(cli, run, at))
-    if at is not None:
-        raise click.UsageError("--at goes with --mode view; the other modes go through the whole run")
     return complete(_re_execute(cli, run) if mode == "re-execute" else _verify(cli, run))
 
 

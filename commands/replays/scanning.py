@@ -1,0 +1,206 @@
+"""Many runs replayed in one pass over the log: each as soon as its last event has been read, then forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, Literal
+
+from commands.ports import EventStore, Selection
+from commands.replays.executing import ReExecution
+from commands.replays.reading import known_events
+from domain.kernel.errors import PrecedentError
+from domain.kernel.events import Recorded
+from domain.kernel.ids import START, Position, StreamId
+from domain.kernel.values import parse_time
+from domain.runs.events import RunCancelled, RunCompleted, RunEvent, RunFailed, RunSubmitted
+from domain.runs.journal import ReplayDiverged
+from domain.runs.replay import HistoryInvalid, Replay, fold, verify
+from domain.runs.state import ENDED, Run
+
+LARGEST_HELD: Final = 256 * 1024 * 1024
+"""Bytes of events of unended runs that are held; of a run beyond them, the events are loaded when its end is read."""
+
+ENDINGS: Final = frozenset({RunCompleted.short_name(), RunFailed.short_name(), RunCancelled.short_name()})
+
+Outcome = Literal["identical", "diverged", "open", "refused"]
+"""``open``: identical as far as the run has come. ``refused``: this release cannot tell, and says why."""
+
+ReplayRun = Callable[[StreamId, Sequence[RunEvent]], Awaitable[Replay | ReExecution]]
+Progress = Callable[[Position], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which runs of a tenant; None means all."""
+
+    tenant: str
+    since: datetime | None = None
+    """Submitted then or later."""
+    statuses: frozenset[str] | None = None
+    """Phases, or ``paused`` and ``waiting`` of open runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What became of the replay of one run."""
+
+    run: str
+    outcome: Outcome
+    status: str
+    events: int
+    effects: int
+    """Effects that were compared."""
+    error: PrecedentError | None = None
+    """Why it was refused, or where it diverged."""
+    re_execution: ReExecution | None = None
+
+
+async def verified(run: StreamId, events: Sequence[RunEvent]) -> Replay:
+    """Verify a run: the ``ReplayRun`` that calls no tool."""
+    del run
+    return verify(events)
+
+
+async def scan(
+    store: EventStore,
+    wanted: Wanted,
+    replay: ReplayRun,
+    progress: Progress = lambda _: None,
+    largest_held: int = LARGEST_HELD,
+) -> AsyncGenerator[Replayed, None]:
+    """Replay every wanted run, in the order of their ends, then the open ones. Raises ``ServiceUnreachable``."""
+    held = _Held(largest_held)
+    batches = store.read(START, Selection(tenant=wanted.tenant, category="run"))
+    try:
+        async for batch in batches:
+            for event in batch:
+                held.take(event, wanted)
+                if event.short_name in ENDINGS and (ended := held.give(event.stream.id)) is not None:
+                    if (replayed := await _replay(store, wanted, event.stream, ended, replay)) is not None:
+                        yield replayed
+                    await asyncio.sleep(0)  # whoever wants to interrupt must get a word in
+            if batch:
+                progress(batch[-1].position)
+    finally:
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()  # a reader's consumer is let go of now, not when the garbage collector comes by
+    for name in list(held.runs):
+        events = held.give(name)
+        stream = StreamId(wanted.tenant, "run", name)
+        if events is not None and (replayed := await _replay(store, wanted, stream, events, replay)) is not None:
+            yield replayed
+        await asyncio.sleep(0)
+    for name in sorted(held.strays):
+        yield _refused(name, HistoryInvalid(f"run {name} has events before its beginning or behind its end"))
+
+
+@dataclass(slots=True)
+class _Gathered:
+    """What has been read of a run that has not ended."""
+
+    events: list[Recorded] = field(default_factory=list)
+    bytes: int = 0
+    skipped: bool = False
+    parked: bool = False
+    """Whether its events were too many to be held."""
+
+
+class _Held:
+    """Runs whose end has not been read."""
+
+    def __init__(self, largest: int) -> None:
+        self.runs: dict[str, _Gathered] = {}
+        self.strays: set[str] = set()
+        """Runs with events outside of their beginning and end, which no writer of ours makes."""
+        self._largest = largest
+        self._bytes = 0
+
+    def take(self, event: Recorded, wanted: Wanted) -> None:
+        """Remember an event."""
+        name = event.stream.id
+        gathered = self.runs.get(name)
+        if gathered is None:
+            if event.short_name != RunSubmitted.short_name() or event.version != 1:
+                self.strays.add(name)
+                return
+            gathered = self.runs[name] = _Gathered(skipped=_too_old(event, wanted.since))
+        if gathered.skipped or gathered.parked:
+            return
+        gathered.events.append(event)
+        gathered.bytes += len(event.body)
+        self._bytes += len(event.body)
+        while self._bytes > self._largest:
+            self._park()
+
+    def _park(self) -> None:
+        largest = max(self.runs.values(), key=lambda each: each.bytes)
+        self._bytes -= largest.bytes
+        largest.events, largest.bytes, largest.parked = [], 0, True
+
+    def give(self, name: str) -> _Gathered | None:
+        """What is known of a run, forgetting it; None where it is not wanted."""
+        gathered = self.runs.pop(name, None)
+        if gathered is None or gathered.skipped:
+            return None
+        self._bytes -= gathered.bytes
+        return gathered
+
+
+def _too_old(event: Recorded, since: datetime | None) -> bool:
+    try:
+        return since is not None and parse_time(event.time) < since
+    except (ValueError, KeyError):
+        return False  # its replay will tell
+
+
+async def _replay(
+    store: EventStore, wanted: Wanted, stream: StreamId, gathered: _Gathered, replay: ReplayRun
+) -> Replayed | None:
+    """The outcome for one run; None where its status is not wanted."""
+    stored = (await store.load(stream)).events if gathered.parked else gathered.events
+    run: Run | None = None
+    try:
+        events = known_events(stored)
+        run = fold(events)
+        if wanted.statuses is not None and wanted.statuses.isdisjoint(statuses(run)):
+            return None
+        done = await replay(stream, events)
+    except ReplayDiverged as error:
+        assert run is not None, "folding never diverges"
+        return Replayed(
+            run=stream.id, outcome="diverged", status=statuses(run)[-1], events=len(stored), effects=0, error=error
+        )
+    except PrecedentError as error:
+        return _refused(stream.id, error, len(stored), "unknown" if run is None else statuses(run)[-1])
+    return _replayed(stream.id, run, done)
+
+
+def _replayed(name: str, run: Run, done: Replay | ReExecution) -> Replayed:
+    re_execution = done if isinstance(done, ReExecution) else None
+    compared = done.replay if isinstance(done, ReExecution) else done
+    outcome: Outcome = "identical" if run.phase in ENDED else "open"
+    if re_execution is not None and re_execution.others:
+        outcome = "diverged"
+    return Replayed(
+        run=name,
+        outcome=outcome,
+        status=statuses(run)[-1],
+        events=compared.events,
+        effects=compared.effects,
+        re_execution=re_execution,
+    )
+
+
+def _refused(name: str, error: PrecedentError, events: int = 0, status: str = "unknown") -> Replayed:
+    return Replayed(run=name, outcome="refused", status=status, events=events, effects=0, error=error)
+
+
+def statuses(run: Run) -> tuple[str, ...]:
+    """The phase of a run and, behind it, what the run table calls its status where that is another word."""
+    phase = run.phase.value
+    if run.ended or not (run.paused or run.waiting):
+        return (phase,)
+    return (phase, "paused" if run.paused else "waiting")

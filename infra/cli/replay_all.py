@@ -1,0 +1,147 @@
+"""``replay --all``: every run of a tenant in one pass over the log, with what became of each and a summary."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from rich.table import Table
+from rich.text import Text
+
+from commands.ports import ToolRunner
+from commands.replays.executing import ReExecution, re_execute
+from commands.replays.scanning import Replayed, ReplayRun, Wanted, scan, verified
+from domain.kernel.ids import Position, StreamId
+from domain.runs.events import RunEvent
+from domain.runs.journal import ReplayDiverged
+from infra.bootstrap.tools import tool_runner
+from infra.cli import divergence, re_execution
+from infra.cli.errors import tell_error
+from infra.cli.exits import DIVERGED, DONE, NO
+from infra.cli.invocation import Invocation
+from infra.cli.output import Output, counted, write_json
+from infra.cli.session import session
+
+STYLES: Final = {"identical": "green", "diverged": "bold red", "open": "cyan", "refused": "yellow"}
+
+MOST_REASONS: Final = 10
+"""Reasons for refusals in the summary; each refused run is told with its own."""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What became of the runs so far."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Error codes of refused runs."""
+    events: int = 0
+    effects: int = 0
+    whole: bool = False
+    """Whether the log was read to its end."""
+
+    def see(self, replayed: Replayed) -> None:
+        """Count one run."""
+        self.outcomes[replayed.outcome] += 1
+        self.events += replayed.events
+        self.effects += replayed.effects
+        if replayed.outcome == "refused" and replayed.error is not None:
+            self.reasons[replayed.error.code] += 1
+
+    @property
+    def code(self) -> int:
+        """Exit code: that no run could be told to differ is no proof while some could not be told at all."""
+        if self.outcomes["diverged"]:
+            return DIVERGED
+        return NO if self.outcomes["refused"] else DONE
+
+
+async def replay_all(cli: Invocation, mode: str, since: datetime | None, statuses: Sequence[str]) -> int:
+    """Replay them, telling what became of each; give the exit code. Ctrl-C ends it with the summary so far."""
+    summary = Summary()
+    async with session(cli, services=False) as connected:
+        wanted = Wanted(tenant=connected.settings.tenant, since=since, statuses=frozenset(statuses) or None)
+        replay = _re_executed(tool_runner(connected.settings)) if mode == "re-execute" else verified
+        end = max((await connected.store.end()).reached.values(), default=0)
+        try:
+            with cli.output.progress("replaying") as bar:
+
+                def advance(position: Position) -> None:
+                    bar(position.sequence, end)
+
+                async with aclosing(scan(connected.store, wanted, replay, advance)) as found:
+                    async for replayed in found:
+                        summary.see(replayed)
+                        _tell(cli.output, replayed)
+            summary.whole = True
+        except asyncio.CancelledError:
+            cli.output.warn("interrupted; this is the summary of what was replayed until then")
+            _show(cli.output, summary)
+            raise
+    _show(cli.output, summary)
+    if summary.outcomes["diverged"]:
+        tell_error(cli.output, f"{counted(summary.outcomes['diverged'], 'run')} diverged")
+    return summary.code
+
+
+def _re_executed(tools: ToolRunner) -> ReplayRun:
+    async def replay(run: StreamId, events: Sequence[RunEvent]) -> ReExecution:
+        return await re_execute(tools, run, events)
+
+    return replay
+
+
+def _tell(output: Output, replayed: Replayed) -> None:
+    """One line of JSON for every run; people are shown what is not identical."""
+    if output.as_json:
+        write_json(_document(replayed))
+        return
+    if replayed.outcome in ("identical", "open"):
+        return
+    output.show(Text.assemble((replayed.outcome, STYLES[replayed.outcome]), f"  run {replayed.run}: {_why(replayed)}"))
+
+
+def _why(replayed: Replayed) -> str:
+    if replayed.re_execution is not None and replayed.re_execution.others:
+        first = replayed.re_execution.others[0]
+        return f"effect {first.effect}: {first.tool} answers otherwise now"
+    return str(replayed.error)
+
+
+def _document(replayed: Replayed) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "run": replayed.run,
+        "outcome": replayed.outcome,
+        "status": replayed.status,
+        "events": replayed.events,
+        "effects": replayed.effects,
+    }
+    if isinstance(replayed.error, ReplayDiverged):
+        document["divergence"] = divergence.document_of(replayed.error)
+    if replayed.error is not None:
+        document["error"] = {"code": replayed.error.code, "message": str(replayed.error)}
+    if replayed.re_execution is not None:
+        document |= re_execution.document_of(replayed.re_execution)
+    return document
+
+
+def _show(output: Output, summary: Summary) -> None:
+    if output.as_json:
+        counts = {outcome: summary.outcomes[outcome] for outcome in STYLES}
+        reasons, code = dict(summary.reasons), summary.code
+        figures = {"runs": summary.outcomes.total(), "events": summary.events, "effects": summary.effects}
+        write_json({"summary": {**figures, **counts, "reasons": reasons, "whole": summary.whole, "exit": code}})
+        return
+    table = Table("outcome", "runs", box=None, pad_edge=False, header_style="bold")
+    table.columns[1].justify = "right"
+    for outcome, style in STYLES.items():
+        table.add_row(Text(outcome, style), str(summary.outcomes[outcome]))
+    for reason, number in summary.reasons.most_common(MOST_REASONS):
+        table.add_row(Text(f"  {reason}", "dim"), Text(str(number), "dim"))
+    compared = f"{counted(summary.effects, 'effect')} of {counted(summary.outcomes.total(), 'run')} compared"
+    output.show(table, Text(f"{compared}, {counted(summary.events, 'event')} read", style="dim"))

@@ -1,0 +1,181 @@
+"""``replay --all`` on a real deployment, in a tenant of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from commands.ports import NEW_STREAM
+from domain.kernel.events import Draft
+from domain.kernel.ids import StreamId, event_id
+from infra.bootstrap.connections import connected, event_store
+from infra.cli import exits
+from infra.stack.endpoints import endpoints_of
+from tests.conftest import settings_for
+from tests.histories.test_replay import ENDS, lines
+from tests.infra.cli.conftest import Cli
+
+TENANT = "replay-all"
+
+
+@pytest.fixture(scope="module")
+def histories(deployment: Path) -> Path:
+    """The committed histories as runs of a tenant, and one of them once more in a tenant with one that diverges."""
+    asyncio.run(written(deployment, TENANT, list(ENDS)))
+    asyncio.run(written(deployment, f"{TENANT}-2", ["completed", "edited"]))
+    return deployment
+
+
+async def written(data: Path, tenant: str, names: list[str], first: int = 0) -> None:
+    endpoints = endpoints_of(settings_for(data, "flush"))
+    assert endpoints is not None
+    async with connected(endpoints, "test") as connection, event_store(connection, endpoints) as store:
+        for name in names:
+            stream = StreamId(tenant, "run", name)
+            documents = [json.loads(line) for line in lines(name)][first:]
+            drafts = [
+                Draft(
+                    id=event_id(f"{tenant}/{name}", version),
+                    type=each["type"],
+                    time=each["time"],
+                    correlation=name,
+                    causation=each["causationid"],
+                    actor=each["actor"],
+                    data=each["data"],
+                )
+                for version, each in enumerate(documents)
+            ]
+            await store.append(stream, drafts, NEW_STREAM)
+
+
+def summary_of(out: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    *runs, last = [json.loads(line) for line in out.splitlines()]
+    return runs, last["summary"]
+
+
+def test_all_runs_are_replayed_and_summed_up(cli: Cli, histories: Path):
+    called = cli("replay", "--all", "--tenant", TENANT)
+    assert (called.code, called.err) == (exits.DONE, "")
+    rows = [line.split() for line in called.out.splitlines()]
+    assert ["identical", str(len(ENDS))] in rows
+    assert ["diverged", "0"] in rows
+    runs, summary = summary_of(cli("replay", "--all", "--tenant", TENANT, "--json").out)
+    assert [each["run"] for each in runs] == list(ENDS)
+    assert {each["run"]: (each["status"], each["events"], each["effects"]) for each in runs} == {
+        name: ends[:3] for name, ends in ENDS.items()
+    }
+    assert (summary["runs"], summary["identical"], summary["exit"], summary["whole"]) == (15, 15, 0, True)
+
+
+def test_one_that_diverges_is_told_and_decides_the_exit_code(cli: Cli, histories: Path):
+    called = cli("replay", "--all", "--tenant", f"{TENANT}-2")
+    assert called.code == exits.DIVERGED
+    assert "diverged  run edited: effect 1 (line" in called.out
+    assert "1 run diverged" in called.err
+    called = cli("replay", "--all", "--tenant", f"{TENANT}-2", "--json")
+    runs, summary = summary_of(called.out)
+    assert (called.code, summary["identical"], summary["diverged"]) == (exits.DIVERGED, 1, 1)
+    divergence = runs[1]["divergence"]
+    assert (divergence["effect"], divergence["differences"]) == (
+        "1",
+        [{"path": "path", "recorded": "a.txt", "now": "c.txt"}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "count"),
+    [
+        (("--status", "failed"), 6),
+        (("--status", "completed", "--status", "cancelled"), 9),
+        (("--since", "2030-01-01"), 0),
+        (("--since", "2020-01-01T00:00:00+02:00", "--status", "waiting"), 0),
+    ],
+    ids=str,
+)
+def test_runs_are_chosen(cli: Cli, histories: Path, options: tuple[str, ...], count: int):
+    called = cli("replay", "--all", "--tenant", TENANT, "--json", *options)
+    runs, summary = summary_of(called.out)
+    assert (called.code, len(runs), summary["runs"]) == (exits.DONE, count, count)
+
+
+def test_tools_are_called_again_for_all(cli: Cli, histories: Path):
+    called = cli("replay", "--all", "--tenant", TENANT, "--mode", "re-execute", "--json")
+    runs, summary = summary_of(called.out)
+    diverged = {each["run"]: each["others"][0]["tool"] for each in runs if each["outcome"] == "diverged"}
+    assert diverged == {"completed": "fs.list", "denied": "fs.read", "planned": "fs.read"}, "its files are not here"
+    assert (called.code, summary["refused"], summary["exit"]) == (exits.DIVERGED, 0, exits.DIVERGED)
+    assert {each["run"]: each["answered"] for each in runs}["stateful"] == {"write": 2}
+
+
+def test_what_cannot_be_replayed_is_no_success(cli: Cli, deployment: Path):
+    asyncio.run(written(deployment, f"{TENANT}-4", ["completed"]))
+    asyncio.run(written(deployment, f"{TENANT}-4", ["failed"], first=1))
+    called = cli("replay", "--all", "--tenant", f"{TENANT}-4")
+    assert called.code == exits.NO
+    assert "refused  run failed: run failed has events before its beginning" in called.out
+    _, summary = summary_of(cli("replay", "--all", "--tenant", f"{TENANT}-4", "--json").out)
+    assert (summary["identical"], summary["refused"], summary["exit"]) == (1, 1, exits.NO)
+    assert summary["reasons"] == {"stored.history-invalid": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--all", "RUN"), "give RUN, or --all"),
+        ((), "give RUN, or --all"),
+        (("RUN", "--since", "7d"), "--since and --status go with --all"),
+        (("RUN", "--status", "failed"), "--since and --status go with --all"),
+        (("--all", "--mode", "view"), "--mode view shows one run"),
+        (("--all", "--at", "3"), "--at goes with --mode view"),
+        (("--all", "--since", "yesterday"), "--since yesterday: give a time like"),
+        (("--all", "--since", "9" * 6 + "w"), "give a time like"),
+        (("--all", "--status", "broken"), "'broken' is not one of"),
+    ],
+    ids=str,
+)
+def test_wrong_usage(offline: Cli, arguments: tuple[str, ...], said: str):
+    called = offline("replay", *arguments)
+    assert (called.code, said in called.err) == (exits.INVALID, True)
+
+
+def test_an_interrupt_gives_the_summary_so_far(cli: Cli, deployment: Path, tmp_path: Path):
+    """Runs that loop long enough to be interrupted between two of them."""
+    asyncio.run(written(deployment, f"{TENANT}-3", list(ENDS)))
+    script = tmp_path / "slow.py"
+    script.write_text(SLOW, "utf-8")
+    environment = {**os.environ, "PRECEDENT_DATA": str(deployment), "PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen(
+        [sys.executable, str(script), f"{TENANT}-3"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    *runs, last = [json.loads(line) for line in (first + out).splitlines()]
+    assert process.returncode == exits.INTERRUPTED, err
+    assert last["summary"]["runs"] == len(runs)
+    assert 1 <= len(runs) < len(ENDS)
+    assert last["summary"]["whole"] is False
+    assert b"interrupted; this is the summary" in err
+
+
+SLOW = """
+import sys, time
+import infra.cli.replay_all as replay_all
+tell = replay_all._tell
+def slowly(output, replayed):
+    tell(output, replayed)
+    sys.stdout.flush()
+    time.sleep(0.5)
+replay_all._tell = slowly
+from infra.cli.main import main
+sys.exit(main(["replay", "--all", "--json", "--tenant", sys.argv[1]]))
+"""
