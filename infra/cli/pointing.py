@@ -7,13 +7,17 @@ from domain.rtfs.reader import read
 from domain.rtfs.source import ReadError, Source, Span, render
 
 
-def pointed(text: str, position: tuple[int, int] | None, message: str) -> str:
-    """A message with the source line of a position (line and column from 1), where there is one in the text."""
+def pointed(text: str, position: tuple[int, int] | None, message: str, module: str | None = None) -> str:
+    """A message with the source line of a position (line and column from 1), where there is one in the text.
+
+    ``module`` is the imported module whose text it is.
+    """
     lines = text.split("\n")
-    if position is None or not 1 <= position[0] <= len(lines):
-        return message
+    if position is None or not 1 <= position[0] <= len(lines) or (module is not None and not text):
+        where = f"line {position[0]} of {module}: " if module is not None and position is not None else ""
+        return f"{where}{message}"
     offset = sum(len(line) + 1 for line in lines[: position[0] - 1]) + position[1] - 1
-    return render(Source(text), Span(offset, _end(text, offset)), message)
+    return render(Source(text, module), Span(offset, _end(text, offset)), message)
 
 
 def _end(text: str, offset: int) -> int:

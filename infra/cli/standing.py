@@ -145,6 +145,7 @@ def _lane_document(lane: LaneView, run: Run) -> dict[str, Any]:
             {
                 "function": call.function,
                 "position": call.position,
+                "module": call.module,
                 "step": call.step,
                 "progress": call.progress,
                 "locals": {each.name: each.value for each in call.locals},
@@ -175,8 +176,10 @@ def rendered(moment: Moment, width: int) -> list[RenderableType]:
         return [*parts, Text(moment.program_words())]
     step = moment.standing.step
     if isinstance(step, vm.Trapped):
-        place = moment.standing.source_map.position(step.error.site)
-        return [*parts, _source(pointed(moment.plan, place, moment.program_words()), "red")]
+        of = moment.standing.source_map
+        place, module = of.position(step.error.site), of.module(step.error.site)
+        text = moment.plan if module is None else ""
+        return [*parts, _source(pointed(text, place, moment.program_words(), module), "red")]
     if isinstance(step, vm.Finished):
         return [*parts, Text(moment.program_words()), render_result(encode(step.value))]
     for lane in moment.standing.lanes:
@@ -245,7 +248,8 @@ def _call(call: Call, plan: str) -> Text:
     where = f"{PROGRAM if call.function == PROGRAM else name}{f', step {call.step}' if call.step else ''}"
     if call.progress is not None:
         return Text(f"in {where}: {call.progress}", style="dim")
-    return _source(pointed(plan, call.position, f"in {where}"), "")
+    text = plan if call.module is None else ""
+    return _source(pointed(text, call.position, f"in {where}", call.module), "")
 
 
 def _source(text: str, style: str) -> Text:

@@ -37,6 +37,8 @@ class Call:
     """Its name; empty for one without."""
     position: tuple[int, int] | None
     """Line and column; none in functions of the library, or where the source map does not tell."""
+    module: str | None
+    """The imported module in whose text that is; ``None``: the program itself."""
     step: str | None
     """The innermost `step` around the place."""
     locals: tuple[Local, ...]
@@ -112,7 +114,7 @@ def _frame(frame: Frame, source_map: SourceMap) -> Call:
     if isinstance(frame, tuple):
         code, pc, registers, _ = frame
         return _call(code, pc - 1, registers, source_map)
-    return Call(function=frame.entry.name, position=None, step=None, locals=(), progress=_progress(frame))
+    return Call(function=frame.entry.name, position=None, module=None, step=None, locals=(), progress=_progress(frame))
 
 
 def _progress(frame: SequenceFrame) -> str:
@@ -130,6 +132,7 @@ def _call(code: Code, place: int, registers: list[Any], source_map: SourceMap) -
     return Call(
         function=PROGRAM if code.number == 0 else source_map.function(code.number),
         position=source_map.position(site),
+        module=source_map.module(site),
         step=source_map.step(site),
         locals=tuple(
             Local(name=name, value=printed(registers[register], source_map))

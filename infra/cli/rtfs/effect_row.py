@@ -34,6 +34,8 @@ class Place:
     step: str | None
     hints: Mapping[str, Value]
     """What the plan says of how it is to be made."""
+    module: str | None
+    """The imported module in whose text it is; None: the plan itself."""
 
 
 @click.command(
@@ -79,8 +81,9 @@ def _rows(program: Program) -> list[tuple[EffectSignature, list[Place]]]:
         operation = OPERATIONS[instruction[0]]
         if operation in (Op.EFFECT, Op.HINTED_EFFECT) and position is not None:
             hints = hints_of(parts, instruction[3]) if operation is Op.HINTED_EFFECT else {}
-            places[instruction[2]].append(Place(*position, program.source_map.step(site), hints))
-    ordered = [sorted(each, key=lambda place: (place.line, place.column)) for each in places]
+            of = program.source_map
+            places[instruction[2]].append(Place(*position, of.step(site), hints, of.module(site)))
+    ordered = [sorted(each, key=lambda place: (place.module or "", place.line, place.column)) for each in places]
     return list(zip(parts.effects, ordered, strict=True))
 
 
@@ -100,7 +103,13 @@ def _document(effect: EffectSignature, places: list[Place]) -> dict[str, Any]:
         ],
         "result": print_type(effect.result),
         "called": [
-            {"line": each.line, "column": each.column, "step": each.step, "hints": plain(dict(each.hints))}
+            {
+                "line": each.line,
+                "column": each.column,
+                "module": each.module,
+                "step": each.step,
+                "hints": plain(dict(each.hints)),
+            }
             for each in places
         ],
     }
@@ -131,8 +140,9 @@ def _lines(plan: Plan, effect: EffectSignature, places: list[Place]) -> list[Tex
     lines.append(Text(f"gives {print_type(effect.result)}"))
     for place in places:
         step = f" in step {place.step}" if place.step else ""
-        shown = source[place.line - 1].strip() if place.line <= len(source) else ""
+        shown = source[place.line - 1].strip() if place.line <= len(source) and place.module is None else ""
+        of = f" of {place.module}" if place.module is not None else ""
         hints = f" with {print_value(dict(place.hints), 80)}" if place.hints else ""
-        text = Text(f"line {place.line}, column {place.column}{step}{hints}: ", no_wrap=True, overflow="ellipsis")
+        text = Text(f"line {place.line}, column {place.column}{of}{step}{hints}: ", no_wrap=True, overflow="ellipsis")
         lines.append(text.append(shown, "dim"))
     return lines

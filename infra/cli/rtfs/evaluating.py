@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +26,7 @@ from infra.cli.rtfs.evaluation import (
     shown_request,
     shown_value,
 )
+from infra.cli.rtfs.modules import modules_beside
 from infra.cli.rtfs.plans import Plan, is_file, known_capabilities, read_plan
 from infra.settings import Settings
 
@@ -49,14 +52,16 @@ def evaluate(cli: Invocation, given: str, inputs: str | None, calls: bool) -> in
     """
     settings = cli.settings()
     plan = with_inputs(_plan(given, settings), inputs)
-    evaluator = Evaluator(settings, plan.capabilities, calls, told=lambda request: _tell(cli, request, plan))
+    evaluator = Evaluator(
+        settings, plan.capabilities, calls, plan.modules, told=lambda request: _tell(cli, request, plan)
+    )
     return complete(_evaluate(cli, evaluator, plan))
 
 
 def _plan(given: str, settings: Settings) -> Plan:
     if is_file(given):
         return read_plan(given, settings)
-    return Plan(source=given, capabilities=known_capabilities(settings))
+    return Plan(source=given, capabilities=known_capabilities(settings), modules=modules_beside(Path()))
 
 
 def with_inputs(plan: Plan, inputs: str | None) -> Plan:
@@ -67,14 +72,7 @@ def with_inputs(plan: Plan, inputs: str | None) -> Plan:
         text = text_of(inputs[1:]) if inputs.startswith("@") else inputs
         tree: Any = json_of(text, inputs if inputs.startswith("@") else "--inputs")
         value, input_type = _typed(tree, plan.input)
-    return Plan(
-        source=plan.source,
-        capabilities=plan.capabilities,
-        input=input_type,
-        output=plan.output,
-        inputs=value,
-        rights=plan.rights,
-    )
+    return replace(plan, input=input_type, inputs=value)
 
 
 def _typed(tree: Any, expected: Type) -> tuple[Value, Type]:

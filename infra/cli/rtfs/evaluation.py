@@ -12,6 +12,7 @@ from domain.kernel.values import Value, encode
 from domain.rtfs import vm
 from domain.rtfs.capability import Capability
 from domain.rtfs.formatting import format_source
+from domain.rtfs.modules import Resolver
 from domain.rtfs.printer import print_value
 from domain.rtfs.program import Program
 from domain.rtfs.source import ReadError
@@ -45,6 +46,7 @@ class Evaluated:
     step: vm.Finished | vm.Trapped | vm.Suspended
     made: int
     """Effects made."""
+    modules: Resolver | None = None
     lines_before: int = 0
     """Lines of the program before ``source``, which positions do not count."""
 
@@ -54,9 +56,20 @@ class Evaluated:
         return self.place(self.step.error.site) if isinstance(self.step, vm.Trapped) else None
 
     def place(self, site: int) -> tuple[int, int] | None:
-        """Line and column of an instruction."""
+        """Line and column of an instruction, in the text of its module."""
         found = self.program.source_map.position(site)
-        return None if found is None else (found[0] - self.lines_before, found[1])
+        if found is None or self.program.source_map.module(site) is not None:
+            return found
+        return found[0] - self.lines_before, found[1]
+
+    def error_at(self, message: str) -> str:
+        """A message with the place at which the program failed."""
+        assert isinstance(self.step, vm.Trapped), "there is an error"
+        module = self.program.source_map.module(self.step.error.site)
+        if module is None:
+            return pointed(self.source, self.position, message)
+        found = None if self.modules is None else self.modules(module)
+        return pointed(found.text if found else "", self.position, message, module)
 
 
 @dataclass(slots=True)
@@ -66,6 +79,8 @@ class Evaluator:
     settings: Settings
     capabilities: Mapping[str, Capability]
     calls: bool
+    modules: Resolver | None = None
+    """Where imports are looked up."""
     limits: vm.Limits = field(default_factory=vm.Limits)
     told: Callable[[vm.EffectRequest], None] | None = None
     """Told of every effect that is about to be made."""
@@ -88,7 +103,7 @@ class Evaluator:
             answers = await asyncio.gather(*map(self._answer, step.requests))
             made += len(answers)
             step = vm.resume(step.state, dict(zip((each.key for each in step.requests), answers, strict=True)))
-        return Evaluated(program=program, source=source, step=step, made=made)
+        return Evaluated(program=program, source=source, step=step, made=made, modules=self.modules)
 
     def may_make(self, request: vm.EffectRequest) -> bool:
         """Whether an effect is made here."""
@@ -136,7 +151,7 @@ def shown_error(ended: Evaluated) -> str:
     assert isinstance(ended.step, vm.Trapped)
     error = ended.step.error
     effect = f" (effect {error.effect})" if error.effect is not None else ""
-    return pointed(ended.source, ended.position, f"{error.type}: {error.message}{effect}")
+    return ended.error_at(f"{error.type}: {error.message}{effect}")
 
 
 def shown_request(request: vm.EffectRequest, capability: Capability) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.kernel.values import Value
 from domain.rtfs import vm
-from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol
+from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol, VectorNode
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.reader import read
 from domain.rtfs.source import CompileError, LocatedError, ReadError, Related, Source, Span, UnfinishedError
@@ -20,6 +20,7 @@ LAST: Final = "*1"
 """Name of the value that was given last."""
 
 _DEFINING: Final = frozenset({"def", "defn", "defmacro", "defstruct", "deftype"})
+_LINKING: Final = frozenset({"module", "import"})
 _WORD: Final = re.compile(r"[^\s()\[\]{}\"';`~^@,#]+")
 
 
@@ -50,7 +51,7 @@ class Interpreter:
 
     def names(self) -> list[str]:
         """Everything that was defined here."""
-        return [*self.definitions, *self.values]
+        return [name for name in (*self.definitions, *self.values) if " " not in name]
 
     async def feed(self, text: str) -> AsyncIterator[Evaluated | Defined]:
         """Run every form of a text. Raises ``ReadError``, ``CompileError`` at the first that does not compile."""
@@ -83,7 +84,8 @@ class Interpreter:
         before = dict(self.definitions)
         self.definitions.pop(name, None)
         try:
-            self.compiled(alone)
+            # A module or an import alone is no program.
+            self.compiled(f"{alone}\nnil")
         except LocatedError:
             # What was defined earlier may need it at its old place.
             self.definitions = {**before, name: definition}
@@ -113,6 +115,7 @@ class Interpreter:
                 parameters={name: self.values[name].type for name in self._named(source)},
                 output=None,
                 capabilities=self.evaluator.capabilities,
+                modules=self.evaluator.modules,
             )
         except LocatedError as error:
             raise _moved(error, len(prefix), text) from None
@@ -173,9 +176,13 @@ def _definition(node: Node) -> tuple[str, str]:
     if not isinstance(bare, ListNode) or len(bare.items) < 2:
         return "", ""
     head, name = bare.items[0], _bare(bare.items[1])
-    if isinstance(head, Symbol) and head.name in _DEFINING and isinstance(name, Symbol):
-        return name.name, head.name
-    return "", ""
+    if isinstance(name, VectorNode) and name.items:
+        name = _bare(name.items[0])  # (import [name :as alias])
+    if not isinstance(head, Symbol) or not isinstance(name, Symbol):
+        return "", ""
+    if head.name in _LINKING:
+        return f"{head.name} {name.name}", head.name
+    return (name.name, head.name) if head.name in _DEFINING else ("", "")
 
 
 def _bare(node: Node) -> Node:
@@ -186,7 +193,7 @@ def _bare(node: Node) -> Node:
 
 def _moved(error: LocatedError, by: int, text: str) -> LocatedError:
     """The error with its places counted in the text instead of the whole source, where it is in the text."""
-    if error.span.start < by:
+    if error.span.start < by or error.source.name is not None:
         return error
     related = error.related
     if related is not None:

@@ -11,12 +11,14 @@ import click
 
 from domain.kernel.values import Value
 from domain.rtfs.capability import Capability
+from domain.rtfs.modules import Resolver
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import ANY, Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
 from infra.bootstrap.tools import tool_runner
 from infra.cli.documents import source_of, task_of, text_of
+from infra.cli.rtfs.modules import modules_beside
 from infra.settings import Settings
 
 TASK_FILES: Final = (".yaml", ".yml")
@@ -37,11 +39,17 @@ class Plan:
     """What a task gives the plan; None where there is no task."""
     rights: tuple[str, ...] | None = None
     """What a task lets the plan call; None where there is no task."""
+    modules: Resolver | None = None
+    """Where its imports are looked up; None where it may have none, as in a task."""
 
     def compiled(self) -> Program:
         """The program. Raises ``ReadError``, ``CompileError``."""
         return compile_program(
-            self.source, parameters={"inputs": self.input}, output=self.output, capabilities=self.capabilities
+            self.source,
+            parameters={"inputs": self.input},
+            output=self.output,
+            capabilities=self.capabilities,
+            modules=self.modules,
         )
 
 
@@ -52,7 +60,7 @@ def read_plan(file: str, settings: Settings) -> Plan:
     """
     known = known_capabilities(settings)
     if not file.endswith(TASK_FILES):
-        return Plan(source=source_of(file), capabilities=known)
+        return Plan(source=source_of(file), capabilities=known, modules=modules_beside(Path(file).parent))
     task = accept(TaskFile.read(task_of(text_of(file), file)), known, Limits())
     if task.plan is None:
         raise TaskInvalid(

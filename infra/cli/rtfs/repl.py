@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import click
@@ -24,6 +25,7 @@ from infra.cli.rtfs.completion import completions
 from infra.cli.rtfs.evaluating import show
 from infra.cli.rtfs.evaluation import Evaluated, Evaluator, document_of, shown_request
 from infra.cli.rtfs.interpreter import Defined, Interpreter, indentation, is_finished
+from infra.cli.rtfs.modules import modules_beside
 from infra.cli.rtfs.plans import known_capabilities
 from infra.cli.rtfs.reference import document_of as documentation
 from infra.cli.rtfs.reference import explained
@@ -62,6 +64,7 @@ def repl(cli: Invocation, calls: bool) -> int:
         settings,
         capabilities,
         calls,
+        modules_beside(Path()),
         told=lambda request: cli.output.note(f"calls {shown_request(request, capabilities[request.capability])}"),
     )
     dialogue = Dialogue(cli, Interpreter(evaluator))

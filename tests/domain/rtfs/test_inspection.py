@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from domain.rtfs.bytecode.source_map import SourceMap
+from domain.rtfs.modules import resolver_of
+from domain.rtfs.program import compile_program
 from domain.rtfs.vm import Returned, Suspended, Yielded, encode_state, load, resume, start
 from domain.rtfs.vm.inspection import LONGEST_VALUE, PROGRAM, Local, inspect
+from tests.domain.rtfs.conftest import CAPABILITIES
 
 
 def look(program, answers=(), slice_fuel=10**6):
@@ -71,6 +74,16 @@ def test_sequences_show_how_far_they_are(compiling):
     assert progress("(reduce (fn [a n] (call :number n)) 0 [1 2 3])", {"0": Returned(1)}) == "2 of 3"
     assert progress("(sort-by (fn [n] (call :number n)) [1 2])", {"0": Returned(1)}) == "key 2 of 2"
     assert progress("(sort (fn [a b] (< a (call :number b))) [1 2 3])") == "3 items, in order by 1"
+
+
+def test_calls_say_which_module_they_are_in():
+    modules = resolver_of({"m": "(module m\n  (defn ask [n]\n    (+ 1 (call :number n))))"})
+    program = compile_program(
+        "(import m)\n(+ 1 (m/ask 4))", parameters={}, output=None, capabilities=CAPABILITIES, modules=modules
+    )
+    (lane,) = look(program)
+    assert [(call.module, call.position) for call in lane.calls] == [("m", (3, 10)), (None, (2, 6))]
+    assert held(lane.calls[0]) == {"n": "4"}
 
 
 def test_values_are_cut(compiling):

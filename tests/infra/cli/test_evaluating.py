@@ -167,6 +167,29 @@ def test_what_is_no_program_is_refused(offline: Cli, source: str):
     assert offline("rtfs", "eval", "--json", source).document["error"]["code"].startswith("rtfs.")
 
 
+MODULE = '(module text.words\n  (defn words [s]\n    (split s " "))\n  (defn bad [x]\n    (/ x 0)))'
+
+
+@pytest.mark.parametrize("file", ["text/words.rtfs", "text.words.rtfs"])
+def test_modules_are_found_beside_the_plan(offline: Cli, tmp_path: Path, file: str):
+    (tmp_path / "text").mkdir()
+    (tmp_path / file).write_text(MODULE)
+    (tmp_path / "plan.rtfs").write_text('(import text.words :as t)\n(count (t/words "a b c"))')
+    assert offline("rtfs", "eval", tmp_path / "plan.rtfs").out == "3\n"
+    assert offline("rtfs", "check", tmp_path / "plan.rtfs").code == exits.DONE
+    (tmp_path / "plan.rtfs").write_text("(import text.words :as t)\n(t/bad 1)")
+    assert "text.words, line 5, column 5: division-by-zero" in offline("rtfs", "eval", tmp_path / "plan.rtfs").err
+
+
+@pytest.mark.parametrize("name", ["nowhere", "../plan", "/etc/passwd", "a..b", "x" * 5000])
+def test_modules_that_are_not_there_are_told(offline: Cli, tmp_path: Path, name: str):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "plan.rtfs").write_text("(module plan (defn one [] 1))")
+    (tmp_path / "inner" / "plan.rtfs").write_text(f"(import {name}) 1")
+    called = offline("rtfs", "eval", tmp_path / "inner" / "plan.rtfs")
+    assert (called.code, called.out) == (exits.INVALID, "")
+
+
 async def test_long_work_can_be_cancelled(tmp_path: Path):
     settings = load(data=tmp_path)
     capabilities = known_capabilities(settings)

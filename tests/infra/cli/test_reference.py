@@ -92,8 +92,8 @@ def test_effects_are_explained_with_types_and_places(offline: Cli, tmp_path: Pat
     (effect,) = document["effects"]
     assert (effect["name"], effect["version"], effect["mode"]) == ("fs.stat", "1", "read")
     assert effect["called"] == [
-        {"line": 2, "column": 11, "step": "look", "hints": {}},
-        {"line": 3, "column": 5, "step": "look", "hints": {}},
+        {"line": 2, "column": 11, "module": None, "step": "look", "hints": {}},
+        {"line": 3, "column": 5, "module": None, "step": "look", "hints": {}},
     ]
     assert (document["pure"], document["unused"]) == (False, [])
     assert document["interface"].startswith("sha256:")

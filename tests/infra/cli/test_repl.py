@@ -54,6 +54,7 @@ def say(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> Say:
         (["(def x 2)", "(defn x [] 1)", "(x)"], "1"),
         (['"a', 'b"'], '"a\\nb"'),
         ([":keyword"], ":keyword"),
+        (["(module k (defn one [] 1))", "(import k)", "(k/one)"], "1"),
         (["(def m {:at 2026-01-02T03:04:05Z})", "(:at m)"], "2026-01-02T03:04:05.000000Z"),
     ],
 )
