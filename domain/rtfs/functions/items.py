@@ -109,6 +109,8 @@ def contains(meter: Meter, collection: Any, item: Any) -> bool:
         return str.__contains__(collection, item)
     if kind is list:
         meter.spend(len(collection))
+        if type(item) is str or type(item) is Keyword:
+            return item in collection
         if type(item) in (list, dict):
             meter.walk(collection)
         return any(equal(each, item) for each in collection)

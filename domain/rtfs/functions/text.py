@@ -21,6 +21,9 @@ def text_of(meter: Meter, value: Any) -> str:
         return value  # type: ignore[no-any-return]
     if value is None:
         return ""
+    if kind is int:
+        meter.allocate(1)
+        return str(value)
     meter.allocate(meter.walk(value))
     return print_value(value)
 
@@ -31,7 +34,7 @@ def _made(meter: Meter, length: int) -> None:
 
 def concatenate(meter: Meter, *values: Any) -> str:
     """Write values one after the other."""
-    parts = [text_of(meter, value) for value in values]
+    parts = [value if type(value) is str else text_of(meter, value) for value in values]
     _made(meter, sum(map(len, parts)))
     return "".join(parts)
 

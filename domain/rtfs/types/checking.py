@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.kernel.values import Keyword, Value, key_order
 from domain.rtfs.equality import equal
 from domain.rtfs.printer import print_scalar, print_value
+from domain.rtfs.types.fitting import fitting
 from domain.rtfs.types.model import (
     ANY,
     SOME_FUNCTION,
@@ -45,12 +46,16 @@ _KINDS: Final[dict[str, type]] = {
     "uuid": UUID,
 }
 
+_fits: Final = fitting(_KINDS)
+
 Finding = tuple[list[str], str]
 """Where a value does not fit, innermost step first, and what is wrong there."""
 
 
 def mismatch(value: Value, expected: Type) -> str | None:
     """Say where and how a value is not of a type; ``None`` when it is."""
+    if type(expected) is not Primitive and _fits(expected)(value):
+        return None
     found = _find(value, expected)
     if found is None:
         return None

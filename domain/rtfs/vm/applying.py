@@ -35,7 +35,9 @@ def is_sequence(function: Any) -> bool:
 
 def applies_in_frames(frame: SequenceFrame) -> bool:
     """Tell whether what a frame applies makes frames of its own."""
-    return any(type(each) is Closure or is_sequence(each) for each in frame.applied())
+    return type(frame.function) is Closure or any(
+        type(each) is Closure or is_sequence(each) for each in frame.applied()
+    )
 
 
 def begin_sequence(entry: Entry, meter: Meter, arguments: Arguments) -> SequenceFrame:

@@ -140,6 +140,18 @@ def _when(kind: int, template: str, condition: str = "") -> Choice:
     return choose
 
 
+def _sized(template: str) -> Choice:
+    """Ask for the size of a vector, a string or a map."""
+
+    def choose(kinds: Sequence[int], _: Sequence[object]) -> Inline | None:
+        if not kinds[0] & ~(VECTOR | STRING | MAP):
+            return Inline("", template)
+        tests = [_guard(kinds, 0, kind) for kind in (VECTOR, STRING, MAP) if kinds[0] & kind]
+        return Inline(" or ".join(tests), template) if tests else None
+
+    return choose
+
+
 def _division(template: str, guard: str = "") -> Choice:
     """Divide an integer by a positive constant."""
 
@@ -210,8 +222,8 @@ _CHOICES: Final[dict[tuple[str, int], Choice]] = {
     ("quot", 2): _division("a // b", "a >= 0"),
     ("min", 2): _choose_between("<"),
     ("max", 2): _choose_between(">"),
-    ("count", 1): _when(VECTOR, "len(a)"),
-    ("empty?", 1): _when(VECTOR, "not a"),
+    ("count", 1): _sized("len(a)"),
+    ("empty?", 1): _sized("not a"),
     ("first", 1): _when(VECTOR, "a[0]", "a"),
     ("second", 1): _when(VECTOR, "a[1]", "len(a) > 1"),
     ("last", 1): _when(VECTOR, "a[-1]", "a"),

@@ -246,7 +246,7 @@ class Translation:
             return [*line.statements("R = slow", holes), *check]
         for letter, register in zip("abc", registers, strict=False):
             holes[letter] = self.named(line, register, literal=written.literal)
-        holes["LOW"], holes["HIGH"] = line.constant(INT_MIN), line.constant(INT_MAX)
+        holes |= {"LOW": line.constant(INT_MIN), "HIGH": line.constant(INT_MAX)}
         holes["FAST"] = line.expression(written.fast, holes)
         if not written.guard:
             return line.statements("R = FAST", holes)
