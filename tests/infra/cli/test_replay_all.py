@@ -179,3 +179,18 @@ replay_all._tell = slowly
 from infra.cli.main import main
 sys.exit(main(["replay", "--all", "--json", "--tenant", sys.argv[1]]))
 """
+
+
+def test_two_runs_are_compared(cli: Cli, histories: Path):
+    tenant = ("--tenant", f"{TENANT}-2")
+    called = cli("diff", "completed", "edited", *tenant)
+    assert called.code == exits.NO
+    assert "different  first in effect 0 (result of fs.list); 4 effects alike" in called.out
+    assert "a.txt" in called.out
+    document = cli("diff", "completed", "edited", *tenant, "--json").document
+    assert (document["same"], document["first"]["where"], document["consequences"]) == (False, "0", [])
+    assert document["totals"]["a"]["tool_calls"] == 5
+    same = cli("diff", "completed", "completed", *tenant)
+    assert (same.code, "the same  5 effects alike" in same.out) == (exits.DONE, True)
+    missing = cli("diff", "completed", "nobody", *tenant)
+    assert (missing.code, "there is no run nobody" in missing.err) == (exits.NO, True)
