@@ -21,6 +21,7 @@ from domain.runs.effects import LONGEST_SLEEP, SLEEP
 from domain.runs.task import DEFAULT_LIMITS
 from domain.tools import CallContext, ToolFailed
 from infra.bootstrap.tools import tool_runner
+from infra.cli.exits import NO
 from infra.cli.pointing import pointed
 from infra.settings import Settings
 
@@ -197,7 +198,7 @@ def _error_document(ended: Evaluated, error: vm.ErrorValue) -> dict[str, Any]:
     return {
         "code": error.type,
         "message": error.message,
-        "exit": 1,
+        "exit": NO,
         "effect": error.effect,
         "position": ended.position,
     }

@@ -13,7 +13,7 @@ from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol, VectorNode
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.reader import read
 from domain.rtfs.source import CompileError, LocatedError, ReadError, Related, Source, Span, UnfinishedError
-from domain.rtfs.types import Type, infer
+from domain.rtfs.types import ANY, Type, mismatch
 from infra.cli.rtfs.evaluation import Evaluated, Evaluator
 
 LAST: Final = "*1"
@@ -76,7 +76,7 @@ class Interpreter:
             self._keep(name, alone.strip())
             return Defined(name)
         if isinstance(step, vm.Finished):
-            self.values[name or LAST] = Kept(step.value, infer(step.value))
+            self.values[name or LAST] = _kept(step.value, program.gives)
             self.definitions.pop(name, None)
         return _within(ended, alone)
 
@@ -131,6 +131,11 @@ class Interpreter:
 
     def _arguments(self, source: str) -> dict[str, Any]:
         return {name: self.values[name].value for name in self._named(source)}
+
+
+def _kept(value: Value, known: Type) -> Kept:
+    """A value with the type that the compiler knows of it: it says more than the value, as which keys may be absent."""
+    return Kept(value, known if mismatch(value, known) is None else ANY)
 
 
 def _within(ended: Evaluated, text: str) -> Evaluated:

@@ -50,6 +50,8 @@ def say(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> Say:
         (["(+ 1 1)", "(* *1 10)", "*1"], "20"),
         (["1 2 3"], "3"),
         (["(def xs [])", "(count xs)"], "0"),
+        (["(def x (get {:a 1} :b nil))", "(if x 1 2)"], "2"),
+        (['(def m (parse-json "{}"))', "(get m :a)"], "nil"),
         (["(defn x [] 1)", "(def x 2)", "x"], "2"),
         (["(def x 2)", "(defn x [] 1)", "(x)"], "1"),
         (['"a', 'b"'], '"a\\nb"'),
