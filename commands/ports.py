@@ -11,6 +11,7 @@ from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import Position, Positions, StreamId, token
 from domain.kernel.values import Value
 from domain.ledger.notes import VerifierKey
+from domain.ledger.segments import Kept
 from domain.ledger.stored import Stored
 from domain.ledger.tiles import Tile
 from domain.tools import CallContext, ToolDeclaration, ToolOutcome
@@ -312,6 +313,34 @@ class TileStore(Protocol):
 
     async def checkpoint(self, shard: int) -> str | None:
         """The newest checkpoint; None when there is none."""
+        ...
+
+
+class SegmentStore(Protocol):
+    """The archive: a copy of every shard's messages in segments (``domain.ledger.segments``), by first sequence."""
+
+    def listed(self, shard: int) -> Sequence[Kept]:
+        """Every segment in order; where there are several from the same place on, the sealed one."""
+        ...
+
+    def read(self, shard: int, kept: Kept) -> bytes:
+        """A segment's bytes. Raises ``NotFound``, ``SegmentInvalid``."""
+        ...
+
+    def extend(self, shard: int, first: int, data: bytes) -> None:
+        """Add to an open segment of this process, begun where there is none; on the disk only after ``flush``."""
+        ...
+
+    def flush(self, shard: int) -> None:
+        """On return all that was added is on the disk."""
+        ...
+
+    def seal(self, shard: int, kept: Kept, data: bytes) -> None:
+        """Keep a sealed segment durably, read back and compared, and drop the open one from the same place on."""
+        ...
+
+    def forsake(self, shard: int) -> None:
+        """Drop the open segments of processes that have ended."""
         ...
 
 

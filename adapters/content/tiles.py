@@ -47,7 +47,7 @@ class FileTileStore:
 
     def _put_checkpoint(self, path: Path, note: str) -> None:
         try:
-            _write(path, note.encode(), durably=True)
+            write_file(path, note.encode(), durably=True)
         except OSError as error:
             raise ServiceUnreachable(f"the tile store cannot write {path}: {error.strerror or error}") from error
 
@@ -65,7 +65,7 @@ class FileTileStore:
         for tile, data in tiles:
             path = self._path(shard, tile)
             try:
-                _write(path, data)
+                write_file(path, data)
             except OSError as error:
                 raise ServiceUnreachable(f"the tile store cannot write {path}: {error.strerror or error}") from error
 
@@ -73,7 +73,8 @@ class FileTileStore:
         return self._folder / str(shard) / tile.path
 
 
-def _write(path: Path, data: bytes, *, durably: bool = False) -> None:
+def write_file(path: Path, data: bytes, *, durably: bool = False) -> None:
+    """Make a file appear complete, or not at all. Raises ``OSError``."""
     partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

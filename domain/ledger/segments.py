@@ -1,0 +1,155 @@
+r"""Segments: how an archive keeps the messages of one shard, a run of them at a time, in order and without gaps.
+
+::
+
+    "precedent-segment-1\n"
+    epoch (4 bytes), shard (4), sequence of the first message (8)
+    of each message: lengths of subject, headers and body (4 each), then the three themselves
+    FF FF FF FF, count of messages (4), SHA-256 of all bytes before it (32)
+
+Numbers are unsigned, big endian. The last line seals a segment: it tells damage, not tampering; that the messages are
+genuine is for the signed checkpoints to say. An open segment still grows, and may end within a message that was being
+written when the power failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from struct import Struct, error
+from typing import ClassVar, Final, NamedTuple
+
+from domain.kernel.errors import PrecedentError
+from domain.kernel.ids import Position
+from domain.ledger.stored import Stored
+
+MAGIC: Final = b"precedent-segment-1\n"
+
+FULL_COUNT: Final = 10_000
+"""Messages after which a segment is full."""
+
+FULL_BYTES: Final = 8 * 1024 * 1024
+"""Bytes after which a segment is full."""
+
+LARGEST_MESSAGE: Final = 64 * 1024 * 1024
+"""Bytes of one message with all its parts: what no broker goes beyond."""
+
+LARGEST: Final = FULL_BYTES + LARGEST_MESSAGE + 1024
+"""Bytes of a segment: nobody needs to read further."""
+
+_PLACE: Final = Struct(">IIQ")
+_LENGTHS: Final = Struct(">III")
+_END: Final = Struct(">II")
+_SEAL: Final = 0xFFFFFFFF
+_BEGINNING_SIZE: Final = len(MAGIC) + _PLACE.size
+_ENDING_SIZE: Final = _END.size + 32
+
+
+class SegmentInvalid(PrecedentError):
+    """The segment was damaged: do not use it; take it from a backup, or let the ledger make it anew from the log."""
+
+    code: ClassVar[str] = "ledger.segment-invalid"
+
+
+class Kept(NamedTuple):
+    """A segment in an archive."""
+
+    first: int
+    """Sequence of its first message."""
+    last: int | None
+    """Sequence of its last message; None while it is open."""
+
+
+class Segment(NamedTuple):
+    """A run of messages, read."""
+
+    first: Position
+    """Place of the first message, also where there is none yet."""
+    messages: list[Stored]
+
+    @property
+    def last(self) -> int:
+        """Sequence of the last message; of an empty segment, the one before the first."""
+        return self.first.sequence + len(self.messages) - 1
+
+
+def beginning(first: Position) -> bytes:
+    """Give what a segment begins with."""
+    return MAGIC + _PLACE.pack(first.epoch, first.shard, first.sequence)
+
+
+def frame(message: Stored) -> bytes:
+    """Give one message as it stands in a segment. Raises ``SegmentInvalid`` for one that no broker would have taken."""
+    subject, headers, body = message.subject.encode(), message.headers, message.body
+    size = len(subject) + len(headers) + len(body)
+    if size > LARGEST_MESSAGE:
+        raise SegmentInvalid(f"the message at {message.position} has {size} bytes; {LARGEST_MESSAGE} is the most")
+    return b"%b%b%b%b" % (_LENGTHS.pack(len(subject), len(headers), len(body)), subject, headers, body)
+
+
+def is_full(count: int, size: int) -> bool:
+    """Tell whether a segment of so many messages and bytes ends here: the same for whoever writes it."""
+    return count >= FULL_COUNT or size >= FULL_BYTES
+
+
+def sealed(data: bytes) -> bytes:
+    """Seal an open segment, and drop what it holds of a message that was not written to its end."""
+    segment, end = _read(data)
+    kept = data[:end] + _END.pack(_SEAL, len(segment.messages))
+    return kept + sha256(kept).digest()
+
+
+def written(first: Position, messages: Iterable[Stored]) -> bytes:
+    """Give a sealed segment of these messages, which follow one another from ``first`` on."""
+    return sealed(beginning(first) + b"".join(map(frame, messages)))
+
+
+def read(data: bytes) -> Segment:
+    """Read a sealed segment, every byte of it. Raises ``SegmentInvalid``."""
+    segment, end = _read(data)
+    if len(data) - end != _ENDING_SIZE:
+        raise SegmentInvalid(
+            f"{_named(segment)} was cut, or has more behind its end ({len(data)} bytes, ends at {end})"
+        )
+    mark, count = _END.unpack_from(data, end)
+    if mark != _SEAL or count != len(segment.messages):
+        raise SegmentInvalid(f"{_named(segment)} has {len(segment.messages)} messages and says {count}")
+    if sha256(memoryview(data)[:-32]).digest() != data[-32:]:
+        raise SegmentInvalid(f"{_named(segment)} does not have the digest that it ends with: it was damaged")
+    return segment
+
+
+def read_open(data: bytes) -> Segment:
+    """Read the whole messages of a segment that still grows. Raises ``SegmentInvalid``."""
+    return _read(data)[0]
+
+
+def _read(data: bytes) -> tuple[Segment, int]:
+    """The whole messages, and where they end."""
+    if not data.startswith(MAGIC) or len(data) < _BEGINNING_SIZE:
+        raise SegmentInvalid(f"these {len(data)} bytes are no segment: they do not begin with {MAGIC.decode().strip()}")
+    epoch, shard, sequence = _PLACE.unpack_from(data, len(MAGIC))
+    segment = Segment(Position(epoch, shard, sequence), [])
+    at, add, unpack, make = _BEGINNING_SIZE, segment.messages.append, _LENGTHS.unpack_from, tuple.__new__
+    try:
+        while True:
+            subject, headers, body = unpack(data, at)
+            start = at + 12
+            end = start + subject + headers + body
+            if subject == _SEAL or end > len(data):
+                break
+            middle = start + subject
+            name = data[start:middle].decode()
+            place, here = Position(epoch, shard, sequence), middle + headers
+            add(make(Stored, (place, name, data[middle:here], data[here:end])))
+            sequence += 1
+            at = end
+    except error:  # fewer bytes are left than lengths have
+        pass
+    except UnicodeDecodeError:
+        raise SegmentInvalid(f"{_named(segment)}: the subject of message {sequence} is no text") from None
+    return segment, at
+
+
+def _named(segment: Segment) -> str:
+    return f"the segment from {segment.first} on"

@@ -1,0 +1,101 @@
+import gzip
+import resource
+import signal
+import stat
+
+import pytest
+
+from adapters.content.segments import FileSegmentStore
+from domain.kernel.errors import ServiceUnreachable
+from domain.kernel.ids import Position
+from domain.ledger.segments import LARGEST, Kept, SegmentInvalid, written
+from tests.contracts.segments import MESSAGES, SegmentStoreContract
+
+SEALED = written(Position(0, 0, 1), MESSAGES)
+NAME = "0/segments/00000000000000000001-00000000000000000030.segment.gz"
+KEPT = Kept(1, 30)
+
+
+class TestFileSegments(SegmentStoreContract):
+    @pytest.fixture
+    def segments(self, tmp_path):
+        store = FileSegmentStore(tmp_path)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def again(self, tmp_path):
+        stores = []
+
+        def made():
+            stores.append(FileSegmentStore(tmp_path))
+            return stores[-1]
+
+        yield made
+        for store in stores:
+            store.close()
+
+    @pytest.fixture
+    def end(self, segments):
+        return segments.close
+
+    async def test_what_a_running_process_has_open_stays(self, segments, again, shard):
+        segments.extend(shard, 1, b"mine")
+        again().forsake(shard)
+        assert segments.read(shard, Kept(1, None)) == b"mine"
+
+    async def test_other_programs_can_read_it(self, segments, tmp_path):
+        segments.seal(0, KEPT, SEALED)
+        assert gzip.decompress((tmp_path / NAME).read_bytes()) == SEALED
+        assert [path.name for path in (tmp_path / "0/segments").iterdir()] == [NAME.rpartition("/")[2]]
+        assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o600
+
+    @pytest.mark.parametrize("stranger", ["README", "1-30.segment.gz", "x.open", "0" * 20 + ".partial"])
+    async def test_other_files_are_left_alone(self, segments, tmp_path, stranger):
+        segments.seal(0, KEPT, SEALED)
+        (tmp_path / "0/segments" / stranger).write_text("?")
+        segments.forsake(0)
+        assert segments.listed(0) == [KEPT]
+        assert (tmp_path / "0/segments" / stranger).exists()
+
+    @pytest.mark.parametrize(
+        "damage",
+        [
+            lambda data: b"",
+            lambda data: data[:-1],
+            lambda data: data[: len(data) // 2],
+            lambda data: data + b"\0",
+            lambda data: data + data,
+            lambda data: data[:200] + bytes([data[200] ^ 4]) + data[201:],
+            lambda data: gzip.compress(bytes(LARGEST + 1)),
+            lambda data: b"\0" * (LARGEST + 1),
+            lambda data: b"not compressed",
+        ],
+    )
+    async def test_damaged_and_hostile_files_are_refused(self, segments, tmp_path, damage):
+        segments.seal(0, KEPT, SEALED)
+        (tmp_path / NAME).write_bytes(damage((tmp_path / NAME).read_bytes()))
+        with pytest.raises(SegmentInvalid):
+            segments.read(0, KEPT)
+
+    async def test_a_folder_that_cannot_be_made(self, tmp_path):
+        (tmp_path / "file").write_text("a file")
+        store = FileSegmentStore(tmp_path / "file")
+        with pytest.raises(ServiceUnreachable, match="the archive cannot write"):
+            store.extend(0, 1, b"x")
+        with pytest.raises(ServiceUnreachable, match="the archive cannot write"):
+            store.seal(0, KEPT, SEALED)
+
+    async def test_on_a_full_disk_all_is_added_or_nothing(self, segments):
+        segments.extend(0, 1, b"a" * 1000)
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
+        try:
+            with pytest.raises(ServiceUnreachable, match="the archive cannot write"):
+                segments.extend(0, 1, b"b" * 1000)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+            signal.signal(signal.SIGXFSZ, ignored)
+        segments.extend(0, 1, b"c" * 1000)
+        assert segments.read(0, Kept(1, None)) == b"a" * 1000 + b"c" * 1000
