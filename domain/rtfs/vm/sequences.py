@@ -154,12 +154,16 @@ class SortFrame:
                 return (self.items[len(self.keys)],)
             self.function = self.comparison
             return self._pair()
-        if comes_before(self.entry, result):
-            self.merged.append(self.order[self.right])
-            self.right += 1
+        order, left, right = self.order, self.left, self.right
+        if result is True or (result is not False and comes_before(self.entry, result)):
+            self.merged.append(order[right])
+            self.right = right = right + 1
         else:
-            self.merged.append(self.order[self.left])
-            self.left += 1
+            self.merged.append(order[left])
+            self.left = left = left + 1
+        middle = self.start + self.width
+        if left < middle and right < middle + self.width and right < len(order):
+            return (self.keys[order[right]], self.keys[order[left]])
         return self._pair()
 
     def _pair(self) -> Arguments | None:

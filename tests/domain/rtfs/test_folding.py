@@ -10,7 +10,7 @@ from domain.rtfs.bytecode.encoding import decode_module
 from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.program import CompileError, compile_program
 from domain.rtfs.types import INT
-from domain.rtfs.vm import Finished, Limits, Raised, Returned, Suspended, Trapped, load, resume, start
+from domain.rtfs.vm import Finished, Limits, Raised, Returned, Suspended, Trapped, Yielded, load, resume, start
 from tests.domain.rtfs.programs import NESTED
 
 NUMBER = {"number": Capability("number", "1", "pure", (Parameter("n", INT),), INT, "")}
@@ -121,6 +121,9 @@ def outcome(source: str, *, fold: bool):
     asked = []
     step = start(load(program.module), {}, LARGE)
     for turn in range(200):
+        if isinstance(step, Yielded):
+            step = resume(step.state, {})
+            continue
         if not isinstance(step, Suspended):
             break
         asked.append([(request.key, request.arguments) for request in step.requests])
