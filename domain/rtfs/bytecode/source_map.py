@@ -44,8 +44,16 @@ class SourceMap:
         return next((name for name, start, end in self.modules if start <= site < end), None)
 
     def position(self, site: int) -> tuple[int, int] | None:
-        """Give line and column of a site, in the text of its module; none when the map does not reach it."""
-        return self.positions[site] if 0 <= site < len(self.positions) else None
+        """Give line and column of a site in the program's own text; none when the map does not reach it.
+
+        None too for what comes from an imported module, whose text is another one: ``place`` tells it.
+        """
+        place = self.place(site)
+        return None if place is None or place[0] is not None else place[1:]
+
+    def place(self, site: int) -> tuple[str | None, int, int] | None:
+        """Give module, line and column of a site; none when the map does not reach it."""
+        return (self.module(site), *self.positions[site]) if 0 <= site < len(self.positions) else None
 
     def step(self, site: int) -> str | None:
         """Give the name of the step that a site belongs to."""

@@ -302,7 +302,8 @@ def test_places_tell_their_module():
     site = outcome.requests[0].site
     assert outcome.error.effect == "0"
     for source_map in (program.source_map, SourceMap.decode(program.source_map.encode())):
-        assert (source_map.module(site), source_map.position(site)) == ("x", (4, 10))
+        assert source_map.place(site) == ("x", 4, 10)
+        assert source_map.position(site) is None
         assert {source_map.module(each) for each in range(len(source_map.positions))} == {None, "x"}
     assert linked("(+ 1 2)").source_map.modules == ()
     assert b"modules" not in linked("(+ 1 2)").source_map.encode()
