@@ -100,10 +100,16 @@ class Dialogue:
         self.cli.output.note("RTFS. :help lists commands, Tab completes, Ctrl-D leaves.")
         while True:
             try:
-                self.take(ask())
+                text = ask()
             except KeyboardInterrupt:
                 continue
-            except (EOFError, _Leaving):
+            except EOFError:
+                return
+            try:
+                self.take(text)
+            except KeyboardInterrupt:
+                self._fail("interrupted", "interrupted")
+            except _Leaving:
                 return
 
     def run_through(self, texts: Iterator[str]) -> int:
@@ -125,7 +131,7 @@ class Dialogue:
         return is_finished(argument) if command and command not in (":doc", ":load") else is_finished(text)
 
     def take(self, text: str) -> None:
-        """Run a text, or a command. Ctrl-C ends what runs, and raises ``KeyboardInterrupt`` only where nothing does."""
+        """Run a text, or a command. Raises ``KeyboardInterrupt`` for Ctrl-C, which has ended what ran."""
         command, argument = _command(text)
         try:
             if command:
@@ -134,8 +140,6 @@ class Dialogue:
                 self.run(text)
         except PrecedentError as error:
             self._fail(error.code, str(error))
-        except KeyboardInterrupt:
-            self._fail("interrupted", "interrupted")
 
     def run(self, text: str) -> None:
         """Run every form of a text, and show what each gave."""

@@ -9,6 +9,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -291,3 +292,18 @@ def test_history_comes_back_in_the_next_dialogue(terminal: Callable[..., Termina
     second.until(r"\(\+ 40 2\)")
     second.type("\r")
     second.until(r"\n42\r\n")
+
+
+def test_ctrl_c_ends_what_runs_from_a_pipe():
+    code = "import sys; from infra.cli.main import main; sys.exit(main(['rtfs', 'repl', '--call']))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stdin.write("(call :timer.sleep {:seconds 3000.0})\n(+ 1 1)\n")
+    process.stdin.flush()
+    assert "timer.sleep" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert (process.returncode, out) == (exits.INTERRUPTED, "")
