@@ -50,6 +50,9 @@ _FAILURES: Final = (Fault, TypeError, ValueError, AttributeError, KeyError, Inde
 _UNICODE: Final = frozenset({"upper", "lower", "trim", "split-lines", "parse-int", "parse-float", "int", "float"})
 """Functions that look characters up in Python's Unicode tables, which differ between releases."""
 
+_ENGINE: Final = frozenset({"re-find", "re-matches", "re-seq"})
+"""Functions of an engine whose version must not decide what the bytes of a module are."""
+
 _NO_CODE: Final = (Constant, Read, LibraryFunction)
 
 
@@ -254,6 +257,8 @@ def _constants(expressions: Iterable[Expression]) -> list[Any] | None:
 
 
 def _applied(entry: Entry, meter: Meter, values: list[Any]) -> Any:
+    if entry.name in _ENGINE:
+        raise ValueError
     if entry.name in _UNICODE and not all(value.isascii() for value in values if type(value) is str):
         raise ValueError
     implementation = entry.binary if entry.binary is not None and len(values) == 2 else entry.implementation

@@ -61,6 +61,7 @@ def test_a_function_knows_the_constants_that_it_captures():
         '(error :stop "x")',
         "(range 1000)",
         '(upper "straße")',
+        '(re-find "a" "ab")',
         "(map inc [1 2])",
         "(repeat 100000000000 1)",
         "(hash-map :a)",
