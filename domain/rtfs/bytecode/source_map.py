@@ -29,7 +29,7 @@ class SourceMap:
     positions: tuple[tuple[int, int], ...]
     """Line and column, both counted from 1."""
     steps: tuple[str | None, ...]
-    """The innermost `step` around it."""
+    """The innermost `step` around it; empty when there is none at all."""
     functions: tuple[str, ...] = ()
     """Names by number of the function, empty for those without one; none in maps that know of no names."""
     locals: tuple[LocalName, ...] = ()

@@ -86,7 +86,7 @@ class Assembly:
         )
         return parts, SourceMap(
             tuple(positions),
-            tuple(steps),
+            tuple(steps) if any(steps) else (),
             tuple(definition.name for definition, _ in self.definitions),
             tuple(names),
             _runs(modules),
