@@ -58,10 +58,11 @@ class Evaluated:
 
     def place(self, site: int) -> tuple[int, int] | None:
         """Line and column of an instruction, in the text of its module."""
-        found = self.program.source_map.position(site)
-        if found is None or self.program.source_map.module(site) is not None:
-            return found
-        return found[0] - self.lines_before, found[1]
+        found = self.program.source_map.place(site)
+        if found is None:
+            return None
+        module, line, column = found
+        return line - (0 if module else self.lines_before), column
 
     def error_at(self, message: str) -> str:
         """A message with the place at which the program failed."""
