@@ -67,7 +67,9 @@ class Meter:
         if cells > self.limits.memory:
             raise memory_exhausted(self.limits)
         self.memory += cells
-        self.spend(cells >> 3)
+        self.fuel -= cells >> 3
+        if self.fuel < 0:
+            raise fuel_exhausted(self.limits)
 
     def walk(self, value: Any, *, leaving: bool = False) -> int:
         """Pay for looking at a whole value, and give its size in cells.

@@ -27,6 +27,9 @@ def assoc(meter: Meter, collection: Any, *parts: Any) -> Any:
         raise TypeError
     result = {} if collection is None else collection.copy()
     meter.allocate(len(result) + len(parts))
+    if kind is dict and len(parts) == 2:  # by far the most common
+        result[check_key(parts[0])] = parts[1]
+        return result
     for key, value in zip(parts[::2], parts[1::2], strict=True):
         _put(result, key, value)
     return result

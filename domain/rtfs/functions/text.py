@@ -21,9 +21,6 @@ def text_of(meter: Meter, value: Any) -> str:
         return value  # type: ignore[no-any-return]
     if value is None:
         return ""
-    if kind is int:
-        meter.allocate(1)
-        return str(value)
     meter.allocate(meter.walk(value))
     return print_value(value)
 
@@ -34,8 +31,16 @@ def _made(meter: Meter, length: int) -> None:
 
 def concatenate(meter: Meter, *values: Any) -> str:
     """Write values one after the other."""
-    parts = [value if type(value) is str else text_of(meter, value) for value in values]
-    _made(meter, sum(map(len, parts)))
+    parts: list[str] = []
+    numbers = 0
+    for value in values:
+        kind = type(value)
+        if kind is int:
+            numbers += 1
+            parts.append(str(value))
+        else:
+            parts.append(value if kind is str else text_of(meter, value))
+    meter.allocate(numbers + 1 + (sum(map(len, parts)) >> 3))
     return "".join(parts)
 
 

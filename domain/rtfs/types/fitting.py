@@ -28,7 +28,7 @@ def fitting(kinds: dict[str, type]) -> Callable[[Type], Fits]:
         if isinstance(expected, Vector):
             return _vector(kinds, expected, fits(expected.element))
         if isinstance(expected, Record):
-            return _record(expected, fits)
+            return _record(kinds, expected, fits)
         return lambda _: False
 
     return fits
@@ -42,16 +42,21 @@ def _vector(kinds: dict[str, type], expected: Vector, element: Fits) -> Fits:
     return lambda value: type(value) is list and all(map(element, value))
 
 
-def _record(expected: Record, fits: Callable[[Type], Fits]) -> Fits:
-    fields = [(Keyword(field.key), field.required, fits(field.type)) for field in expected.fields]
+def _record(kinds: dict[str, type], expected: Record, fits: Callable[[Type], Fits]) -> Fits:
     if expected.rest is not None and expected.rest is not ANY:
         return lambda _: False
+    fields = [
+        (Keyword(field.key), field.required, kinds.get(str(field.type)[1:]), fits(field.type))
+        for field in expected.fields
+    ]
 
     def all_fields(value: Any) -> bool:
         if type(value) is not dict:
             return False
-        for key, required, fits_field in fields:
+        for key, required, kind, fits_field in fields:
             item = value.get(key, _ABSENT)
+            if type(item) is kind:  # most fields are of a primitive type
+                continue
             if required if item is _ABSENT else not fits_field(item):
                 return False
         return True

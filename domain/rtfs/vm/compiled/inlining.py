@@ -166,9 +166,15 @@ def _division(template: str, guard: str = "") -> Choice:
 def _get(default: str) -> Choice:
     def choose(kinds: Sequence[int], constants: Sequence[object]) -> Inline | None:
         collection, key = kinds[0], kinds[1]
+        of_map = _guard(kinds[:1], MAP, MAP)
         if collection & MAP and not key & ~(KEYWORD | STRING):
-            return Inline(_guard(kinds[:1], MAP, MAP), f"a.get(b{default})")
-        return _nth(kinds, constants)
+            return Inline(of_map, f"a.get(b{default})")
+        of_vector = _nth(kinds, constants)
+        if of_vector is None or not collection & MAP or not of_map:
+            return of_vector
+        if key & ~(KEYWORD | STRING | INT):
+            of_map += " and (type(b) is str or type(b) is Keyword or type(b) is int)"
+        return Inline("", f"a[b] if {of_vector.guard} else a.get(b{default}) if {of_map} else slow")
 
     return choose
 
