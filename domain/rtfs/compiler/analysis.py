@@ -173,6 +173,10 @@ class Analyzer:
             self.fail("() is no call", node.span, "an empty collection is []")
         head = node.items[0]
         binding = scope.find(head) if isinstance(head, Symbol) else None
+        if isinstance(head, Symbol) and binding is None and head.name.startswith(".") and len(node.items) > 1:
+            # A method is a function whose first argument is the target.
+            called = Symbol(head.name[1:], head.span, head.mark)
+            return self._list(ListNode((called, *node.items[1:]), node.span), scope)
         if isinstance(binding, Macro):
             made, frames = expanded(self, node, scope)
             with within(frames):
@@ -184,6 +188,8 @@ class Analyzer:
             if form is not None:
                 return form(self, node, scope)
             name = library_name(head.name)
+            if name == "get" and _is_keyword_alone(node):
+                return self.forms["@"](self, node, scope)
             if name in FUNCTIONS:
                 return self.library_call(FUNCTIONS[name], self.expressions(node.items[1:], scope), node.span)
             return self.unknown(head, scope)
@@ -263,6 +269,10 @@ class Analyzer:
     def body(self, nodes: Sequence[Node], scope: Scope, span: Span) -> Expression:
         """Analyse the expressions of a body, with the definitions among them."""
         return self.forms["do"](self, ListNode((Symbol("do", span), *nodes), span), scope)
+
+
+def _is_keyword_alone(node: ListNode) -> bool:
+    return len(node.items) == 2 and isinstance(node.items[1], Literal) and isinstance(node.items[1].value, Keyword)
 
 
 def library_name(name: str) -> str:

@@ -11,14 +11,18 @@ from domain.rtfs.types import STRING
 
 
 def context(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
-    """``@name``: ``(get inputs :name)``."""
-    given = node.items[0]
-    assert isinstance(given, Context)
-    span = given.span
+    """``@name`` and ``(get :name)``: ``(get inputs :name)``."""
+    given, span = node.items[0], node.span
+    if isinstance(given, Context):
+        key, shown = Literal(Keyword(given.name), span), f"@{given.name}"
+    else:
+        asked = node.items[1]
+        assert isinstance(asked, Literal)
+        assert isinstance(asked.value, Keyword)
+        key, shown = asked, f"(get :{asked.value.name})"
     inputs = Symbol("inputs", span)
     if scope.find(inputs) is None:
-        analyzer.fail(f"`@{given.name}` is an input of the task, and there are no inputs here", span)
-    key = Literal(Keyword(given.name), span)
+        analyzer.fail(f"`{shown}` is an input of the task, and there are no inputs here", span)
     return analyzer.expression(ListNode((Symbol(f"{LIBRARY}get", span), inputs, key), span), scope)
 
 

@@ -272,8 +272,8 @@ FORM_DOCS: Final = (
     FormDoc(
         "Effects and steps",
         ("@", "resource:ref"),
-        '@name, (resource:ref "name")',
-        "`@name` is short for `(get inputs :name)`; a reference to a resource is its address.",
+        '@name, (get :name), (resource:ref "name")',
+        "`@name`, or `(get :name)`, is short for `(get inputs :name)`; a reference to a resource is its address.",
         '(resource:ref "report") => "resource://report"',
         card=False,
     ),

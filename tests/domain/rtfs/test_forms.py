@@ -240,6 +240,17 @@ SPELLINGS = [
     ("(map (fn [x] (match x [:enum 1 2] :few [:and :int [:> 9]] :many _ :some)) [1 12 5])", "[:few :many :some]"),
 ]
 
+INPUTS = [
+    ("(let [inputs {:a 1}] [@a @:a (get :a)])", "[1 1 1]"),
+    ('[(.upper "ab") (.get {:a 1} :a)]', '["AB" 1]'),
+    ("(let [double (fn [x] (* 2 x))] (.double 4))", "8"),
+    ("(defmacro m [x] `(.inc ~x)) (m 1)", "2"),
+    ("(map .upper [])", None),
+    ("(.nothing 1)", None),
+    ("@a", None),
+    ("(get :a)", None),
+]
+
 LATER = [
     ("(defn f [] (g)) (def k 4) (defn g [] (* k 2)) (f)", "8"),
     ("(defn a [n] (if (= n 0) :done (b n))) (def one 1) (defn b [n] (a (- n one))) (a 3)", ":done"),
@@ -265,6 +276,7 @@ LATER = [
         *ERRORS,
         *STEPS,
         *QUOTES,
+        *INPUTS,
         *LATER,
         *SPELLINGS,
         *CLASSES,
