@@ -26,7 +26,21 @@ NAMED_ONLY: Final = frozenset(
     {
         *("not=", "!=", "<=", ">", ">=", "mapv", "filterv", "list", "list?", "symbol?", "coll?", "fn?", "identity"),
         *("true?", "false?", "bool?", "int?", "float?", "number?", "string?", "keyword?", "vector?", "map?", "boolean"),
-        *("rem", "pow", "factorial", "ceil", "even?", "odd?", "zero?", "pos?", "neg?", "type-name", "throw", "second"),
+        *(
+            "rem",
+            "pow",
+            "factorial",
+            "ceil",
+            "even?",
+            "odd?",
+            "zero?",
+            "pos?",
+            "neg?",
+            "type-name",
+            "throw",
+            "ex-message",
+            "second",
+        ),
         *("ends-with?", "subvec", "numbers", "find", "hash-map", "butlast", "not-empty", "re-matches", "interpose"),
         *("partition-all", "not-any?", "drop-while", "update-in", "vector", "string-length", "sqrt", "take-last"),
     }

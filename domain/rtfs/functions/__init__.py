@@ -6,6 +6,7 @@ from domain.rtfs.functions.arranging import ARRANGING
 from domain.rtfs.functions.entry import Applying, Each, Entry, Fold, Sorting
 from domain.rtfs.functions.items import ITEMS
 from domain.rtfs.functions.json_text import JSON
+from domain.rtfs.functions.kinds import KINDS
 from domain.rtfs.functions.maps import MAPS
 from domain.rtfs.functions.matching import MATCHING
 from domain.rtfs.functions.numbers import NUMBERS
@@ -18,7 +19,8 @@ from domain.rtfs.functions.vectors import VECTORS
 
 GROUPS: Final = {
     "Numbers": (*NUMBERS, *ROUNDING, *POWERS),
-    "Comparison, logic, kinds": PREDICATES,
+    "Comparison, logic, errors": PREDICATES,
+    "Kinds of values": KINDS,
     "Strings": (*TEXT, *MATCHING),
     "Collections": ITEMS,
     "Maps": MAPS,
@@ -38,6 +40,7 @@ ALIASES: Final = {
     "doall": "vec",
     "double": "float",
     "downcase": "lower",
+    "getMessage": "ex-message",
     "length": "count",
     "long": "int",
     "lower-case": "lower",

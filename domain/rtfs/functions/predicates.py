@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, Final, NoReturn
-from uuid import UUID
 
 from domain.kernel.values import Keyword
 from domain.rtfs.equality import equal
@@ -82,16 +81,6 @@ def _chain(compare: Any) -> Any:
     return lambda *values: all(compare(left, right) for left, right in pairwise(values))
 
 
-def type_keyword(value: Any) -> Keyword:
-    """Name the kind of a value."""
-    return Keyword(type_name(value).removeprefix("a ").removeprefix(":"))
-
-
-def type_text(value: Any) -> str:
-    """Name the kind of a value as its type is written."""
-    return f":{type_keyword(value).name}"
-
-
 def throw(*arguments: Any) -> NoReturn:
     """Raise an error: of a message, of a type and a message, or again one that was caught."""
     if len(arguments) == 1 and type(arguments[0]) is dict:
@@ -106,16 +95,12 @@ def throw(*arguments: Any) -> NoReturn:
     raise Fault(kind.name, message, effect=effect)
 
 
-def _is(*kinds: type) -> Any:
-    accepted = frozenset(kinds)
-    return lambda value: type(value) in accepted
+def message_of(error: Any) -> Any:
+    """Give the message of an error that was caught."""
+    if type(error) is not dict:
+        raise TypeError
+    return error.get(Keyword("message"))
 
-
-def _question(name: str, doc: str, test: Any, example: str, edges: tuple[str, ...] = ()) -> Entry:
-    return Entry(name, "[:fn [:any] :bool]", doc, test, example, edges=edges)
-
-
-_DATA: Final = (type(None), bool, int, float, str, Keyword, list, dict, datetime, UUID)
 
 PREDICATES: Final = (
     Entry(
@@ -222,25 +207,6 @@ PREDICATES: Final = (
         edges=("(keyword :a) => :a",),
     ),
     Entry(
-        "type-of",
-        "[:fn [:any] :keyword]",
-        "Kind of a value, as a keyword.",
-        type_keyword,
-        "(type-of [1]) => :vector",
-        edges=(
-            "(map type-of [nil true 1 1.5 :a]) => [:nil :bool :int :float :keyword]",
-            '(map type-of ["a" {} inc]) => [:string :map :function]',
-        ),
-    ),
-    Entry(
-        "type-name",
-        "[:fn [:any] :string]",
-        "Kind of a value, as text.",
-        type_text,
-        '(type-name 1) => ":int"',
-        edges=('(map type-name [nil [] {} inc]) => [":nil" ":vector" ":map" ":function"]',),
-    ),
-    Entry(
         "error",
         "[:fn [:any & :any] :never]",
         "Raise an error: of a message, or of a type and a message.",
@@ -265,110 +231,13 @@ PREDICATES: Final = (
             '(throw "x") !! error',
         ),
     ),
-    _question(
-        "nil?",
-        "Is it nil?",
-        lambda value: value is None,
-        "(nil? nil) => true",
-        edges=("(nil? false) => false",),
-    ),
-    _question(
-        "some?",
-        "Is it anything but nil?",
-        lambda value: value is not None,
-        "(some? 0) => true",
-        edges=("(some? nil) => false",),
-    ),
-    _question(
-        "true?",
-        "Is it true?",
-        lambda value: value is True,
-        "(true? 1) => false",
-        edges=("(true? true) => true",),
-    ),
-    _question(
-        "false?",
-        "Is it false?",
-        lambda value: value is False,
-        "(false? nil) => false",
-        edges=("(false? false) => true",),
-    ),
-    _question(
-        "bool?",
-        "Is it a boolean?",
-        _is(bool),
-        "(bool? true) => true",
-        edges=("(bool? nil) => false",),
-    ),
-    _question(
-        "int?",
-        "Is it an integer?",
-        _is(int),
-        "(int? 1.0) => false",
-        edges=("(int? 1) => true",),
-    ),
-    _question(
-        "float?",
-        "Is it a float?",
-        _is(float),
-        "(float? 1.0) => true",
-        edges=("(float? 1) => false",),
-    ),
-    _question(
-        "number?",
-        "Is it a number?",
-        _is(int, float),
-        "(number? 1) => true",
-        edges=('[(number? 1.5) (number? "1") (number? true)] => [true false false]',),
-    ),
-    _question(
-        "string?",
-        "Is it a string?",
-        _is(str),
-        '(string? "a") => true',
-        edges=("(string? :a) => false",),
-    ),
-    _question(
-        "keyword?",
-        "Is it a keyword?",
-        _is(Keyword),
-        "(keyword? :a) => true",
-        edges=('(keyword? "a") => false',),
-    ),
-    _question(
-        "symbol?",
-        "Is it a symbol? Programs have names, but no value is one.",
-        lambda _: False,
-        "(symbol? :a) => false",
-    ),
-    _question(
-        "vector?",
-        "Is it a vector?",
-        _is(list),
-        "(vector? [1]) => true",
-        edges=("(vector? {}) => false",),
-    ),
-    _question("list?", "The same as `vector?`.", _is(list), "(list? [1]) => true"),
-    _question(
-        "map?",
-        "Is it a map?",
-        _is(dict),
-        "(map? {}) => true",
-        edges=("(map? []) => false",),
-    ),
-    _question(
-        "coll?",
-        "Is it a vector or a map?",
-        _is(list, dict),
-        "(coll? []) => true",
-        edges=('(coll? "a") => false',),
-    ),
-    _question(
-        "fn?",
-        "Is it a function?",
-        lambda value: type(value) not in _DATA,
-        "(fn? inc) => true",
-        edges=("[(fn? (fn [x] x)) (fn? :a)] => [true false]",),
+    Entry(
+        "ex-message",
+        "[:fn [:any] :any]",
+        "The message of an error that was caught.",
+        message_of,
+        '(try (error "no") (catch e (ex-message e))) => "no"',
+        edges=("(ex-message {}) => nil",),
     ),
 )
 
