@@ -107,8 +107,13 @@ def document_of(moment: Moment) -> dict[str, Any]:
             document["program"]["value"] = plain(at.step.value)
         if isinstance(at.step, vm.Trapped):
             error = at.step.error
-            place = at.source_map.position(error.site)
-            document["program"]["error"] = {"type": error.type, "message": error.message, "position": place}
+            module, *place = at.source_map.place(error.site) or (None,)
+            document["program"]["error"] = {
+                "type": error.type,
+                "message": error.message,
+                "module": module,
+                "position": place or None,
+            }
     return document
 
 
@@ -176,10 +181,10 @@ def rendered(moment: Moment, width: int) -> list[RenderableType]:
         return [*parts, Text(moment.program_words())]
     step = moment.standing.step
     if isinstance(step, vm.Trapped):
-        of = moment.standing.source_map
-        place, module = of.position(step.error.site), of.module(step.error.site)
+        place = moment.standing.source_map.place(step.error.site)
+        module, position = (None, None) if place is None else (place[0], place[1:])
         text = moment.plan if module is None else ""
-        return [*parts, _source(pointed(text, place, moment.program_words(), module), "red")]
+        return [*parts, _source(pointed(text, position, moment.program_words(), module), "red")]
     if isinstance(step, vm.Finished):
         return [*parts, Text(moment.program_words()), render_result(encode(step.value))]
     for lane in moment.standing.lanes:

@@ -129,10 +129,11 @@ def _progress(frame: SequenceFrame) -> str:
 
 def _call(code: Code, place: int, registers: list[Any], source_map: SourceMap) -> Call:
     site = code.site + place
+    place_of = source_map.place(site)
     return Call(
         function=PROGRAM if code.number == 0 else source_map.function(code.number),
-        position=source_map.position(site),
-        module=source_map.module(site),
+        position=None if place_of is None else place_of[1:],
+        module=None if place_of is None else place_of[0],
         step=source_map.step(site),
         locals=tuple(
             Local(name=name, value=printed(registers[register], source_map))

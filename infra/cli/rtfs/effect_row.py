@@ -77,12 +77,12 @@ def _rows(program: Program) -> list[tuple[EffectSignature, list[Place]]]:
     places: list[list[Place]] = [[] for _ in parts.effects]
     instructions = [each for function in parts.functions for each in function.instructions]
     for site, instruction in enumerate(instructions):
-        position = program.source_map.position(site)
+        place = program.source_map.place(site)
         operation = OPERATIONS[instruction[0]]
-        if operation in (Op.EFFECT, Op.HINTED_EFFECT) and position is not None:
+        if operation in (Op.EFFECT, Op.HINTED_EFFECT) and place is not None:
             hints = hints_of(parts, instruction[3]) if operation is Op.HINTED_EFFECT else {}
-            of = program.source_map
-            places[instruction[2]].append(Place(*position, of.step(site), hints, of.module(site)))
+            module, line, column = place
+            places[instruction[2]].append(Place(line, column, program.source_map.step(site), hints, module))
     ordered = [sorted(each, key=lambda place: (place.module or "", place.line, place.column)) for each in places]
     return list(zip(parts.effects, ordered, strict=True))
 
@@ -143,6 +143,10 @@ def _lines(plan: Plan, effect: EffectSignature, places: list[Place]) -> list[Tex
         shown = source[place.line - 1].strip() if place.line <= len(source) and place.module is None else ""
         of = f" of {place.module}" if place.module is not None else ""
         hints = f" with {print_value(dict(place.hints), 80)}" if place.hints else ""
-        text = Text(f"line {place.line}, column {place.column}{of}{step}{hints}: ", no_wrap=True, overflow="ellipsis")
+        text = Text(
+            f"line {place.line}, column {place.column}{of}{step}{hints}{': ' if shown else ''}",
+            no_wrap=True,
+            overflow="ellipsis",
+        )
         lines.append(text.append(shown, "dim"))
     return lines

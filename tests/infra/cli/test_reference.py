@@ -106,6 +106,14 @@ def test_hints_of_a_call_are_shown(offline: Cli, tmp_path: Path):
     assert [place["hints"] for place in effect["called"]] == [{"timeout": 500}]
 
 
+def test_effects_of_an_imported_module_are_placed_in_it(offline: Cli, tmp_path: Path):
+    (tmp_path / "look.rtfs").write_text("(module look\n  (defn at [p]\n    (call :fs.stat {:path p})))")
+    (tmp_path / "plan.rtfs").write_text('(import look)\n(look/at "a")')
+    assert "  line 3, column 5 of look\n" in offline("rtfs", "explain-effects", tmp_path / "plan.rtfs").out
+    (effect,) = offline("rtfs", "explain-effects", tmp_path / "plan.rtfs", "--json").document["effects"]
+    assert [(place["module"], place["line"]) for place in effect["called"]] == [("look", 3)]
+
+
 def test_rights_that_are_not_used_are_named(offline: Cli, tmp_path: Path):
     task = {"goal": "x", "plan": '(call :fs.stat {:path "a"})', "tools": ["fs.stat", "fs.read", "fs.write"]}
     (tmp_path / "task.yaml").write_text(json.dumps(task))
