@@ -115,7 +115,7 @@ class _Body:
         for number in range(place + 1, len(self.items)):
             item = self.items[number]
             node, _ = annotated(item.node)
-            if item.head in ("def", "defn") and isinstance(node, ListNode) and len(node.items) > 1:
+            if item.head in _DEFINING and isinstance(node, ListNode) and len(node.items) > 1:
                 name, _ = annotated(node.items[1])
                 if isinstance(name, Symbol) and key_of(name) == key_of(symbol):
                     return number

@@ -117,6 +117,7 @@ INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
         ("(quote 1 2)", 1, "`quote` takes one form", "'[1 2]"),
         ("(resource:ref 1)", 1, "`resource:ref` takes the name of a resource", "step-1.output"),
         ("(def k (f)) (defn f [] 1) k", 9, "`f` is not defined", "it is defined in line 1, after this needs it"),
+        ("(m 1) (defmacro m [x] x)", 2, "`m` is not defined", "it is defined in line 1, after this needs it"),
         ("(defn f [] (g)) (f) (defn g [] 1)", 18, "`f` is not defined", "move the definition up"),
     ],
 )

@@ -256,6 +256,8 @@ LATER = [
     ("(defn a [n] (if (= n 0) :done (b n))) (def one 1) (defn b [n] (a (- n one))) (a 3)", ":done"),
     ("(let [x 1] (defn f [] (+ x limit)) (str x) (def limit 2) (f))", "3"),
     ("(do (defn f [] (g)) (defn h [] (f)) (def a 1) (defn g [] a) (h))", "1"),
+    ("(defn f [] (m 1)) (defmacro m [x] `(+ ~x 1)) (f)", "2"),
+    ("(defn f [x] (P {:x x})) (def k 1) (defstruct P :x :int) (f k)", "{:x 1}"),
     ("(defn outer [x] (defn inner [y] (+ x y k)) (def k 1) (inner 10)) (outer 5)", "16"),
     ('(defn f "doc" [x] x) (f 1)', "1"),
     ('(defn ^{:doc "x"} f [x] x) (f 1)', "1"),
