@@ -193,10 +193,6 @@ class Analyzer:
                 return self.forms["@"](self, node, scope)
             if name in FUNCTIONS:
                 return self.library_call(FUNCTIONS[name], self.expressions(node.items[1:], scope), node.span)
-            if head.name.startswith(".") and len(head.name) > 1:
-                # `(.method target …)` is another way to write `(method target …)`.
-                method = replace(head, name=head.name[1:])
-                return self.expression(ListNode((method, *node.items[1:]), node.span), scope)
             return self.unknown(head, scope)
         if isinstance(head, Literal):
             return self._literal_call(head, node, scope)
