@@ -20,6 +20,9 @@ from domain.rtfs.source import ReadError, Source, Span
 from domain.rtfs.spelling import nearest
 
 MAX_MODULES: Final = 200
+MAX_CHARACTERS: Final = 2_000_000
+"""Of all modules of one program."""
+
 MAX_CHAIN: Final = 40
 """Modules that import one another in a row."""
 
@@ -56,6 +59,7 @@ class Linker:
         self.units: dict[str, Unit] = {}
         self.path: list[str] = []
         self.steps: Steps = []
+        self.characters = 0
 
     @property
     def imports(self) -> tuple[Import, ...]:
@@ -129,7 +133,7 @@ class Linker:
             known = f"; modules of this text are {', '.join(sorted(self.local))}" if self.local else ""
             hint = "no modules are given here" if self.resolver is None else "no module of this name is given"
             analyzer.fail(f"the module `{given.name}` is not found", given.span, f"{hint}{known}")
-        nodes = self.read(given.name, source.text)
+        nodes = self.read(analyzer, given.name, source.text, given.span)
         inner = analyzer.for_module(given.name)
         if len(nodes) != 1 or head_of(nodes[0]) != "module":
             analyzer.fail(
@@ -140,8 +144,11 @@ class Linker:
             analyzer.fail(f"the text of `{given.name}` is the module `{text.name}`", given.span)
         return self.define(inner, text, source.digest)
 
-    def read(self, name: str, text: str) -> tuple[Node, ...]:
+    def read(self, analyzer: Analyzer, name: str, text: str, span: Span) -> tuple[Node, ...]:
         """Read the text of a module; its places begin where the texts before it end."""
+        self.characters += len(text)
+        if self.characters > MAX_CHARACTERS:
+            analyzer.fail(f"the modules of this program have more than {MAX_CHARACTERS} characters", span)
         source = Source(text, name)
         try:
             nodes = read(text)

@@ -47,6 +47,8 @@ def _hints(analyzer: Analyzer, metadata: Sequence[MapNode], scope: Scope) -> dic
         if not all(isinstance(key, Keyword) for key in given.value):
             analyzer.fail("the keys of metadata are keywords", each.span, "^{:runtime.timeout 500} (call :ns.name)")
         hints.update(given.value)
+    # What is told to readers is no matter of who carries the call out, and so not of the module.
+    hints.pop(Keyword("doc"), None)
     return hints or None
 
 

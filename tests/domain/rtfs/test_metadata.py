@@ -31,6 +31,7 @@ from domain.rtfs.vm.state_encoding import encode_state
         ("(defmacro m [x] `(call :number ~x)) ^{:k 1} (m 2)", {"k": 1}),
         ("(defmacro m [x] `^{:k ~x} (call :number ~x)) (m 2)", {"k": 2}),
         ("^{} (call :number 1)", {}),
+        ('^{:doc "why"} (call :number 1)', {}),
         ("(call :number 1)", {}),
     ],
 )

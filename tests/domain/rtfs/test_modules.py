@@ -262,6 +262,13 @@ def test_long_chains_and_crowds_of_modules_are_refused():
         linked(" ".join(f"(import m{n})" for n in range(300)) + " 1", crowd)
 
 
+def test_modules_have_a_size_in_all():
+    texts = {f"m{n}": f"(module m{n} (def x {n}))" + " " * 900_000 for n in range(4)}
+    assert text_of("(import m0 :as a) (import m1 :as b) [a/x b/x]", texts=texts) == "[0 1]"
+    with pytest.raises(CompileError, match="the modules of this program have more than 2000000 characters"):
+        linked("(import m0) (import m1) (import m2) 1", texts)
+
+
 def test_only_what_is_used_stays(compiling):
     few = "(module math.utils (defn lcm [a b] (quot (* a b) (gcd a b))) (defn gcd [a b] (if (= b 0) a (gcd b (mod a b)))))"
     source = "(import math.utils :as m) (m/lcm 4 6)"
