@@ -18,7 +18,9 @@ ENTRANCES: Final = "<entrances>"
 """Where a namespace of compiled code says what its functions are; no name of compiled code is spelled like this."""
 
 INTERRUPTION: Final = 200
-"""Fuel that could be used in the time that an interruption takes."""
+"""Fuel that the interpreter could use in the time that an interruption takes."""
+FRAME: Final = 10
+"""The same, for each frame that is rebuilt."""
 
 
 class Compilation:
@@ -78,9 +80,9 @@ class Compilation:
         return self.translations[code.number]
 
 
-def account(entrance: Entrance, gain: int) -> None:
-    """Count what an interrupted run has got done, and give up what does not pay."""
-    entrance.credit = min(10 * CREDIT, entrance.credit + gain - INTERRUPTION)
+def account(entrance: Entrance, gain: int, frames: int) -> None:
+    """Count the fuel that an interrupted run has got done with so many frames, and give up what does not pay."""
+    entrance.credit = min(10 * CREDIT, entrance.credit + gain - INTERRUPTION - FRAME * frames)
     function = entrance.compiled
     if entrance.credit < 0 and function is not None:
         entrance.compiled = None

@@ -10,7 +10,7 @@ from domain.rtfs.vm.compiled.compilation import account
 from domain.rtfs.vm.compiled.rebuilding import rebuild
 from domain.rtfs.vm.lanes import Lane
 
-NESTED: Final = 60
+NESTED: Final = 100
 """Calls of compiled code within each other; then the interpreter goes on, which needs no stack of Python's."""
 
 
@@ -32,7 +32,7 @@ def enter(lane: Lane, depth: int, function: Callable[..., Any], *arguments: Any)
 
 def _leave(lane: Lane, problem: Exception, before: int) -> None:
     try:
-        entrance = rebuild(lane, problem)
+        entrance, frames = rebuild(lane, problem)
     except Fault as fault:
         lane.fault = fault
     except RecursionError:
@@ -40,4 +40,4 @@ def _leave(lane: Lane, problem: Exception, before: int) -> None:
     else:
         # Nobody is to blame for the end of a slice.
         if entrance is not None and lane.meter.fuel - lane.meter.floor > 2 * entrance.code.cost:
-            account(entrance, before - lane.meter.fuel)
+            account(entrance, before - lane.meter.fuel, frames)

@@ -10,10 +10,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import FrameType, TracebackType
 from typing import Any, Final
 
 from domain.rtfs.bytecode.operations import OPERATIONS, Op
+from domain.rtfs.bytecode.verifying import MAX_REGISTERS
 from domain.rtfs.vm.applying import MISUSE, misuse
 from domain.rtfs.vm.code import Closure, Entrance
 from domain.rtfs.vm.compiled import calls
@@ -25,6 +27,7 @@ from domain.rtfs.vm.sequences import EachFrame, FoldFrame, SequenceFrame
 
 _CALLS: Final = {id(calls.call.__code__): "call", id(calls.sequence.__code__): "sequence"}
 _APPLYING: Final = {id(each.__code__) for each in (calls.apply_each, calls.fold, calls.apply_one_by_one)}
+_REGISTERS: Final = {f"r{register}": register for register in range(MAX_REGISTERS)}
 _FIRST_CALL: Final = id(Compilation.call_first.__code__)
 """It only passes on what it is given."""
 _TAIL: Final = frozenset({Op.TAIL_CALL, Op.TAIL_SIBLING})
@@ -38,8 +41,13 @@ class _Place:
         """None: it is one of ``calls``."""
         self.instruction = line - FIRST_LINE
         """Below 0: before the first."""
+        self.frame = frame
         self.call = _CALLS.get(id(frame.f_code))
-        self.variables: dict[str, Any] = dict(frame.f_locals)
+
+    @cached_property
+    def variables(self) -> dict[str, Any]:
+        """Variables by name."""
+        return dict(self.frame.f_locals)
 
     def registers(self) -> list[Any]:
         """Give the registers of a frame of compiled code."""
@@ -51,18 +59,20 @@ class _Place:
         else:
             registers = variables["registers"].copy()
         for name, value in variables.items():
-            if name[0] == "r" and name[1:].isdigit():
-                registers[int(name[1:])] = value
+            register = _REGISTERS.get(name)
+            if register is not None:
+                registers[register] = value
         return registers
 
 
-def rebuild(lane: Lane, problem: Exception) -> Entrance | None:
-    """Put a lane where compiled code was interrupted, and give the entrance whose code could not go on.
+def rebuild(lane: Lane, problem: Exception) -> tuple[Entrance | None, int]:
+    """Put a lane where compiled code was interrupted; give the entrance whose code could not go on, and the frames.
 
     The lane's frames are those below the compiled code. Raises what the program is to be told (a ``Fault``), with the
     lane standing where that happens, and what is no matter of programs.
     """
     places, within = _places(problem.__traceback__)
+    size = len(places)
     problem.__traceback__ = None
     if _did_nothing(places[-1], problem, within=within):
         # The call is made again, or fails, where it was made.
@@ -72,12 +82,12 @@ def rebuild(lane: Lane, problem: Exception) -> Entrance | None:
     _wait(lane, places)
     if last.entrance is None:
         _in_call(lane, problem, last, within=within)
-        return next((place.entrance for place in reversed(places) if place.entrance is not None), None)
+        return next((place.entrance for place in reversed(places) if place.entrance is not None), None), size
     if last.instruction < 0:
         _at_entry(lane, last)
     else:
         _at_instruction(lane, problem, last, within=within)
-    return last.entrance
+    return last.entrance, size
 
 
 def _places(traceback: TracebackType | None) -> tuple[list[_Place], bool]:

@@ -19,6 +19,9 @@ from domain.rtfs.vm.compiled.templates import Line
 THREADS: Final = 8
 """Jumps to jumps that are followed."""
 
+FUNCTION: Final = -1
+"""In place of a head: the beginning of the function, to which calls of itself in its own place lead."""
+
 
 class Unstructured(Exception):
     """This function's jumps have no structure that is worth having."""
@@ -51,6 +54,12 @@ class Writing(Protocol):
     def back(self, place: int) -> list[ast.stmt]:
         """Write what the end of a loop's turn pays."""
 
+    def calls_itself(self, place: int) -> bool:
+        """Tell whether an instruction calls this very function in its own place."""
+
+    def turn(self, place: int) -> list[ast.stmt]:
+        """Write what prepares for entering this function again."""
+
     def give_up(self, place: int) -> list[ast.stmt]:
         """Write that the interpreter goes on from here."""
 
@@ -69,10 +78,15 @@ class Shaper:
             if given[0] == Op.BACK and reached(place):
                 self.ends.setdefault(given[1], []).append(place)
 
-    def shape(self, first: int) -> list[ast.stmt]:
-        """Give the statements from an instruction on."""
-        self.first = first
-        statements, _ = self.region(first, len(self.instructions), Exits(None), None)
+    def shape(self, first: int | None) -> list[ast.stmt]:
+        """Give the statements from an instruction on; ``None``: the function as a whole."""
+        self.first = first or 0
+        size = len(self.instructions)
+        if first is None and any(map(self.writing.calls_itself, range(size))):
+            line = self.writing.line(0)
+            statements, _ = self.region(0, size, Exits(None, again=FUNCTION), None)
+            return [line.placed(ast.While(line.constant(value=True), statements, []))]
+        statements, _ = self.region(self.first, size, Exits(None), None)
         return statements
 
     def region(self, at: int, end: int, exits: Exits, opened: int | None) -> tuple[list[ast.stmt], bool]:
@@ -99,6 +113,9 @@ class Shaper:
                 target = at if operation is Op.BACK else self.instructions[at][1]
                 leaving, falls = self.transfer(target, exits, self.writing.line(at))
                 return statements + leaving, falls
+            elif exits.again == FUNCTION and self.writing.calls_itself(at):
+                line = self.writing.line(at)
+                return [*statements, *self.writing.turn(at), line.placed(ast.Continue())], False
             else:
                 statements += self.writing.instruction(at)
                 if operation in TERMINATORS:

@@ -55,6 +55,7 @@ LARGEST: Final = 3_000
 WIDEST: Final = 400_000
 """Instructions times registers of a function that is still compiled."""
 
+_PAYING: Final = "fuel = m.fuel - COST\nif fuel < m.floor:\n    raise Interrupted\nm.fuel = fuel"
 _SPEND_NOTHING_HELD: Final = frozenset({"=", "not=", "!="})
 """Metered functions that allocate nothing."""
 
@@ -79,8 +80,8 @@ class Translation:
     def function(self, name: str, head: int | None) -> ast.FunctionDef:
         """Write the function from its beginning, or from the head of a loop."""
         line = Line(ENTRY_LINE)
-        shaper = Shaper(self.code.instructions, lambda place: self.before[place] is not None, self)
-        body = shaper.shape(head or 0)
+        shaper = Shaper(self.code.instructions, self.reached, self)
+        body = shaper.shape(head)
         code = self.code
         arguments = ["m", "d"]
         rest = None
@@ -135,11 +136,41 @@ class Translation:
         code = self.code
         return {each for each in range(code.registers) if not code.first_constant <= each < code.first_local}
 
+    def reached(self, place: int) -> bool:
+        """Tell whether any way leads to an instruction."""
+        return self.before[place] is not None
+
     # What the shaper asks for.
 
     def line(self, place: int) -> Line:
         """Give the line of an instruction."""
         return Line(place + FIRST_LINE)
+
+    def calls_itself(self, place: int) -> bool:
+        """Tell whether an instruction calls this very function in its own place."""
+        given = self.code.instructions[place]
+        return given[:2] == (Op.TAIL_SIBLING, self.runnable.number) and not self.code.rest and self.reached(place)
+
+    def turn(self, place: int) -> list[ast.stmt]:
+        """Pay for entering this function again, with other arguments and fresh registers."""
+        line = self.line(place)
+        code = self.code
+        changed = {f"r{n}": each for n, each in enumerate(code.instructions[place][3:]) if n != each}
+        # Arguments are looked at before fuel is paid: whatever fails there has done nothing.
+        statements = [
+            each
+            for name, register in changed.items()
+            for each in line.statements("NEW = A", {"NEW": line.name(f"n{name}"), "A": self.named(line, register)})
+        ]
+        statements += line.statements(_PAYING, {"COST": line.constant(self.runnable.cost)})
+        for name in changed:
+            statements += line.statements("R = NEW", {"R": line.name(name), "NEW": line.name(f"n{name}")})
+        fresh: list[ast.expr] = [
+            line.placed(ast.Name(f"r{each}", STORE)) for each in range(code.first_local, code.registers)
+        ]
+        if fresh:
+            statements.append(line.placed(ast.Assign(fresh, line.constant(None))))
+        return statements
 
     def give_up(self, place: int) -> list[ast.stmt]:
         """Let the interpreter go on from here."""
@@ -149,8 +180,7 @@ class Translation:
         """Pay for a turn of a loop."""
         line = self.line(place)
         cost = place + 1 - self.code.instructions[place][1]
-        template = "fuel = m.fuel - COST\nif fuel < m.floor:\n    raise Interrupted\nm.fuel = fuel"
-        return line.statements(template, {"COST": line.constant(cost)})
+        return line.statements(_PAYING, {"COST": line.constant(cost)})
 
     def test(self, place: int, *, jumping: bool) -> ast.expr:
         """Write the condition of a conditional jump."""
