@@ -64,10 +64,14 @@ def _program(data: Data) -> Words:
     return "Program compiled", f"{data['digest']} may use: {names or 'nothing'}"
 
 
+def _whose(data: Data) -> str:
+    return " the run's parent" if data.get("source") == "inherited" else ""
+
+
 def _answer(data: Data) -> Words:
     tokens = f"{data['prompt_tokens']} + {data['completion_tokens']} tokens"
     source = "recorded, " if data["recorded"] else ""
-    return f"{data['served_model']} answered", f"{source}{tokens}, {number(data['usd']):.4f} USD"
+    return f"{data['served_model']} answered{_whose(data)}", f"{source}{tokens}, {number(data['usd']):.4f} USD"
 
 
 def _verdict(data: Data) -> Words:
@@ -84,8 +88,8 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
     "precedent.run.ProgramCompiled.v1": _program,
     "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", spelled(d["arguments"])),
-    "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered", spelled(d["result"])),
-    "precedent.run.ToolCallFailed.v1": lambda d: (f"{d['tool']} failed", d["error"]["message"]),
+    "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered{_whose(d)}", spelled(d["result"])),
+    "precedent.run.ToolCallFailed.v1": lambda d: (f"{d['tool']} failed{_whose(d)}", d["error"]["message"]),
     "precedent.run.ToolCallDenied.v1": lambda d: (f"{d['tool']} denied", d["rule"]),
     "precedent.run.ToolCallOutcomeUnknown.v1": lambda d: (f"{d['tool']}: did it happen?", "waits for a person"),
     "precedent.run.OutcomeResolved.v1": lambda d: (f"A person says: {d['outcome']}", d["note"]),

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from commands.runs.calling import LEASE, Interrupted
 from commands.runs.executing import Executor, Resting, Settled, has_versions
+from commands.runs.inheriting import Parent, ParentDiffers
 from commands.runs.log import Overtaken, RunLog
 from commands.runs.planning import compile_draft, draft_plan
 from commands.services import Services
@@ -38,7 +39,8 @@ class Driver:
         """Drive as ``author`` (``worker/nonce``); a later process of the same worker may take over at once."""
         self._services = services
         self._log = RunLog(services, stream, author)
-        self._executor = Executor(services, self._log)
+        self._parent = Parent(services, self._log)
+        self._executor = Executor(services, self._log, self._parent)
         self._epoch = 0
         """Epoch of our claim, once staged."""
 
@@ -80,6 +82,9 @@ class Driver:
             logger.info("%s", error)
         except Interrupted:
             logger.info("run %s was ended or taken over", self._log.stream.id)
+        except ParentDiffers as error:
+            advice = "`precedent audit verify` tells whether the log is whole; fork a run that is."
+            self._log.stage(failed(error.code, str(error), advice=advice))
         return None
 
     def _claim(self, step: Step) -> Rest | None:
@@ -112,7 +117,7 @@ class Driver:
             case Step.ROUTE:
                 self._log.stage(route(run, self._services.models.names()))
             case Step.DRAFT:
-                await draft_plan(self._services, self._log, self._executor.caller)
+                await draft_plan(self._services, self._log, self._executor.caller, self._parent)
             case Step.COMPILE:
                 compile_draft(self._services, self._log)
             case _:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from commands.ports import Wake
 from commands.runs.calling import Caller
+from commands.runs.inheriting import Parent
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.values import parse_time
@@ -46,9 +47,10 @@ Answers = dict[str, vm.Answer]
 class Executor:
     """Executes the program of one run. It may be called again and again: the journal answers what is answered."""
 
-    def __init__(self, services: Services, log: RunLog) -> None:
+    def __init__(self, services: Services, log: RunLog, parent: Parent) -> None:
         self._services = services
         self._log = log
+        self._parent = parent
         self._caller = Caller(services, log)
 
     @property
@@ -86,7 +88,7 @@ class Executor:
             if remaining(self._log.preview, self._services.clock.now()) <= 0:
                 self._log.stage(overtime(self._log.preview))
                 return Settled()
-            await self._settle(unanswered)
+            await self._settle(await self._not_inherited(unanswered))
             answers, unanswered = self._recorded(effects)
         except ReplayDiverged as error:
             error.locate(self._log.preview)
@@ -108,6 +110,16 @@ class Executor:
             else:
                 answers[asked.key] = answer
         return answers, unanswered
+
+    async def _not_inherited(self, effects: Sequence[Asked]) -> list[Asked]:
+        """Stage the answers that a fork inherits; give what is left to be asked of the world."""
+        left = []
+        for asked, answer in zip(effects, await self._parent.answers(effects), strict=True):
+            if answer is None:
+                left.append(asked)
+            else:
+                self._log.stage(answer)
+        return left
 
     async def _settle(self, effects: Sequence[Asked]) -> None:
         """Guard, record, do, record: in that order for every open effect of a group."""

@@ -7,6 +7,7 @@ from typing import Final
 
 from commands.ports import ModelAnswer, ModelRequest, ToolRunner
 from commands.runs.calling import Caller
+from commands.runs.inheriting import Parent
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.values import digest_json, text_of_bytes
@@ -26,7 +27,7 @@ MODEL_TIMEOUT: Final = 300.0
 """Seconds for one draft, retries included."""
 
 
-async def draft_plan(services: Services, log: RunLog, caller: Caller) -> None:
+async def draft_plan(services: Services, log: RunLog, caller: Caller, parent: Parent) -> None:
     """Stage the next draft, or the run's failure when there can be none."""
     run = log.preview
     if run.route == "given-plan":
@@ -37,7 +38,7 @@ async def draft_plan(services: Services, log: RunLog, caller: Caller) -> None:
         message = f"{len(run.drafts)} drafts were rejected; the last one: {last}"
         log.stage(failed("plan.rejected", message, advice="Bring a plan, or allow more model.max_attempts."))
         return
-    answer = await _answer(services, log, caller, f"plan/{len(run.drafts) + 1}")
+    answer = await _answer(services, log, caller, parent, f"plan/{len(run.drafts) + 1}")
     if answer is None:
         return
     try:
@@ -56,7 +57,9 @@ def _draft_given(log: RunLog, run: Run) -> None:
         log.stage(drafted(run, run.accepted_task.plan or "", "task"))
 
 
-async def _answer(services: Services, log: RunLog, caller: Caller, key: str) -> ModelCallAnswered | None:
+async def _answer(
+    services: Services, log: RunLog, caller: Caller, parent: Parent, key: str
+) -> ModelCallAnswered | None:
     run = log.preview
     if key in run.answers:
         return run.answers[key]
@@ -73,6 +76,10 @@ async def _answer(services: Services, log: RunLog, caller: Caller, key: str) -> 
     digest = digest_json(document)
     if run.asked.get(key) != digest:  # a repeated call may come from a release that asks otherwise
         log.stage(ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest))
+    inherited = await parent.model_answer(key, digest)
+    if inherited is not None:
+        log.stage(inherited)
+        return inherited
     caller.renew_claim()
     await log.commit()
     await caller.hold_claim()

@@ -29,6 +29,9 @@ class DomainEvent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     TYPE: ClassVar[str]
+    ADDED: ClassVar[frozenset[str]] = frozenset()
+    """Fields that came after the first event of this type was stored: left out while they hold their default, so that
+    what is read would be written alike."""
 
     @classmethod
     def short_name(cls) -> str:
@@ -37,7 +40,11 @@ class DomainEvent(BaseModel):
 
     def as_json(self) -> dict[str, Any]:
         """The fields as JSON, as the log holds them. Fields of type ``Any`` must hold JSON already."""
-        return _json_of(self)
+        held = _json_of(self)
+        for name in self.ADDED:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                del held[name]
+        return held
 
 
 def _json_of(model: BaseModel) -> dict[str, Any]:

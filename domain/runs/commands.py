@@ -16,10 +16,19 @@ class _Command(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Fork(_Command):
+    """The run that a new one leaves, after how many of its events, and their digest."""
+
+    run: str = _RUN
+    at: int = Field(ge=1)
+    digest: str = Field(pattern="^sha256:[0-9a-f]{64}$")
+
+
 class SubmitRun(_Command):
     """Start a run of a task. Its id is the command's id."""
 
     task: TaskFile
+    fork: Fork | None = None
 
 
 class PauseRun(_Command):

@@ -24,6 +24,7 @@ from domain.runs.events import (
     ApprovalGranted,
     ApprovalRefused,
     Decision,
+    ForkPoint,
     OutcomeResolved,
     RunCancelled,
     RunEvent,
@@ -89,7 +90,8 @@ def _submit(run: Run, command: SubmitRun, given: Circumstances) -> list[RunEvent
     if run.phase is not Phase.NEW:
         raise RunHasEnded("a run with this id exists; use a new command id")
     task = accept(command.task, given.known_tools, given.default_limits)
-    return [RunSubmitted(task=task, deadline=_after(given.now, task.limits.seconds))]
+    fork = None if command.fork is None else ForkPoint.model_validate(command.fork.model_dump())
+    return [RunSubmitted(task=task, deadline=_after(given.now, task.limits.seconds), forked_from=fork)]
 
 
 def _pause(run: Run, command: PauseRun, given: Circumstances) -> list[RunEvent]:

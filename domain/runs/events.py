@@ -40,14 +40,28 @@ class RunEvent(DomainEvent):
     ROLE: ClassVar[Role] = "controller"
 
 
+class ForkPoint(BaseModel):
+    """Where a run leaves another: it inherits what the first events of its parent settled."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    run: str
+    """Id of the parent, of the same tenant."""
+    at: int
+    """How many of its events count, from the first."""
+    digest: str
+    """Of those events as stored (``domain/runs/inheritance.py``): a parent that has others is not this one's."""
+
+
 class RunSubmitted(RunEvent):
     """A task was accepted."""
 
     TYPE: ClassVar[str] = "precedent.run.RunSubmitted.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"forked_from"})
     ROLE: ClassVar[Role] = "operator"
     task: Task
     deadline: str
     """When the active time is used up, unless the run waits or is paused in between."""
+    forked_from: ForkPoint | None = None
 
 
 class RunClaimed(RunEvent):
@@ -141,7 +155,8 @@ class ToolCallCompleted(RunEvent):
     request_digest: str
     result: Any
     result_digest: str
-    source: Literal["executed", "person"] = "executed"
+    source: Literal["executed", "person", "inherited"] = "executed"
+    """``inherited``: the parent of a fork had this answer; the tool was not called."""
     duration: float
     """Seconds."""
     transcript: str | None = None
@@ -152,6 +167,7 @@ class ToolCallFailed(RunEvent):
     """A tool did not answer; the program is told."""
 
     TYPE: ClassVar[str] = "precedent.run.ToolCallFailed.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source"})
     ROLE: ClassVar[Role] = "executor"
     effect: str
     tool: str
@@ -161,6 +177,7 @@ class ToolCallFailed(RunEvent):
     error: Fault
     duration: float
     transcript: str | None = None
+    source: Literal["executed", "inherited"] = "executed"
 
 
 class ToolCallDenied(RunEvent):
@@ -215,6 +232,7 @@ class ModelCallAnswered(RunEvent):
     """A model answered, at this cost."""
 
     TYPE: ClassVar[str] = "precedent.run.ModelCallAnswered.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source"})
     ROLE: ClassVar[Role] = "planner"
     effect: str
     text: str
@@ -224,6 +242,8 @@ class ModelCallAnswered(RunEvent):
     usd: float
     recorded: bool
     duration: float
+    source: Literal["executed", "inherited"] = "executed"
+    """``inherited``: the parent of a fork had this answer, and paid for it."""
 
 
 class ModelCallFailed(RunEvent):

@@ -12,6 +12,7 @@ from domain.runs.events import (
     ApprovalRefused,
     ApprovalRequested,
     Fault,
+    ForkPoint,
     ModelCallAnswered,
     ModelCallFailed,
     ModelCallRequested,
@@ -85,6 +86,8 @@ class Entry:
     due: str | None = None
     by_person: bool = False
     """Whether a person settled it, so that its result needs no trace of an execution."""
+    inherited: bool = False
+    """Whether the parent of a fork settled it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,9 @@ class Run:
     phase: Phase = Phase.NEW
     paused: bool = False
     task: Task | None = None
+    forked_from: ForkPoint | None = None
+    live: bool = False
+    """Whether it has asked anything of the world itself; a fork that has inherits no more."""
     route: str | None = None
     deadline: str | None = None
     """End of the active time; None while it stands still."""
@@ -180,14 +186,37 @@ def _settled(run: Run, key: str, entry: Entry, **changes: Any) -> Run:
     return _changed(run, journal={**run.journal, key: entry}, **changes)
 
 
+DENIALS: Final = frozenset({"guard.denied", "approval.refused"})
+"""Types of the failures of effects that were never done."""
+
+
 def _tool_call_completed(run: Run, event: ToolCallCompleted) -> Run:
+    if event.source == "inherited":
+        return _inherited(run, event, Settlement.COMPLETED, result=event.result)
     entry = Entry(Settlement.COMPLETED, event.tool, event.request_digest, _arguments(run, event), event.result)
-    return _settled(run, event.effect, entry, spent=_called(run, event.effect))
+    return _settled(run, event.effect, entry, spent=_called(run, event.effect), live=True)
 
 
 def _tool_call_failed(run: Run, event: ToolCallFailed) -> Run:
+    if event.source == "inherited":
+        settlement = Settlement.DENIED if event.error.type in DENIALS else Settlement.FAILED
+        return _inherited(run, event, settlement, error=event.error)
     entry = Entry(Settlement.FAILED, event.tool, event.request_digest, _arguments(run, event), error=event.error)
-    return _settled(run, event.effect, entry, spent=_called(run, event.effect))
+    return _settled(run, event.effect, entry, spent=_called(run, event.effect), live=True)
+
+
+def _inherited(
+    run: Run,
+    event: ToolCallCompleted | ToolCallFailed,
+    settlement: Settlement,
+    *,
+    result: Any = None,
+    error: Any = None,
+) -> Run:
+    entry = Entry(settlement, event.tool, event.request_digest, event.arguments, result, error, inherited=True)
+    # It counts as it did for the parent, so that the same program meets the same limits.
+    counted = settlement is not Settlement.DENIED and event.tool != "timer.sleep"
+    return _settled(run, event.effect, entry, spent=_called(run, event.effect) if counted else run.spent)
 
 
 def _arguments(run: Run, event: ToolCallCompleted | ToolCallFailed) -> Any:
@@ -197,7 +226,7 @@ def _arguments(run: Run, event: ToolCallCompleted | ToolCallFailed) -> Any:
 
 def _tool_call_requested(run: Run, event: ToolCallRequested) -> Run:
     entry = Entry(Settlement.REQUESTED, event.tool, event.request_digest, event.arguments)
-    return _settled(run, event.effect, entry, spent=_called(run, event.effect))
+    return _settled(run, event.effect, entry, spent=_called(run, event.effect), live=True)
 
 
 def _called(run: Run, key: str) -> Spent:
@@ -210,7 +239,7 @@ def _called(run: Run, key: str) -> Spent:
 def _tool_call_denied(run: Run, event: ToolCallDenied) -> Run:
     fault = Fault(type="guard.denied", message=f"{event.tool} was denied: {event.rule}")
     entry = Entry(Settlement.DENIED, event.tool, event.request_digest, event.arguments, error=fault)
-    return _settled(run, event.effect, entry)
+    return _settled(run, event.effect, entry, live=True)
 
 
 def _outcome_unknown(run: Run, event: ToolCallOutcomeUnknown) -> Run:
@@ -232,7 +261,7 @@ def _outcome_resolved(run: Run, event: OutcomeResolved) -> Run:
 
 def _approval_requested(run: Run, event: ApprovalRequested) -> Run:
     entry = Entry(Settlement.AWAITING_APPROVAL, event.tool, event.request_digest, event.arguments)
-    return _halted(_settled(run, event.effect, entry), event.effect, event.remaining)
+    return _halted(_settled(run, event.effect, entry, live=True), event.effect, event.remaining)
 
 
 def _approval_granted(run: Run, event: ApprovalGranted) -> Run:
@@ -260,7 +289,7 @@ def _continued(run: Run, effect: str, deadline: str) -> Run:
 
 def _timer_started(run: Run, event: TimerStarted) -> Run:
     entry = Entry(Settlement.SLEEPING, "timer.sleep", event.request_digest, due=event.due)
-    return _settled(run, event.effect, entry)
+    return _settled(run, event.effect, entry, live=True)
 
 
 def _timer_fired(run: Run, event: TimerFired) -> Run:
@@ -278,7 +307,8 @@ def _model_call_answered(run: Run, event: ModelCallAnswered) -> Run:
         tokens=run.spent.tokens + event.prompt_tokens + event.completion_tokens,
         usd=run.spent.usd + event.usd,
     )
-    return _changed(run, answers={**run.answers, event.effect: event}, spent=spent)
+    live = run.live or event.source != "inherited"
+    return _changed(run, answers={**run.answers, event.effect: event}, spent=spent, live=live)
 
 
 def _resumed(run: Run, event: RunResumed) -> Run:
@@ -288,7 +318,9 @@ def _resumed(run: Run, event: RunResumed) -> Run:
 
 
 _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
-    RunSubmitted: lambda run, e: _changed(run, phase=Phase.SUBMITTED, task=e.task, deadline=e.deadline),
+    RunSubmitted: lambda run, e: _changed(
+        run, phase=Phase.SUBMITTED, task=e.task, deadline=e.deadline, forked_from=e.forked_from
+    ),
     RunClaimed: lambda run, e: _changed(run, claim=Claim(e.worker, e.epoch, e.deadline)),
     RunRouted: lambda run, e: _changed(run, phase=Phase.ROUTED, route=e.route),
     PlanDrafted: lambda run, e: _changed(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
@@ -302,7 +334,7 @@ _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
     OutcomeResolved: _outcome_resolved,
     ModelCallRequested: lambda run, e: _changed(run, asked={**run.asked, e.effect: e.request_digest}),
     ModelCallAnswered: _model_call_answered,
-    ModelCallFailed: lambda run, e: _changed(run, refusals={**run.refusals, e.effect: e.error}),
+    ModelCallFailed: lambda run, e: _changed(run, refusals={**run.refusals, e.effect: e.error}, live=True),
     ApprovalRequested: _approval_requested,
     ApprovalGranted: _approval_granted,
     ApprovalRefused: _approval_refused,

@@ -86,10 +86,15 @@ async def _run(cli: Invocation, task: dict[str, Any], *, every: bool) -> int:
 
 
 async def run_task(
-    cli: Invocation, connected: Session, task: dict[str, Any], *, every: bool = False
+    cli: Invocation,
+    connected: Session,
+    task: dict[str, Any],
+    *,
+    every: bool = False,
+    fork: dict[str, Any] | None = None,
 ) -> tuple[int, dict[str, Any]]:
     """Submit a task, follow its run to its end, show its result; give the exit code and the JSON document."""
-    envelope = connected.envelope("SubmitRun", {"task": task})
+    envelope = connected.envelope("SubmitRun", {"task": task} | ({} if fork is None else {"fork": fork}))
     after = await connected.store.end()
     answer = await connected.send(envelope)
     if answer.outcome != "accepted":

@@ -186,6 +186,52 @@ def test_a_replay_gives_the_same_bytes(cli: Cli, submitted: Submitted):
     assert digest in called.out
 
 
+def test_a_fork_inherits_and_is_compared_with_its_parent(cli: Cli, submitted: Submitted, tmp_path: Path):
+    plan = "(let [a (call :random.int {:low 1 :high 1000000})] [a (+ a (:n inputs)) (call :clock.now {})])"
+    run = submitted(plan, "completed", inputs={"n": 1, "deep": {"list": [1, 2]}}, tools=["random.int", "clock.now"])
+    parent = cli("show", run, "--json").document["output"]
+    same = cli("fork", run, "--json").document
+    assert same["output"] == parent
+    assert same["forked_from"]["run"] == run
+    assert cli("diff", run, same["run"]).code == exits.DONE
+    assert cli("replay", same["run"]).code == exits.DONE
+    changed = cli("fork", run, "--set", "inputs.n=5", "--set", "inputs.deep.list.1=7", "--json").document
+    assert changed["output"] == [parent[0], parent[0] + 5, parent[2]]
+    difference = cli("diff", run, changed["run"], "--json").document
+    assert (difference["first"]["kind"], [each["kind"] for each in difference["consequences"]]) == (
+        "inputs",
+        ["output"],
+    )
+    other = tmp_path / "other.rtfs"
+    other.write_text(plan.replace(":low 1", ":low 2"))
+    shown = cli("fork", run, "--plan", other)
+    assert (shown.code, "beside its parent: precedent diff " in shown.out) == (exits.DONE, True)
+    early = cli("fork", run, "--at", "1", "--every")
+    assert "random.int answered the run's parent" not in early.out
+    assert "random.int answered the run's parent" in cli("fork", run).out
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--at", "999"), "--at 999 is beyond them"),
+        (("--set", "n=1"), "give inputs.PATH=VALUE"),
+        (("--set", "inputs.=1"), "give inputs.PATH=VALUE"),
+        (("--set", "inputs.a.b=1"), "the inputs have no a"),
+        (("--set", "inputs.n=many"), "inputs: "),
+        (("--model", "nobody"), "model 'nobody' is not configured"),
+        (("--model", "m", "--plan", "-"), "give one of them"),
+        (("--plan", "/no/such/file"), "No such file"),
+    ],
+    ids=str,
+)
+def test_a_fork_that_cannot_be(cli: Cli, submitted: Submitted, options: tuple[str, ...], said: str):
+    run = submitted("(:n inputs)", "completed", inputs={"n": 1})
+    called = cli("fork", run, *options)
+    assert called.code in (exits.INVALID, exits.NO)
+    assert said in called.err
+
+
 def test_tools_are_called_again_and_compared(cli: Cli, submitted: Submitted, tmp_path: Path):
     file = tmp_path / "seen.txt"
     file.write_text("one")
