@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+from commands.archive import Copy
 from commands.ports import CheckpointLog, Clock, Signer, StoredLog, TileStore, Witness
 from domain.kernel.errors import NotFound, PrecedentError, ServiceUnreachable, StoredDataInvalid, VersionConflict
 from domain.kernel.ids import Position
@@ -93,13 +94,16 @@ class Ledger:
         tiles: TileStore,
         checkpoints: CheckpointLog,
         clock: Clock,
+        copy: Copy | None = None,
     ) -> None:
+        """``copy``: where it keeps a copy of what it integrates."""
         self._shard = shard
         self._identity = identity
         self._log = log
         self._tiles = tiles
         self._checkpoints = checkpoints
         self._clock = clock
+        self._copy = copy
         self._first = Position(0, shard, 1)
         self._growth = Growth()
         self._published = 0
@@ -151,14 +155,29 @@ class Ledger:
     async def resume(self) -> None:
         """Go on from the newest checkpoint. Raises ``LogTruncated``, ``LedgerBroken``."""
         newest = await self._checkpoints.newest(self._shard)
-        if newest is None:
-            self._growth, self._published, self._place = Growth(), 0, 0
+        self._growth, self._published, self._place = Growth(), 0, 0
+        if newest is not None:
+            self._place, note = newest
+            checkpoint = self._identity.open(note)
+            await check_length(self._log, checkpoint, self._shard)
+            self._growth = await self._restored(checkpoint)
+            self._published = checkpoint.size
+        if self._copy is not None:
+            await self._fill(self._copy)
+
+    async def _fill(self, copy: Copy) -> None:
+        """Copy what is under the checkpoint and not in the copy, as at the first start with one."""
+        have = await asyncio.to_thread(copy.resume, self._end)
+        if have >= self._end:
             return
-        self._place, note = newest
-        checkpoint = self._identity.open(note)
-        await check_length(self._log, checkpoint, self._shard)
-        self._growth = await self._restored(checkpoint)
-        self._published = checkpoint.size
+        async for batch in self._log.read_stored(self._shard, have, READ_AT_ONCE):
+            _check_order(batch, have)
+            have = batch[-1].position.sequence
+            copy.add(batch[: len(batch) - max(0, have - self._end)])
+            if have >= self._end:
+                break
+        await copy.flush()
+        await copy.seal(self._end)
 
     async def _restored(self, checkpoint: Checkpoint) -> Growth:
         """The tree of a checkpoint, out of its tiles, or out of the log where they are lost."""
@@ -188,10 +207,10 @@ class Ledger:
 
     def integrate(self, events: Sequence[Stored]) -> None:
         """Put events into the tree, in the order of the log. Raises ``LedgerBroken`` where one is missing."""
-        for place, event in enumerate(events, start=self._end + 1):
-            if event.position.sequence != place:
-                raise LedgerBroken(f"the log has {event.position} where its event {place} should be: some are missing")
+        _check_order(events, self._end)
         self._growth.append(_leaves(events))
+        if self._copy is not None:
+            self._copy.add(events)
 
     async def _keep_publishing(self) -> None:
         complained = False
@@ -215,6 +234,8 @@ class Ledger:
         origin = self._identity.origin(self._shard)
         checkpoint = Checkpoint(origin, tree.size, tree.root(), self._clock.now(), self._first)
         note = await self._witnessed(await self._signed(checkpoint), tree)
+        if self._copy is not None:
+            await self._copy.flush()  # before anyone is told that these events are proven
         try:
             self._place = await self._checkpoints.publish(self._shard, str(note), self._place)
         except VersionConflict:
@@ -222,6 +243,8 @@ class Ledger:
             return None
         await self._tiles.put_checkpoint(self._shard, str(note))
         self._published = checkpoint.size
+        if self._copy is not None:
+            await self._copy.seal(checkpoint.position(checkpoint.size - 1).sequence)
         return checkpoint
 
     async def _signed(self, checkpoint: Checkpoint) -> Note:
@@ -272,6 +295,12 @@ class Ledger:
     def _end(self) -> int:
         """Sequence of the last event in the tree."""
         return self._first.sequence + self._growth.size - 1
+
+
+def _check_order(events: Sequence[Stored], after: int) -> None:
+    for place, event in enumerate(events, start=after + 1):
+        if event.position.sequence != place:
+            raise LedgerBroken(f"the log has {event.position} where its event {place} should be: some are missing")
 
 
 async def check_length(log: StoredLog, checkpoint: Checkpoint, shard: int) -> None:

@@ -140,7 +140,8 @@ class FileSegmentStore:
     def _read(self, path: Path) -> bytes:
         try:
             with path.open("rb") as file:
-                data = file.read(LARGEST + 1)
+                size = os.fstat(file.fileno()).st_size
+                data = file.read(min(size, LARGEST + 1))
         except FileNotFoundError:
             raise NotFound(f"{path} is not there (any more)") from None
         except OSError as error:

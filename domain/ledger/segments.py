@@ -41,7 +41,9 @@ _PLACE: Final = Struct(">IIQ")
 _LENGTHS: Final = Struct(">III")
 _END: Final = Struct(">II")
 _SEAL: Final = 0xFFFFFFFF
-_BEGINNING_SIZE: Final = len(MAGIC) + _PLACE.size
+BEGINNING_SIZE: Final = len(MAGIC) + _PLACE.size
+"""Bytes before the first message."""
+
 _ENDING_SIZE: Final = _END.size + 32
 
 
@@ -92,16 +94,16 @@ def is_full(count: int, size: int) -> bool:
     return count >= FULL_COUNT or size >= FULL_BYTES
 
 
-def sealed(data: bytes) -> bytes:
-    """Seal an open segment, and drop what it holds of a message that was not written to its end."""
-    segment, end = _read(data)
-    kept = data[:end] + _END.pack(_SEAL, len(segment.messages))
+def sealed(data: bytes, count: int) -> bytes:
+    """Seal an open segment that holds so many whole messages and nothing else."""
+    kept = data + _END.pack(_SEAL, count)
     return kept + sha256(kept).digest()
 
 
 def written(first: Position, messages: Iterable[Stored]) -> bytes:
     """Give a sealed segment of these messages, which follow one another from ``first`` on."""
-    return sealed(beginning(first) + b"".join(map(frame, messages)))
+    frames = [frame(message) for message in messages]
+    return sealed(beginning(first) + b"".join(frames), len(frames))
 
 
 def read(data: bytes) -> Segment:
@@ -126,11 +128,11 @@ def read_open(data: bytes) -> Segment:
 
 def _read(data: bytes) -> tuple[Segment, int]:
     """The whole messages, and where they end."""
-    if not data.startswith(MAGIC) or len(data) < _BEGINNING_SIZE:
+    if not data.startswith(MAGIC) or len(data) < BEGINNING_SIZE:
         raise SegmentInvalid(f"these {len(data)} bytes are no segment: they do not begin with {MAGIC.decode().strip()}")
     epoch, shard, sequence = _PLACE.unpack_from(data, len(MAGIC))
     segment = Segment(Position(epoch, shard, sequence), [])
-    at, add, unpack, make = _BEGINNING_SIZE, segment.messages.append, _LENGTHS.unpack_from, tuple.__new__
+    at, add, unpack, make = BEGINNING_SIZE, segment.messages.append, _LENGTHS.unpack_from, tuple.__new__
     try:
         while True:
             subject, headers, body = unpack(data, at)

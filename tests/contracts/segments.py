@@ -35,7 +35,7 @@ class SegmentStoreContract:
         segments.flush(shard)
         assert list(segments.listed(shard)) == [Kept(1, None)]
         assert read_open(segments.read(shard, Kept(1, None))).messages == MESSAGES
-        segments.seal(shard, Kept(1, 30), sealed(data))
+        segments.seal(shard, Kept(1, 30), sealed(data, 30))
         assert list(segments.listed(shard)) == [Kept(1, 30)]
         assert read(segments.read(shard, Kept(1, 30))).messages == MESSAGES
         with pytest.raises(NotFound):

@@ -26,7 +26,7 @@ from tests.domain.ledger.logs import log
 MESSAGES = log(40)
 FIRST = MESSAGES[0].position
 OPEN = beginning(FIRST) + b"".join(map(frame, MESSAGES))
-SEALED = sealed(OPEN)
+SEALED = sealed(OPEN, 40)
 
 anything = st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.binary(), st.binary()))
 
@@ -45,12 +45,11 @@ def test_an_open_segment_ends_with_its_last_whole_message():
     for cut in range(len(beginning(FIRST)), len(OPEN) + 1):
         whole = sum(end <= cut for end in ends) - 1
         assert read_open(OPEN[:cut]).messages == MESSAGES[:whole]
-    assert read(sealed(OPEN[: ends[7] + 5])).messages == MESSAGES[:7]
+    assert read(sealed(OPEN[: ends[7]], 7)).messages == MESSAGES[:7]
+    for wrong in (sealed(OPEN[: ends[7] + 5], 7), sealed(OPEN[: ends[7]], 6), sealed(OPEN[: ends[7]], 8)):
+        with pytest.raises(SegmentInvalid):
+            read(wrong)
     assert read_open(SEALED).messages == MESSAGES
-
-
-def test_sealing_a_sealed_one_changes_nothing():
-    assert sealed(SEALED) == SEALED
 
 
 def test_every_cut_is_told():
