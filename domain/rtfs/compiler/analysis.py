@@ -79,6 +79,8 @@ class Analyzer:
         self.targets: list[int | None] = []
         """How many values `recur` takes, of the loops and functions around this place; ``None``: it cannot go on."""
         self.depth = 0
+        self.values: dict[Variable, Expression] = {}
+        """What is bound to names, for who needs to know more than the type."""
         self.budget = Budget()
         self.notes = Notes()
         self.expansions: list[tuple[Span, Frame]] = []
@@ -97,7 +99,7 @@ class Analyzer:
         """Make the analyzer of a module of the same program."""
         inner = Analyzer(self.source, self.capabilities, self.forms)
         inner.effects, inner.budget, inner.notes, inner.texts = self.effects, self.budget, self.notes, self.texts
-        inner.expansions, inner.module = self.expansions, name
+        inner.expansions, inner.values, inner.module = self.expansions, self.values, name
         return inner
 
     @contextmanager

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.destructuring import Steps, bind_value, check_name
-from domain.rtfs.compiler.expressions import Choose, Clause, Expression, Loop, Recur
+from domain.rtfs.compiler.expressions import Choose, Clause, Expression, Loop, Read, Recur
 from domain.rtfs.compiler.scope import Scope, Variable
 from domain.rtfs.compiler.type_names import is_type, type_at
 from domain.rtfs.nodes import ListNode, MapNode, Node, Symbol, VectorNode
@@ -86,14 +86,24 @@ def loop(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     inner = scope.inner()
     variables: list[Variable] = []
     first: list[Expression] = []
-    for pattern, _, value in bindings(analyzer, node.items[1], scope):
-        if not isinstance(pattern, Symbol):
-            analyzer.fail("`loop` names single values", pattern.span, "take apart with `let` in the body")
-        check_name(analyzer, pattern)
+    given = bindings(analyzer, node.items[1], scope)
+    for pattern, _, value in given:
         first.append(analyzer.expression(value, inner))
-        variables.append(inner.bind(pattern, ANY))
+        if isinstance(pattern, Symbol):
+            check_name(analyzer, pattern)
+            variables.append(inner.bind(pattern, ANY))
+        else:
+            variables.append(Variable(" part", scope.definition, ANY))
+    # Each turn checks and takes apart what it is given anew.
+    turn = inner.inner()
+    steps: Steps = []
+    for (pattern, annotation, _), variable in zip(given, variables, strict=True):
+        if annotation is not None or not isinstance(pattern, Symbol):
+            bind_value(analyzer, pattern, annotation, Read(variable, pattern.span, ANY), turn, steps)
     with analyzer.target(len(variables)):
-        body = analyzer.body(node.items[2:], inner, node.span)
+        body = analyzer.body(node.items[2:], turn, node.span)
+    if steps:
+        body = Choose((Clause(tuple(steps), body),), None, node.span, body.type)
     return Loop(tuple(variables), tuple(first), body, node.span, body.type)
 
 

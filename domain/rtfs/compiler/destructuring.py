@@ -54,6 +54,7 @@ def bind(analyzer: Analyzer, pattern: Node, value: Expression, scope: Scope, ste
             steps.append(Bind(Variable("_", scope.definition, value.type), value))
             return
         variable = scope.bind(pattern, value.type)
+        analyzer.values[variable] = value
         steps.append(Bind(variable, value))
     elif isinstance(pattern, VectorNode):
         _bind_vector(analyzer, pattern, value, scope, steps)

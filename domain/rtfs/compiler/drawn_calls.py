@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from domain.kernel.values import Keyword, Value
 from domain.rtfs.compiler.analysis import Analyzer
-from domain.rtfs.compiler.expressions import Cast, Choose, Constant, Expression, Step
-from domain.rtfs.compiler.scope import Scope
+from domain.rtfs.compiler.expressions import Cast, Choose, Constant, Expression, Read, Step
+from domain.rtfs.compiler.scope import Scope, outermost
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node, Symbol
 from domain.rtfs.types import Enum, Type, Union, Val, print_type
 
@@ -28,9 +28,9 @@ def one_of(analyzer: Analyzer, node: ListNode, scope: Scope) -> Expression:
     return Cast(analyzer.expression(node.items[1], scope), node.span, enum)
 
 
-def names_of(expression: Expression) -> list[Name] | None:
+def names_of(analyzer: Analyzer, expression: Expression) -> list[Name] | None:
     """Give the names that an expression can come to, in canonical order; none when these are not known."""
-    found = _values(expression)
+    found = _values(analyzer, expression)
     names: dict[str, Name] = {}
     for value in found or [None]:
         if not isinstance(value, Keyword | str):
@@ -39,14 +39,19 @@ def names_of(expression: Expression) -> list[Name] | None:
     return [names[name] for name in sorted(names)]
 
 
-def _values(expression: Expression) -> list[Value] | None:
+def _values(analyzer: Analyzer, expression: Expression) -> list[Value] | None:
     if isinstance(expression, Constant):
         return [expression.value]
     if isinstance(expression, Step):
-        return _values(expression.body)
+        return _values(analyzer, expression.body)
     if isinstance(expression, Choose):
         bodies = [clause.body for clause in expression.clauses]
-        return _together(_values(body) for body in [*bodies, *([expression.otherwise] if expression.otherwise else [])])
+        bodies += [expression.otherwise] if expression.otherwise else []
+        return _together(_values(analyzer, body) for body in bodies)
+    if isinstance(expression, Read):
+        bound = analyzer.values.get(outermost(expression.variable))
+        if bound is not None:
+            return _values(analyzer, bound)
     return _values_of_type(expression.type)
 
 

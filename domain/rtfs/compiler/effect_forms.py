@@ -56,7 +56,7 @@ def _drawn(analyzer: Analyzer, node: ListNode, scope: Scope, hints: dict[Any, Va
     span = node.span
     first: Steps = []
     chosen = analyzer.expression(node.items[1], scope)
-    names = names_of(chosen)
+    names = names_of(analyzer, chosen)
     if names is None:
         hint = (
             "(call :ns.name …), so that effects are known before; or draw it from a set: (call (one-of x :a.b :c.d) …)"

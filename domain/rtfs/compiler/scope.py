@@ -183,6 +183,17 @@ def name_of(symbol: Symbol) -> str:
     return symbol.name if symbol.mark is None else f" {symbol.name}"
 
 
+def outermost(variable: Variable) -> Variable:
+    """Give the variable whose value a captured one holds."""
+    while True:
+        owner = variable.owner
+        place = next((place for place, inner in owner.inner.items() if inner is variable), None)
+        if place is None:
+            return variable
+        binding = owner.captured[place]
+        variable = binding if isinstance(binding, Variable) else binding.variable
+
+
 def mark_of(symbol: Symbol) -> Mark | None:
     """Give the mark of a name."""
     mark = symbol.mark

@@ -186,6 +186,15 @@ def test_a_step_loop_asks_until_its_condition_no_longer_holds(run):
         ("(call (one-of (first [:number]) :number :ratio) 3)", [("number", {"n": 3})]),
         ('(call (one-of (first ["number"]) "number" "ratio") 3)', [("number", {"n": 3})]),
         ("(call (if (= 1 2) :number :ratio) 1)", [("ratio", {"n": 1.0})]),
+        ("(let [tool (if (= 1 2) :number :ratio)] (call tool 1))", [("ratio", {"n": 1.0})]),
+        (
+            "(let [tool (if (= 1 2) :number :ratio) f (fn [x] (call tool x))] (map (fn [x] (f x)) [1]))",
+            [("ratio", {"n": 1.0})],
+        ),
+        (
+            "(def tool (one-of (first [:ratio]) :number :ratio)) (defn f [x] (map #(call tool %) [x])) (f 1)",
+            [("ratio", {"n": 1.0})],
+        ),
         ("(call (cond (= 1 2) :number :else :ratio) 1)", [("ratio", {"n": 1.0})]),
         (
             "(call (one-of (first [:ratio]) :number :ratio) (call :number 7))",

@@ -102,6 +102,11 @@ LOOPS = [
     ("(loop [i 0 acc []] (if (< i 3) (recur (inc i) (conj acc i)) acc))", "[0 1 2]"),
     ("(loop [a 1 b 2 n 0] (if (= n 3) [a b] (recur b a (inc n))))", "[2 1]"),
     ("(+ 1 (loop [i 0] (if (< i 5) (recur (inc i)) i)))", "6"),
+    ("(loop [[x & others] [1 2 3] sum 0] (if x (recur others (+ sum x)) sum))", "6"),
+    ("(loop [{:keys [n]} {:n 3} all []] (if (> n 0) (recur {:n (dec n)} (conj all n)) all))", "[3 2 1]"),
+    ("(loop [i :int 0 j :float i] (if (< i 2) (recur (inc i) 5) [i j]))", "[2 5.0]"),
+    ('(loop [i :int 0] (if (= i 0) (recur (first ["a"])) i))', "!type-mismatch"),
+    ("(loop [[a b] [1 2]] (fn [] 1) (if (= a 1) (recur [b a]) (map (fn [_] [a b]) [1])))", "[[2 1]]"),
     ("(loop [i 0] (cond (> i 3) i :else (recur (inc i))))", "4"),
     ("(loop [i 0] (let [j (inc i)] (match j 5 j _ (recur j))))", "5"),
     (
