@@ -102,3 +102,15 @@ def counted(number: int, noun: str) -> str:
 def short(text: str) -> str:
     """The text with digests cut to what tells them apart."""
     return _DIGEST.sub(r"sha256:\1…", text)
+
+
+def visible(text: str) -> str:
+    """The text with escapes, as strings of RTFS have them, for what would move the cursor or cannot be seen."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[place]:02x}{units[place + 1]:02x}" for place in range(0, len(units), 2))

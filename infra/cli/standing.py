@@ -22,7 +22,7 @@ from domain.runs.events import ProgramCompiled, RunEvent
 from domain.runs.replay import fold
 from domain.runs.standing import Standing, standing
 from domain.runs.state import Entry, Run
-from infra.cli.output import counted
+from infra.cli.output import counted, visible
 from infra.cli.pointing import pointed
 from infra.cli.results import render_result
 from infra.cli.runs import STYLES
@@ -74,7 +74,7 @@ class Moment:
             case vm.Finished(fuel=fuel):
                 return f"the program has finished, with {fuel} units of fuel"
             case vm.Trapped(error=error):
-                return f"the program has failed: {error.type}: {error.message}"
+                return f"the program has failed: {error.type}: {visible(error.message)}"
             case vm.Suspended(requests=requests):
                 return f"the program waits for {counted(len(requests), 'effect')}"
 
@@ -219,7 +219,7 @@ def _journal(run: Run) -> Table:
     for key, entry in run.journal.items():
         answered = f"{entry.error.type}: {entry.error.message}" if entry.error else spelled(entry.result, 200)
         asked = "" if entry.arguments is None else spelled(entry.arguments, 200)
-        table.add_row(key, entry.tool, entry.settlement, Text(asked), Text(answered))
+        table.add_row(key, entry.tool, entry.settlement, Text(visible(asked)), Text(visible(answered)))
     return table
 
 
@@ -244,8 +244,8 @@ def _waits(lane: LaneView, run: Run) -> Text:
     if lane.group:
         return Text(f"waits for lanes {', '.join(path.rstrip('/') for path in lane.group)}")
     if lane.error is not None:
-        return Text(f"has failed: {lane.error.type}: {lane.error.message}", style="red")
-    return Text(f"has given {lane.value}")
+        return Text(f"has failed: {lane.error.type}: {visible(lane.error.message)}", style="red")
+    return Text(f"has given {visible(lane.value or '')}")
 
 
 def _call(call: Call, plan: str) -> Text:
@@ -264,5 +264,5 @@ def _source(text: str, style: str) -> Text:
 def _locals(call: Call) -> Table:
     table = Table.grid(padding=(0, 2))
     for each in call.locals:
-        table.add_row(Text(each.name, style="cyan"), Text(each.value))
+        table.add_row(Text(each.name, style="cyan"), Text(visible(each.value)))
     return table

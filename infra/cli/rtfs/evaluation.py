@@ -22,6 +22,7 @@ from domain.runs.task import DEFAULT_LIMITS
 from domain.tools import CallContext, ToolFailed
 from infra.bootstrap.tools import tool_runner
 from infra.cli.exits import NO
+from infra.cli.output import visible
 from infra.cli.pointing import pointed
 from infra.settings import Settings
 
@@ -139,7 +140,7 @@ class Evaluator:
 
 def shown_value(value: Value) -> str:
     """A value as RTFS, laid out where it is long."""
-    text = print_value(value)
+    text = visible(print_value(value))
     if not LONGEST_LINE < len(text) <= LAID_OUT:
         return text
     try:
@@ -153,13 +154,13 @@ def shown_error(ended: Evaluated) -> str:
     assert isinstance(ended.step, vm.Trapped)
     error = ended.step.error
     effect = f" (effect {error.effect})" if error.effect is not None else ""
-    return ended.error_at(f"{error.type}: {error.message}{effect}")
+    return ended.error_at(visible(f"{error.type}: {error.message}{effect}"))
 
 
 def shown_request(request: vm.EffectRequest, capability: Capability) -> str:
     """An effect that a program asks for."""
-    arguments = print_value(request.arguments, 400)
-    hints = f"  with {print_value(dict(request.hints), 100)}" if request.hints else ""
+    arguments = visible(print_value(request.arguments, 400))
+    hints = f"  with {visible(print_value(dict(request.hints), 100))}" if request.hints else ""
     return (
         f"{request.key}  {request.capability} version {capability.version} ({capability.effects})  {arguments}{hints}"
     )

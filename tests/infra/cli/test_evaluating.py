@@ -34,6 +34,16 @@ def test_an_expression_gives_its_value(offline: Cli, expression: str, shown: str
     assert (called.code, called.out, called.err) == (exits.DONE, f"{shown}\n", "")
 
 
+@pytest.mark.parametrize("character", ["\x9b", "\x7f", "\u202e", "\x1b", "\u2028", "\U000e0001"])
+def test_what_would_move_the_cursor_is_written_as_escapes(offline: Cli, character: str):
+    called = offline("rtfs", "eval", "(:a inputs)", "--inputs", json.dumps({"a": f"x{character}y"}))
+    assert called.out.rstrip("\n").isprintable()
+    assert offline("rtfs", "eval", called.out, "--json").document["value"] == f"x{character}y"
+    failed = offline("rtfs", "eval", "(error (:a inputs))", "--inputs", json.dumps({"a": f"x{character}y"}))
+    assert failed.code == exits.NO
+    assert all(line.isprintable() for line in failed.err.splitlines())
+
+
 def test_a_long_value_is_laid_out(offline: Cli):
     called = offline("rtfs", "eval", '(map (fn [n] {:name (str "item " n) :size (* n n)}) (range 12))')
     lines = called.out.splitlines()
