@@ -64,7 +64,10 @@ class ErrorValue:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An execution between two steps. It is not changed by going on from it: going on twice gives the same twice."""
+    """An execution between two steps. It is not changed by going on from it: going on twice gives the same twice.
+
+    Two states are the same when ``encode_state`` gives the same bytes for them.
+    """
 
     module: Module
     limits: Limits
