@@ -159,6 +159,8 @@ def _fields(handling: Handling) -> list[dict[str, Any]]:
 def _type(field: dict[str, Any]) -> str:
     if "enum" in field:
         return " | ".join(map(str, field["enum"]))
+    known = [each for each in field.get("anyOf", ()) if each.get("type") != "null"]
+    field = known[0] if len(known) == 1 else field
     return str(field["$ref"].rpartition("/")[2] if "$ref" in field else field.get("type", "any value"))
 
 
