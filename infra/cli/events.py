@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import click
@@ -15,12 +16,17 @@ from commands.ports import Selection
 from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, Positions
+from domain.kernel.values import parse_time
 from domain.runs.events import RUN_EVENTS
 from infra.cli.errors import meant
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.moments import moment_of
 from infra.cli.session import Session, session
 from projections.applying import closing
+
+SKEW: Final = timedelta(minutes=1)
+"""By how much the times of events may disagree with their order: they come from the clocks of several machines."""
 
 NOW: Final = "now"
 """Of ``--from``: behind the last event that is there."""
@@ -30,6 +36,7 @@ NOW: Final = "now"
     epilog=examples(
         "precedent events --run RUN",
         "precedent events --type RunCompleted --from 1000 | jq .data.output",
+        "precedent events --from 0.0:120 --until 0.0:180",
         "precedent events --follow --from now",
     )
 )
@@ -44,10 +51,23 @@ NOW: Final = "now"
     metavar="N",
     help="Begin at this sequence (as 120), position (as 0.0:120), or with --follow at `now`: the next event.",
 )
+@click.option(
+    "--until",
+    "last",
+    metavar="N|TIME",
+    help="End with this sequence or position, or with what happened until this time (or 90s, 12h, 7d ago).",
+)
 @click.option("--follow", is_flag=True, help="Go on as events arrive, until interrupted.")
 @invoked
 def events(
-    cli: Invocation, run: str | None, kind: str | None, category: str | None, first: str | None, *, follow: bool
+    cli: Invocation,
+    run: str | None,
+    kind: str | None,
+    category: str | None,
+    first: str | None,
+    last: str | None,
+    *,
+    follow: bool,
 ) -> int:
     """Print events in the order of the log, one CloudEvents 1.0 document a line, exactly the stored bytes.
 
@@ -58,8 +78,10 @@ def events(
     )
     if first == NOW and not follow:
         raise click.UsageError("--from now goes with --follow: after now there is nothing yet")
+    if last is not None and follow:
+        raise click.UsageError("--until ends the reading and --follow never does; give one of them")
     after = None if first == NOW else _after(first)
-    return complete(_events(cli, selection, after, follow=follow))
+    return complete(_events(cli, selection, after, _until(last), follow=follow))
 
 
 def _category(given: str | None, run: str | None) -> str | None:
@@ -79,14 +101,46 @@ def _short(kind: str | None) -> str | None:
     return found.group(1)
 
 
+@dataclass(frozen=True, slots=True)
+class Until:
+    """Where reading ends: behind a position, or a time."""
+
+    position: Position | None
+    time: datetime | None
+
+    def has(self, event: Recorded) -> bool:
+        """Whether an event is still among what is wanted."""
+        if self.position is not None:
+            return event.position <= self.position
+        return self.time is None or parse_time(event.time) <= self.time
+
+    def is_past(self, event: Recorded) -> bool:
+        """Whether no event behind this one can be wanted."""
+        if self.position is not None:
+            return event.position >= self.position
+        return self.time is not None and parse_time(event.time) > self.time + SKEW
+
+
+def _until(last: str | None) -> Until:
+    if last is None:
+        return Until(None, None)
+    if re.fullmatch(r"\d{1,18}|\d+\.\d+:\d+", last):
+        return Until(_position(last), None)
+    return Until(None, moment_of(last, datetime.now(UTC), "--until"))
+
+
+def _position(text: str) -> Position:
+    return Position(0, 0, int(text)) if re.fullmatch(r"\d{1,18}", text) else Position.parse(text)
+
+
 def _after(first: str | None) -> Positions:
     if first is None:
         return START
-    position = Position(0, 0, int(first)) if re.fullmatch(r"\d{1,18}", first) else Position.parse(first)
+    position = _position(first)
     return Positions({(position.epoch, position.shard): max(0, position.sequence - 1)})
 
 
-async def _events(cli: Invocation, selection: Selection, after: Positions | None, *, follow: bool) -> int:
+async def _events(cli: Invocation, selection: Selection, after: Positions | None, until: Until, *, follow: bool) -> int:
     """Print them; ``after`` is None for the end of the log as of now."""
     async with session(cli, services=False) as connected:
         if after is None:
@@ -98,8 +152,11 @@ async def _events(cli: Invocation, selection: Selection, after: Positions | None
         printed = 0
         async with closing(batches):
             async for batch in batches:
-                _write(batch)
-                printed += len(batch)
+                wanted = [event for event in batch if until.has(event)]
+                _write(wanted)
+                printed += len(wanted)
+                if batch and until.is_past(batch[-1]):
+                    break
         if not printed:
             await _say_why_nothing(cli, connected, selection)
     return DONE

@@ -317,6 +317,35 @@ def test_events_are_the_stored_documents_one_a_line(cli: Cli, submitted: Submitt
     assert cli("events", "--run", run, "--from", position.partition(":")[2]).out.splitlines() == [lines[-1]]
 
 
+def test_events_end_where_they_are_told_to(cli: Cli, submitted: Submitted):
+    run = submitted(ADD, "completed", **NUMBERS)
+    lines = cli("events", "--run", run).out.splitlines()
+    position = cli("show", run, "--json").document["position"]
+    assert cli("events", "--run", run, "--until", position).out.splitlines() == lines
+    before = str(int(position.partition(":")[2]) - 1)
+    assert cli("events", "--run", run, "--until", before).out.splitlines() == lines[:-1]
+    assert cli("events", "--run", run, "--from", before, "--until", before).out.splitlines() == [lines[-2]]
+    times = [json.loads(line)["time"] for line in lines]
+    early = [line for line, time in zip(lines, times, strict=True) if time <= times[2]]
+    assert cli("events", "--run", run, "--until", times[2]).out.splitlines() == early
+    assert cli("events", "--run", run, "--until", "1d").err == "note: no event matched\n"
+    assert cli("events", "--until", "0").out == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--until", "soon"), "--until soon: give a time like"),
+        (("--until", "0.0:"), "--until 0.0:: give a time like"),
+        (("--until", "7", "--follow"), "--until ends the reading and --follow never does"),
+    ],
+    ids=str,
+)
+def test_ends_that_cannot_be(cli: Cli, options: tuple[str, ...], said: str):
+    called = cli("events", *options)
+    assert (called.code, said in called.err) == (exits.INVALID, True)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
