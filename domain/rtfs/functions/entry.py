@@ -116,6 +116,11 @@ class Entry:
         return None if self.optional is None else self.least + self.optional
 
     @property
+    def takes(self) -> tuple[int, int | None]:
+        """The fewest and the most arguments."""
+        return self.least, self.most
+
+    @property
     def errors(self) -> tuple[str, ...]:
         """Types of its own errors, as its examples show them; arguments of a wrong type are a ``type-mismatch``."""
         shown = {edge.rpartition(" !! ")[2] for edge in self.edges if " !! " in edge}

@@ -2,7 +2,7 @@
 
 from domain.rtfs.types.checking import describe, mismatch, type_name
 from domain.rtfs.types.combining import intersection, union
-from domain.rtfs.types.conversion import TypeMismatch, coerce, infer, plain, widen
+from domain.rtfs.types.conversion import TypeMismatch, coerce, infer, plain, type_of, widen
 from domain.rtfs.types.model import (
     ANY,
     BOOL,
@@ -72,6 +72,7 @@ __all__ = [
     "plain",
     "print_type",
     "type_name",
+    "type_of",
     "type_of_node",
     "union",
     "widen",

@@ -17,6 +17,7 @@ from domain.rtfs.types.model import (
     SOME_FUNCTION,
     Array,
     Enum,
+    Field,
     Function,
     MapOf,
     Predicate,
@@ -134,7 +135,7 @@ def _find_record(value: Any, expected: Record) -> Finding | None:
         key = Keyword(field.key)
         if key not in value:
             if field.required:
-                return [], f"the key :{field.key} ({outline(field.type)}) is missing from {_keys(value)}"
+                return [], _missing(field, value)
             continue
         found = _find(value[key], field.type)
         if found is not None:
@@ -148,6 +149,11 @@ def _find_record(value: Any, expected: Record) -> Finding | None:
                 found[0].append(f" {print_scalar(key)}")
                 return found
     return None
+
+
+def _missing(field: Field, value: dict[Any, Any]) -> str:
+    problem = f"the key :{field.key} ({outline(field.type)}) is missing from {_keys(value)}"
+    return f"{problem}; there the key is a string" if field.key in value else problem
 
 
 def _keys(value: dict[Any, Any]) -> str:
@@ -202,8 +208,9 @@ def _find_function(value: Any, expected: Function) -> Finding | None:
     count = len(expected.parameters)
     if least <= count and (most is None or (expected.rest is None and count <= most)):
         return None
-    range_ = f"at least {least}" if most is None else str(least) if most == least else f"{least} to {most}"
-    return [], f"expected {outline(expected)}, found a function that takes {range_} arguments"
+    number = f"at least {least}" if most is None else str(least) if most == least else f"{least} to {most}"
+    arguments = "argument" if most == least == 1 else "arguments"
+    return [], f"expected {outline(expected)}, found a function that takes {number} {arguments}"
 
 
 def _find_array(value: Any, expected: Array) -> Finding | None:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from domain.kernel.errors import PrecedentError
-from domain.kernel.values import MAX_DEPTH, Keyword, Value, format_time, parse_time
+from domain.kernel.values import MAX_DEPTH, Keyword, Value, format_time, key_order, parse_time
 from domain.rtfs.printer import print_float, print_value
 from domain.rtfs.types.checking import describe, mismatch
 from domain.rtfs.types.combining import union
@@ -258,6 +258,17 @@ def _infer_map(data: Mapping[Any, Any], depth: int) -> Type:
         return Record(tuple(fields[name] for name in sorted(fields)))
     keys = union(*(_infer(_any_key(key), depth + 1) for key in data))
     return MapOf(keys, union(*(_infer(item, depth + 1) for item in data.values())))
+
+
+def type_of(value: Value) -> Type:
+    """Give the type of a value as it is: ``infer`` is for plain data, whose keys are yet to become keywords."""
+    if isinstance(value, list):
+        return Vector(union(*map(type_of, value)) if value else ANY)
+    if not isinstance(value, dict):
+        return _SCALARS[type(value)]
+    if all(isinstance(key, Keyword) for key in value):
+        return Record(tuple(Field(key.name, type_of(value[key])) for key in sorted(value, key=key_order)))
+    return MapOf(union(*map(type_of, value)), union(*map(type_of, value.values())))
 
 
 def _is_keyword_name(name: str) -> bool:

@@ -53,6 +53,11 @@ class Spelt:
         raise NotImplementedError
 
 
+def shape_text(shape: tuple[int | None, ...]) -> str:
+    """``[2 ?]``."""
+    return brackets(*("?" if size is None else size for size in shape))
+
+
 def brackets(*parts: object) -> str:
     """Write parts in brackets."""
     return f"[{' '.join(map(str, parts))}]"
@@ -108,7 +113,7 @@ class Array(Spelt):
 
     def spelling(self) -> str:
         """``[:array :int [2 ?]]``."""
-        return f"[:array {self.element} {brackets(*('?' if size is None else size for size in self.shape))}]"
+        return f"[:array {self.element} {shape_text(self.shape)}]"
 
     def inner(self) -> Type:
         """Give the type of what its outermost vector holds."""

@@ -20,6 +20,7 @@ from domain.rtfs.types.model import (
     Val,
     Vector,
     brackets,
+    shape_text,
 )
 
 SHOWN: Final = 120
@@ -57,7 +58,7 @@ def _outline(given: Type, width: int, depth: int) -> str:
         case MapOf(key, value):
             return f"[:map-of {_inner(key, width, depth)} {_inner(value, width, depth)}]"
         case Array(element, shape):
-            return f"[:array {_inner(element, width, depth)} {Array(element, shape).text.rsplit(' [', 1)[1][:-1]}"
+            return f"[:array {_inner(element, width, depth)} {shape_text(shape)}]"
         case Refined(base, predicates):
             return brackets(":and", _inner(base, width, depth), *predicates[:width], *_left(predicates, width))
         case Enum(values):

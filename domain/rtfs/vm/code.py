@@ -80,3 +80,9 @@ class Closure:
     def __init__(self, code: Code, captures: list[Any]) -> None:
         self.code = code
         self.captures = captures
+
+    @property
+    def takes(self) -> tuple[int, int | None]:
+        """The fewest and the most arguments; ``None``: any number."""
+        fixed = self.code.parameters
+        return fixed, None if self.code.rest else fixed

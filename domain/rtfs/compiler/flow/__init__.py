@@ -7,12 +7,15 @@ what goes round in loops is followed until it stays the same. Better inference t
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.flow.checks import unfit
+from domain.rtfs.compiler.flow.functions import Problem
 from domain.rtfs.compiler.flow.walking import Flow
 from domain.rtfs.compiler.macros import within
 from domain.rtfs.compiler.scope import Definition
-from domain.rtfs.source import CompileError, Span
+from domain.rtfs.source import CompileError, Related, Span
 from domain.rtfs.types import Type
 from domain.rtfs.types.outline import outline
 
@@ -24,11 +27,22 @@ def check_types(analyzer: Analyzer, main: Definition, output: Type | None, end: 
     flow = Flow()
     assert main.body is not None
     result = flow.enter(main, None, end)
-    problem = None if output is None or flow.problems else unfit(main.body, result, output)
-    if problem is not None and output is not None:
-        flow.problem(f"the result is not of the output type: {problem}", end, f"the output type is {outline(output)}")
-    for message, span, hint, related in flow.found():
-        frames = [frame for place, frame in analyzer.expansions if place.start <= span.start and span.end <= place.end]
-        with within(frames[::-1]):
-            raise CompileError(message, analyzer.source, span, hint, related)
+    wrong = None if output is None or flow.problems else unfit(main.body, result, output)
+    if wrong is not None and output is not None:
+        flow.problem(f"the result is not of the output type: {wrong}", end, f"the output type is {outline(output)}")
+    for problem in flow.found():
+        _refuse(analyzer, problem)
     return result
+
+
+def _refuse(analyzer: Analyzer, problem: Problem) -> NoReturn:
+    span, texts = problem.span, analyzer.texts
+    hint, related = problem.hint, problem.related
+    if related is not None and texts.module(span.start) != texts.module(related.span.start):
+        # A message shows one text: of a place in another one it tells the line.
+        hint, related = f"{related.message}: {texts.line(related.span)}", None
+    if related is not None:
+        related = Related(texts.local(related.span), related.message)
+    frames = [frame for place, frame in analyzer.expansions if place.start <= span.start and span.end <= place.end]
+    with within(frames[::-1]):
+        raise CompileError(problem.message, analyzer.source, span, hint, related)

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.flow.reading import ANY_MAP, UNKNOWN, base, entry, field_of, items
-from domain.rtfs.types import ANY, NEVER, NIL, Array, Field, MapOf, Record, Tuple, Type, Union, Vector, infer
+from domain.rtfs.types import ANY, NEVER, NIL, Array, Field, MapOf, Record, Tuple, Type, Union, Vector, type_of
 from domain.rtfs.types.narrowing import bounded, join
 
 MAX_FIELDS: Final = 256
@@ -169,7 +169,7 @@ def with_path(given: Type, path: Sequence[Any], value: Type) -> Type:
     key, *others = path
     if others:
         value = with_path(entry(given, key), others, value)
-    return with_key(given, key, infer(key), value)
+    return with_key(given, key, type_of(key), value)
 
 
 def at_path(given: Type, path: Sequence[Any]) -> Type:

@@ -27,8 +27,8 @@ from domain.rtfs.types import (
     Union,
     Val,
     Vector,
-    infer,
     mismatch,
+    type_of,
     union,
 )
 from domain.rtfs.types.narrowing import falsy, join, meet, truthy, without
@@ -223,7 +223,7 @@ def _equal_to(found: Type, value: Value, *, truth: bool) -> Type:
         return union(*[_equal_to(member, value, truth=truth) for member in found.members])
     exactly = NIL if value is None else Val(value)
     if found is ANY:
-        return infer(value) if truth and not isinstance(value, list | dict) else found
+        return type_of(value) if truth and not isinstance(value, list | dict) else found
     if isinstance(found, Val | Enum) or found is NIL:
         return meet(found, exactly) if truth else without(found, exactly)
     if not truth:

@@ -48,6 +48,8 @@ class Functions(Knowledge):
         self.settled: dict[object, Type] = {}
         """Types that went round, as they were when it last came to rest: they only ever grow."""
         self.instances: dict[tuple[Definition, tuple[Type, ...]], Type] = {}
+        self.early = 0
+        """How many functions were looked at before their turn."""
         self.calls: dict[Definition, list[Problem | None]] = {}
         """For each function, the first problem of every kind of call: there is none, or it is not known."""
 
@@ -207,7 +209,7 @@ class Functions(Knowledge):
         calls = self.calls.setdefault(definition, [])
         if not fitting or all(each is ANY for each in types) or len(self.instances) >= MAX_INSTANCES:
             calls.append(None)
-            return ANY if usual is None else usual
+            return self._early(definition) if usual is None else usual
         mark = len(self.problems)
         self.instances[key] = self.enter(definition, types, Span(0, 0))
         self.results.pop(definition, None)
@@ -218,6 +220,19 @@ class Functions(Knowledge):
         calls.append(self.problems[mark]._replace(related=given) if len(self.problems) > mark else None)
         del self.problems[mark:]
         return self.instances[key]
+
+    def _early(self, definition: Definition) -> Type:
+        """Look at a function that is called before the walk comes to it, as those are that call one another."""
+        if self.early >= MAX_INSTANCES:
+            return ANY
+        self.early += 1
+        mark = len(self.problems)
+        result = self.enter(definition, None, Span(0, 0))
+        del self.problems[mark:]
+        if any(self.open.values()):
+            # It counted with what is not known yet of a function around it.
+            self.results.pop(definition, None)
+        return result
 
     def found(self) -> Sequence[Problem]:
         """Give the problems of the program: those of functions too that no call of them is without."""

@@ -22,7 +22,7 @@ from domain.rtfs.types import (
     Union,
     Val,
     Vector,
-    infer,
+    type_of,
     union,
 )
 from domain.rtfs.types.narrowing import join
@@ -41,8 +41,8 @@ def base(given: Type) -> Type:
     while isinstance(given, Refined):
         given = given.base
     if isinstance(given, Val):
-        return infer(given.value)
-    return join(*map(infer, given.values)) if isinstance(given, Enum) else given
+        return type_of(given.value)
+    return join(*map(type_of, given.values)) if isinstance(given, Enum) else given
 
 
 def items(given: Type) -> Type:
@@ -116,6 +116,6 @@ def undeclared(given: Type, key: Any) -> Record | MapOf | None:
         return missing[0] if missing and all(each is not None for each in missing) else None
     if isinstance(given, Record) and given.rest is None and isinstance(key, Keyword):
         return None if field_of(given, key.name) is not None else given
-    if isinstance(given, MapOf) and isinstance(key, Keyword | str) and differ(infer(key), given.key) is not None:
+    if isinstance(given, MapOf) and isinstance(key, Keyword | str) and differ(type_of(key), given.key) is not None:
         return given
     return None

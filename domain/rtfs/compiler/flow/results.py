@@ -269,13 +269,15 @@ def _apply(call: Applied) -> Type | None:
     if isinstance(last, Tuple):
         return call.call(0, *call.types[1:-1], *last.elements)
     if isinstance(function, LibraryFunction) and function.entry.name in _GATHERING:
-        return call.call(0, *call.types[1:-1], items(last), items(last))
+        fixed = call.types[1:-1]
+        several = call.call(0, *fixed, items(last), items(last))
+        return join(several, call.call(0, *fixed)) if function.entry.accepts(len(fixed)) else several
     made = call.flow.infer(function) if isinstance(function, MakeFunction) else call.types[0]
     return made.result if isinstance(made, Function) else None
 
 
 _GATHERING: Final = frozenset({"+", "*", "min", "max", "merge", "concat", "str"})
-"""Functions whose result has the same type for any number of arguments above one."""
+"""Functions whose result has the same type for any number of arguments above none."""
 
 
 def _interleave(call: Applied) -> Type:
