@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.rtfs.card import NAMED_ONLY, language_card
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Applying
+from domain.rtfs.program import compile_program
+from domain.rtfs.types import parse_type
+from domain.rtfs.vm import Finished, load, start
 
 EXAMPLES = [example for entry in FUNCTIONS.values() for example in (entry.example, *entry.edges)]
 
@@ -192,3 +200,51 @@ def test_card_shows_the_language_and_the_tools(capabilities):
     assert set(FUNCTIONS) >= NAMED_ONLY
     assert "none; the program can only compute" in language_card({})
     assert len(card) < 6000
+
+
+def value_of(source, type_, value):
+    """Run a program with one input."""
+    program = compile_program(source, parameters={"xs": parse_type(type_)}, output=None, capabilities={})
+    step = start(load(program.module), {"xs": value})
+    assert isinstance(step, Finished), step
+    return step.value
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(-3, 3), max_size=40))
+def test_sorting_is_stable_whatever_compares(numbers):
+    items = [[number, place] for place, number in enumerate(numbers)]
+    rising = sorted(items, key=lambda item: item[0])
+    falling = sorted(items, key=lambda item: -item[0])
+    for source, expected in (
+        ("(sort (fn [a b] (< (first a) (first b))) xs)", rising),
+        ("(sort (fn [a b] (- (first a) (first b))) xs)", rising),
+        ("(sort-by first xs)", rising),
+        ("(sort-by first (fn [a b] (> a b)) xs)", falling),
+        ("(sort-by (fn [x] (first x)) >= xs)", falling),
+        ("(sort-by first (fn [a b] (- b a)) xs)", falling),
+    ):
+        assert value_of(source, "[:vector :any]", items) == expected
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(1e-30, 1e30), st.floats(-9, 9))
+def test_powers_are_as_near_as_floats_can_be(base, exponent):
+    found = value_of("(pow (first xs) (second xs))", "[:vector :float]", [base, exponent])
+    assert abs(found - math.pow(base, exponent)) <= math.ulp(found)
+
+
+FLOATS = st.floats(-1e15, 1e15)  # beyond, RFC 8785 writes fewer digits than an integer has
+JSON_VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-(2**63), 2**63 - 1), st.text(max_size=5), FLOATS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=4), inner, max_size=4)),
+    max_leaves=10,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(JSON_VALUES)
+def test_json_is_read_back_as_it_was_written(value):
+    text = value_of("(to-json xs)", ":any", value)
+    assert json.loads(text) == value
+    assert value_of("(to-json (parse-json (to-json xs)))", ":any", value) == text
