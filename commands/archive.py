@@ -17,6 +17,7 @@ from typing import Final
 from commands.ports import SegmentStore, StoredLog
 from domain.kernel.errors import NotFound, ServiceUnreachable
 from domain.kernel.ids import Position
+from domain.ledger.auditing import Finding, Kind
 from domain.ledger.segments import (
     BEGINNING_SIZE,
     Kept,
@@ -152,6 +153,24 @@ def load(store: SegmentStore, shard: int, kept: Kept) -> Segment:
 
 
 Damaged = Callable[[Kept, SegmentInvalid], None]
+
+
+class Damages:
+    """What an audit says of segments that could not be read."""
+
+    def __init__(self, shard: int) -> None:
+        """Of one shard."""
+        self._shard = shard
+        self._found: dict[int, Finding] = {}
+
+    def add(self, kept: Kept, problem: SegmentInvalid) -> None:
+        """Note a damaged segment."""
+        first, last = (Position(0, self._shard, each) for each in (kept.first, kept.last or kept.first))
+        self._found[kept.first] = Finding(Kind.DAMAGED, str(problem), first, last)
+
+    def findings(self) -> list[Finding]:
+        """Each damaged segment once, in order."""
+        return [self._found[first] for first in sorted(self._found)]
 
 
 class ArchivedLog:

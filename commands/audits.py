@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+
+import orjson
 
 from commands.ledger import inclusion
 from commands.ports import CheckpointLog, ContentStore, EventStore, Selection, StoredLog, TileStore
@@ -38,6 +41,8 @@ class Trust:
     """Witnesses that must have signed a checkpoint for it to count."""
     held: Sequence[str] = ()
     """Checkpoints that were kept apart from the log."""
+    earlier: Sequence[VerifierKey] = ()
+    """Keys before it that did not say who follows, as when one was lost; their checkpoints count too."""
 
 
 @dataclass(slots=True)
@@ -65,7 +70,7 @@ class Audits:
     ) -> Report:
         """Audit a shard. ``progress`` is told how many of how many events have been looked at."""
         # Checkpoints of keys before the trusted one are looked at too: they add no trust, but must not contradict.
-        keys = [*reversed(predecessors(trust.key, rotations)), *successors(trust.key, rotations)]
+        keys = keys_of(trust, rotations)
         opened = await self._opened(shard, keys, trust)
         first, last = await self.log.extent(shard)
         newest = max((each.checkpoint for each in opened.known), key=lambda each: each.size, default=None)
@@ -96,6 +101,11 @@ class Audits:
         except PrecedentError as problem:
             where = "a checkpoint that was kept apart" if held else f"checkpoint {len(opened.known) + 1} of the log"
             opened.wrong.append(Finding(Kind.SIGNATURE, f"{where}: {problem}"))
+
+
+def keys_of(trust: Trust, rotations: Sequence[str]) -> list[VerifierKey]:
+    """Every key that is trusted by way of these notes, the oldest first."""
+    return [*trust.earlier, *reversed(predecessors(trust.key, rotations)), *successors(trust.key, rotations)]
 
 
 def checkpoint_of(
@@ -137,6 +147,18 @@ async def rotations_of(events: EventStore, tenant: str) -> list[str]:
     found: list[str] = []
     async for batch in events.read(START, Selection(tenant=tenant, category="ledger", event=KeyRotated.short_name())):
         found.extend(str(event.data["note"]) for event in batch)
+    return found
+
+
+async def rotations_in(log: StoredLog, shard: int) -> list[str]:
+    """As ``rotations_of``, out of the log itself; what cannot be read there is for the audit to tell."""
+    found: list[str] = []
+    ending = f".{KeyRotated.short_name()}"
+    async for batch in log.read_stored(shard, batch=READ_AT_ONCE):
+        for event in batch:
+            if event.subject.endswith(ending) and event.subject.split(".")[3] == "ledger":
+                with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+                    found.append(str(orjson.loads(event.body)["data"]["note"]))
     return found
 
 

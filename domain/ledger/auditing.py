@@ -50,6 +50,7 @@ class Kind(StrEnum):
     STALE = "stale"
     TILES = "tiles"
     SIGNATURE = "signature"
+    DAMAGED = "damaged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from adapters.content.segments import FileSegmentStore
 from adapters.content.tiles import FileTileStore
 from adapters.crypto.signing import FileSigner
 from adapters.nats.checkpoints import JetStreamCheckpoints
@@ -17,9 +18,11 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.remote.signer import RemoteSigner
 from adapters.remote.witness import HttpWitness
 from adapters.system.clock import SystemClock
+from commands.archive import Copy
 from commands.audits import rotations_of
 from commands.ledger import Identity, Ledger, check_length
 from commands.ports import EventStore, Signer
+from domain.kernel.ids import Position
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey
 from domain.ledger.rotation import predecessors
@@ -28,6 +31,12 @@ from infra.stack.endpoints import Endpoints
 
 SHARD = 0
 """One shard an epoch on one machine."""
+
+FIRST = Position(0, SHARD, 1)
+"""Where its log begins."""
+
+LEDGER_FOLDER = ".ledger"
+"""In the content store's folder."""
 
 
 def key_file(settings: Settings) -> Path:
@@ -46,9 +55,14 @@ def file_signer(settings: Settings) -> FileSigner:
     return FileSigner.load(path)
 
 
-def tile_store(endpoints: Endpoints) -> FileTileStore:
+def tile_store(content: Path) -> FileTileStore:
     """The tiles, beside the content; no tenant can have this name."""
-    return FileTileStore(endpoints.content_directory / ".ledger")
+    return FileTileStore(content / LEDGER_FOLDER)
+
+
+def segment_store(content: Path) -> FileSegmentStore:
+    """The archive, beside the tiles."""
+    return FileSegmentStore(content / LEDGER_FOLDER)
 
 
 @asynccontextmanager
@@ -72,15 +86,16 @@ async def identity(settings: Settings, store: EventStore) -> AsyncIterator[Ident
         )
 
 
-def ledger(connection: Connection, endpoints: Endpoints, known: Identity) -> Ledger:
-    """The ledger of this machine's shard."""
+def ledger(connection: Connection, endpoints: Endpoints, known: Identity, *, archive: bool) -> Ledger:
+    """The ledger of this machine's shard; with ``archive`` it keeps a copy of what it integrates."""
     return Ledger(
         SHARD,
         known,
         log=JetStreamStoredLog(connection),
-        tiles=tile_store(endpoints),
+        tiles=tile_store(endpoints.content_directory),
         checkpoints=JetStreamCheckpoints(connection),
         clock=SystemClock(),
+        copy=Copy(segment_store(endpoints.content_directory), FIRST) if archive else None,
     )
 
 
@@ -91,7 +106,7 @@ async def check_whole(connection: Connection, endpoints: Endpoints) -> None:
     Raises ``LogTruncated``.
     """
     newest = await JetStreamCheckpoints(connection).newest(SHARD)
-    beside = await tile_store(endpoints).checkpoint(SHARD)
+    beside = await tile_store(endpoints.content_directory).checkpoint(SHARD)
     for note in (newest[1] if newest else None, beside):
         if note is not None:
             await check_length(JetStreamStoredLog(connection), Checkpoint.parse(Note.parse(note).text), SHARD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,42 +13,41 @@ from rich.table import Table
 from rich.text import Text
 
 from adapters.content.files import FileContentStore
+from adapters.memory.ledger import MemoryCheckpointLog
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.system.clock import SystemClock
-from commands.audits import Audits, Exports, Trust, is_key, rotations_of
+from commands.archive import ArchivedLog, Damages
+from commands.audits import Audits, Exports, Trust, rotations_in, rotations_of
 from commands.keys import record_rotation
+from commands.ledger import await_published
 from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
 from domain.ledger.auditing import Finding, Report
 from domain.ledger.notes import VerifierKey
-from infra.bootstrap.ledger import SHARD, file_signer, key_file, next_key, take_next_key, tile_store
+from infra.bootstrap.ledger import (
+    LEDGER_FOLDER,
+    SHARD,
+    file_signer,
+    key_file,
+    next_key,
+    segment_store,
+    take_next_key,
+    tile_store,
+)
 from infra.cli.bundles import replayed
 from infra.cli.documents import DocumentInvalid, text_of, write_document
 from infra.cli.exits import DONE, TAMPERED
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
-from infra.cli.session import Session, principal, session
+from infra.cli.session import principal, session
+from infra.cli.trust import earlier_keys, key_of, keys_option, own_key, required_option, witness_option
+from infra.settings import Settings
 
 SHOWN = 20
 """Findings that are shown for people; ``--json`` has all that are kept."""
-
-keys_option = click.option(
-    "--key",
-    metavar="KEY|FILE",
-    help="The log's verifier key, or a file that holds it. Default: this deployment's own key.",
-)
-witness_option = click.option(
-    "--witness", "witnesses", metavar="KEY|FILE", multiple=True, help="A witness's verifier key; may be repeated."
-)
-required_option = click.option(
-    "--witnesses-required",
-    "required",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Witnesses that must have signed a checkpoint. Default: all that are given.",
-)
 
 
 @click.group(
@@ -68,11 +67,13 @@ def audit() -> None:
         "precedent audit verify",
         "precedent audit verify --key log.example.org+1f0c…+AQ… --checkpoint kept.txt",
         "precedent audit verify --bundle run.jsonl --key log.key --json",
+        "precedent audit verify --archive",
     )
 )
 @click.option(
     "--bundle", "file", type=click.Path(path_type=Path), metavar="FILE", help="Verify this bundle; needs no server."
 )
+@click.option("--archive", is_flag=True, help="Verify the ledger's own copy of the log; needs no server.")
 @keys_option
 @click.option(
     "--checkpoint",
@@ -92,20 +93,33 @@ def verify(
     held: tuple[Path, ...],
     witnesses: tuple[str, ...],
     required: int | None,
+    *,
+    archive: bool,
 ) -> int:
-    """Recompute the Merkle tree of the log, or of a bundle, and compare it with every signed checkpoint.
+    """Recompute the Merkle tree of the log, of its archive, or of a bundle; compare it with the signed checkpoints.
 
     Exit code 0: whole. 4: tampering was found, and the findings say what and where.
     """
-    seen = [_key(each) for each in witnesses]
+    seen = [key_of(each) for each in witnesses]
     wanted = len(seen) if required is None else required
     if file is not None:
         if key is None:
             raise click.UsageError("--bundle goes with --key: a key that came with the bundle would prove nothing")
         if held:
             raise click.UsageError("--checkpoint goes with the log; a bundle has the checkpoint it is proven under")
-        return _verify_bundle(cli, file, _key(key), seen, wanted)
-    return complete(_verify_log(cli, key, [text_of(str(each)) for each in held], seen, wanted))
+        if archive:
+            raise click.UsageError("--bundle or --archive, not both")
+        return _verify_bundle(cli, file, key_of(key), seen, wanted)
+    kept = [text_of(str(each)) for each in held]
+
+    def trust(settings: Settings) -> Trust:
+        """By the own key only once there must be one: looking for it makes it."""
+        if key is not None:
+            return Trust(key=key_of(key), witnesses=seen, required=wanted, held=kept)
+        earlier = earlier_keys(settings)
+        return Trust(key=own_key(settings), witnesses=seen, required=wanted, held=kept, earlier=earlier)
+
+    return complete(_verify_archive(cli, trust, held=bool(held)) if archive else _verify_log(cli, trust))
 
 
 @audit.command(epilog=examples("precedent audit export RUN -o run.jsonl", "precedent audit export RUN -o -"))
@@ -162,22 +176,20 @@ def checkpoint(cli: Invocation, output: Path | None) -> int:
     return complete(_checkpoint(cli, output))
 
 
-async def _verify_log(
-    cli: Invocation, key: str | None, held: list[str], witnesses: Sequence[VerifierKey], required: int
-) -> int:
+async def _verify_log(cli: Invocation, trusted: Callable[[Settings], Trust]) -> int:
     async with session(cli, services=False, whole=False) as connected:
-        own = _own_key(connected)
-        trust = Trust(key=_key(key) if key is not None else own, witnesses=witnesses, required=required, held=held)
+        trust = trusted(connected.settings)
+        own = own_key(connected.settings)
         audits = Audits(
             JetStreamStoredLog(connected.connection),
             JetStreamCheckpoints(connected.connection),
-            tile_store(connected.endpoints),
+            tile_store(connected.endpoints.content_directory),
         )
         rotations = await rotations_of(connected.store, connected.settings.tenant)
         with cli.output.progress("audit") as bar:
             report = await audits.verify(SHARD, trust, rotations, now=datetime.now(UTC), progress=bar)
     _show_report(cli.output, report)
-    if report.sound and not held and not witnesses and trust.key == own:
+    if report.sound and not trust.held and not trust.witnesses and trust.key == own:
         cli.output.warn(
             "verified with this deployment's own key and its own checkpoints: a checkpoint kept elsewhere "
             "(--checkpoint) or a witness would also show whether the log was cut or rewritten by its owner"
@@ -185,9 +197,29 @@ async def _verify_log(
     return DONE if report.sound else TAMPERED
 
 
-def _own_key(connected: Session) -> VerifierKey:
-    remote = connected.settings.ledger.signer_key
-    return VerifierKey.parse(remote) if remote is not None else file_signer(connected.settings).key
+async def _verify_archive(cli: Invocation, trusted: Callable[[Settings], Trust], *, held: bool) -> int:
+    settings = cli.settings()
+    content, damaged = settings.content.directory, Damages(SHARD)
+    log, tiles, checkpoints = (
+        ArchivedLog(segment_store(content), damaged.add),
+        tile_store(content),
+        MemoryCheckpointLog(),
+    )
+    newest = await tiles.checkpoint(SHARD)
+    if newest is not None:
+        await checkpoints.publish(SHARD, newest, 0)
+    elif not held:
+        raise NotFound(
+            f"there is no checkpoint in {content / LEDGER_FOLDER}, and so nothing to compare an archive with; name one "
+            "that you kept with --checkpoint"
+        )
+    trust = trusted(settings)
+    rotations = await rotations_in(ArchivedLog(segment_store(content), lambda _kept, _problem: None), SHARD)
+    with cli.output.progress("audit") as bar:
+        report = await Audits(log, checkpoints, tiles).verify(SHARD, trust, rotations, progress=bar)
+    report.findings[:0] = damaged.findings()
+    _show_report(cli.output, report)
+    return DONE if report.sound else TAMPERED
 
 
 def _verify_bundle(
@@ -238,11 +270,12 @@ async def _export(cli: Invocation, name: str, output: Path) -> int:
             connected.store,
             FileContentStore(connected.endpoints.content_directory),
             JetStreamCheckpoints(connected.connection),
-            tile_store(connected.endpoints),
+            tile_store(connected.endpoints.content_directory),
         )
+        await _publish(connected, connected.run(name))
         rotations = await rotations_of(connected.store, connected.settings.tenant)
         bundle = await exports.bundle(SHARD, connected.run(name), rotations)
-        key = _own_key(connected)
+        key = own_key(connected.settings)
     lines = b"".join(bundles.written(bundle))
     write_document(output, lines)
     if str(output) == "-":
@@ -253,6 +286,17 @@ async def _export(cli: Invocation, name: str, output: Path) -> int:
         Text(f"precedent audit verify --bundle {output} --key {key}", style="dim"),
     )
     return DONE
+
+
+async def _publish(connected: Session, run: StreamId) -> None:
+    """See that a checkpoint stands over the run: made here where no ledger runs, waited for where one does."""
+    if connected.own:
+        async with identity(connected.settings, connected.store) as known:
+            await ledger(connected.connection, connected.endpoints, known).catch_up()
+        return
+    loaded = await connected.store.load(run)
+    if loaded.events:
+        await await_published(JetStreamCheckpoints(connected.connection), loaded.events[-1].position, PUBLISHED_WITHIN)
 
 
 async def _checkpoint(cli: Invocation, output: Path | None) -> int:
@@ -344,8 +388,3 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "first": None if finding.first is None else str(finding.first),
         "last": None if finding.last is None else str(finding.last),
     }
-
-
-def _key(text: str) -> VerifierKey:
-    """A key, spelled out or in a file. Raises ``KeyInvalid``, ``DocumentInvalid``."""
-    return VerifierKey.parse(text if is_key(text) else text_of(text).strip())

@@ -123,6 +123,11 @@ class ContentSettings(Section):
 
     url: Annotated[str, AfterValidator(_file_url)]
 
+    @property
+    def directory(self) -> Path:
+        """The folder that the URL names."""
+        return Path(self.url.removeprefix("file:"))
+
 
 class HttpSettings(Section):
     """What the tool ``http.get`` may reach; by default nothing."""
@@ -218,6 +223,9 @@ class LedgerSettings(Section):
     witnesses: tuple[WitnessSettings, ...] = ()
     #: Witnesses that must cosign before an event counts as published.
     witnesses_required: Annotated[int, Field(ge=0)] = 0
+    #: Keep a copy of the log in segments beside the tiles, never behind a checkpoint: what a broken broker loses comes
+    #: back from there.
+    archive: bool = True
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -146,7 +146,7 @@ def down(data: Path) -> bool:
     state = read_state(data)
     if state is None:
         return False
-    if state.supervisor.alive():
+    if state.supervisor.alive() and state.phase not in ("stopped", "failed"):  # else it does other things by now
         state.supervisor.stop(signal.SIGTERM, grace=_DOWN_SECONDS)
     elif not any(component.process and component.process.alive() for component in state.components.values()):
         return False

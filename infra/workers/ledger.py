@@ -16,4 +16,4 @@ async def keep_ledger(settings: Settings, endpoints: Endpoints, name: str | None
         event_store(connection, endpoints) as store,
         identity(settings, store) as known,
     ):
-        await ledger(connection, endpoints, known).run(announce_ready)
+        await ledger(connection, endpoints, known, archive=settings.ledger.archive).run(announce_ready)

@@ -1,0 +1,43 @@
+"""Whose signatures count: keys on the command line, and this deployment's own."""
+
+from __future__ import annotations
+
+import click
+
+from commands.audits import is_key
+from domain.ledger.notes import VerifierKey
+from infra.bootstrap.ledger import file_signer
+from infra.cli.documents import text_of
+from infra.settings import Settings
+
+keys_option = click.option(
+    "--key",
+    metavar="KEY|FILE",
+    help="The log's verifier key, or a file that holds it. Default: this deployment's own key.",
+)
+witness_option = click.option(
+    "--witness", "witnesses", metavar="KEY|FILE", multiple=True, help="A witness's verifier key; may be repeated."
+)
+required_option = click.option(
+    "--witnesses-required",
+    "required",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Witnesses that must have signed a checkpoint. Default: all that are given.",
+)
+
+
+def key_of(text: str) -> VerifierKey:
+    """A key, spelled out or in a file. Raises ``KeyInvalid``, ``DocumentInvalid``."""
+    return VerifierKey.parse(text if is_key(text) else text_of(text).strip())
+
+
+def own_key(settings: Settings) -> VerifierKey:
+    """This deployment's key. Raises ``SigningKeyRefused``."""
+    remote = settings.ledger.signer_key
+    return VerifierKey.parse(remote) if remote is not None else file_signer(settings).key
+
+
+def earlier_keys(settings: Settings) -> list[VerifierKey]:
+    """Keys that this deployment names as its log's earlier ones."""
+    return [VerifierKey.parse(each) for each in settings.ledger.earlier_keys]
