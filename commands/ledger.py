@@ -29,6 +29,9 @@ from domain.ledger.tiles import edge_tiles, node_of, tiles_for
 PUBLISH_EVERY: Final = 0.4
 """Seconds between checkpoints while events arrive."""
 
+LOOK_EVERY: Final = 0.05
+"""Seconds between looks at the newest checkpoint of who waits for one."""
+
 CLOSES_WITHIN: Final = 4.0
 """Seconds for the last checkpoint when the ledger ends."""
 
@@ -314,6 +317,21 @@ async def check_length(log: StoredLog, checkpoint: Checkpoint, shard: int) -> No
             f"to {wanted} of shard {shard}; the log {held}: nothing is written to it. `precedent audit verify` says "
             "what is lost, `precedent audit repair` puts back what the archive has"
         )
+
+
+async def await_published(checkpoints: CheckpointLog, position: Position, within: float) -> bool:
+    """Wait until a checkpoint stands over an event; false when none does within so many seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    while True:
+        newest = await checkpoints.newest(position.shard)
+        if newest is not None:
+            checkpoint = Checkpoint.parse(Note.parse(newest[1]).text)
+            if checkpoint.index(position) < checkpoint.size:
+                return True
+        if loop.time() >= deadline:
+            return False
+        await asyncio.sleep(LOOK_EVERY)
 
 
 async def consistency(tiles: TileStore, shard: int, old: int, new: int) -> list[bytes]:

@@ -31,7 +31,9 @@ from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
     SHARD,
     file_signer,
+    identity,
     key_file,
+    ledger,
     next_key,
     segment_store,
     take_next_key,
@@ -42,9 +44,12 @@ from infra.cli.documents import DocumentInvalid, text_of, write_document
 from infra.cli.exits import DONE, TAMPERED
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
-from infra.cli.session import principal, session
+from infra.cli.session import Session, principal, session
 from infra.cli.trust import earlier_keys, key_of, keys_option, own_key, required_option, witness_option
 from infra.settings import Settings
+
+PUBLISHED_WITHIN = 5.0
+"""Seconds for a checkpoint over a run that is to be exported."""
 
 SHOWN = 20
 """Findings that are shown for people; ``--json`` has all that are kept."""
