@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from domain.rtfs.vm.compiled.kinds import BOOL, FLOAT, INT, KEYWORD, MAP, NIL, NUMBER, STRING, VECTOR
+from domain.rtfs.vm.compiled.kinds import BOOL, INT, KEYWORD, MAP, NIL, NUMBER, PYTHON, STRING, VECTOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,6 @@ Choice = Callable[[Sequence[int], Sequence[object]], Inline | None]
 """From the kinds of the arguments and the constants among them (``None`` for the others) to how to write the call."""
 
 _NAMES: Final = "abc"
-_TYPES: Final[dict[int, str]] = {
-    INT: "int",
-    FLOAT: "float",
-    STRING: "str",
-    VECTOR: "list",
-    MAP: "dict",
-    KEYWORD: "Keyword",
-}
 
 
 def inline(name: str, kinds: Sequence[int], constants: Sequence[object]) -> Inline | None:
@@ -47,7 +39,7 @@ def inline(name: str, kinds: Sequence[int], constants: Sequence[object]) -> Inli
 
 def _guard(kinds: Sequence[int], known: int, wanted: int = INT) -> str:
     """Test those arguments whose kinds are not known to be within ``known`` for being ``wanted``."""
-    tests = [f"type({_NAMES[place]}) is {_TYPES[wanted]}" for place, kind in enumerate(kinds) if kind & ~known]
+    tests = [f"type({_NAMES[place]}) is {PYTHON[wanted].__name__}" for place, kind in enumerate(kinds) if kind & ~known]
     return " and ".join(tests)
 
 

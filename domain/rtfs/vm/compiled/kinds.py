@@ -23,17 +23,20 @@ NIL, BOOL, INT, FLOAT, STRING, KEYWORD, VECTOR, MAP, FUNCTION, OTHER = (1 << pla
 NUMBER: Final = INT | FLOAT
 ANY: Final = (1 << 10) - 1
 
-_KINDS: Final[dict[type, int]] = {
-    type(None): NIL,
-    bool: BOOL,
-    int: INT,
-    float: FLOAT,
-    str: STRING,
-    Keyword: KEYWORD,
-    list: VECTOR,
-    dict: MAP,
-    Closure: FUNCTION,
+PYTHON: Final[dict[int, type]] = {
+    NIL: type(None),
+    BOOL: bool,
+    INT: int,
+    FLOAT: float,
+    STRING: str,
+    KEYWORD: Keyword,
+    VECTOR: list,
+    MAP: dict,
+    FUNCTION: Closure,
 }
+"""The Python type of each kind; other kinds have several."""
+
+_KINDS: Final = {python: kind for kind, python in PYTHON.items()}
 
 State = list[int]
 """Kinds by register."""

@@ -20,7 +20,7 @@ from domain.rtfs.vm.applying import MISUSE, misuse
 from domain.rtfs.vm.code import Closure, Entrance
 from domain.rtfs.vm.compiled import calls
 from domain.rtfs.vm.compiled.compilation import ENTRANCES, Compilation
-from domain.rtfs.vm.compiled.translation import FIRST_LINE
+from domain.rtfs.vm.compiled.writing import FIRST_LINE
 from domain.rtfs.vm.lanes import BEGUN, DELIVER, Lane
 from domain.rtfs.vm.loading import LIBRARY_CALLS, operands
 from domain.rtfs.vm.sequences import EachFrame, FoldFrame, SequenceFrame
