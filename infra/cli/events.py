@@ -18,6 +18,7 @@ from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, Positions
 from domain.kernel.values import parse_time
 from domain.runs.events import RUN_EVENTS
+from domain.runs.replay_events import REPLAY_EVENTS
 from infra.cli.errors import meant
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
@@ -190,8 +191,8 @@ async def _is_there(connected: Session, selection: Selection) -> bool:
 def _strange_names(selection: Selection) -> list[str]:
     """What is said about names that this release does not know; another release may have written such events."""
     known = {
-        "type": (selection.event, sorted(event.short_name() for event in RUN_EVENTS)),
-        "category": (selection.category, sorted({handling.category for handling in COMMANDS.values()})),
+        "type": (selection.event, sorted(event.short_name() for event in (*RUN_EVENTS, *REPLAY_EVENTS))),
+        "category": (selection.category, sorted({"replay"} | {handling.category for handling in COMMANDS.values()})),
     }
     return [
         f"no {what} {name!r} is known here; {(meant(name, names) or 'known: ' + ', '.join(names)).rstrip()}"

@@ -31,6 +31,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "show": Listed("show", "Everything about one run."),
         "decisions": Listed("show", "Who chose what in a run, among which options, and why."),
         "replay": Listed("replay", "Verify a recorded run or all of them, or look at one as of an event."),
+        "replays": Listed("replays", "Who replayed what, and what came of it."),
         "fork": Listed("fork", "Begin a run that inherits another's first answers, with something changed."),
         "diff": Listed("diff", "Compare two runs: the first difference, and its consequences."),
     },

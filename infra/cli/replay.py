@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import click
 from rich.rule import Rule
 from rich.text import Text
 
-from commands.replays import recorded_events, verify_run, view_run
+from commands.replays import known_events, recorded, verify_run, view_run
 from commands.replays.executing import re_execute
-from domain.kernel.errors import NotFound
+from commands.replays.recording import divergence as diverged_event
+from commands.replays.recording import other_answers
+from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.ids import StreamId
+from domain.runs.events import RunEvent
+from domain.runs.inheritance import history_digest
 from domain.runs.journal import ReplayDiverged
-from domain.runs.replay import Replay
-from domain.runs.state import Run
+from domain.runs.replay import Replay, verify
+from domain.runs.replay_events import Mode, ReplayFinished, ReplayStarted
+from domain.runs.state import ENDED, Run
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
@@ -24,6 +30,7 @@ from infra.cli.invocation import Invocation, WholeNumber, complete, examples, in
 from infra.cli.moments import moment_of
 from infra.cli.output import Output, counted
 from infra.cli.replay_all import replay_all
+from infra.cli.replay_record import Record, release
 from infra.cli.results import plain_output, render_result
 from infra.cli.runs import STATUSES
 from infra.cli.session import Session, session
@@ -55,16 +62,18 @@ from infra.cli.watching import Watch
     "same, and deterministic tools are really called again. view: state and timeline as of an event.",
 )
 @click.option("--at", type=WholeNumber(min=1), metavar="N", help="With view: after the run's first N events.")
+@click.option("--no-record", is_flag=True, help="Leave no trace; else `precedent replays` lists this replay.")
 @invoked
 def replay(
     cli: Invocation,
     run: str | None,
-    mode: str,
+    mode: Literal["verify", "re-execute", "view"],
     at: int | None,
     since: str | None,
     statuses: tuple[str, ...],
     *,
     every: bool,
+    no_record: bool,
 ) -> int:
     """Replay RUN from its events: no model is asked, and no tool is called but those that re-execute calls.
 
@@ -81,35 +90,59 @@ def replay(
         if mode == "view":
             raise click.UsageError("--mode view shows one run; `precedent runs` lists all")
         after = None if since is None else moment_of(since, datetime.now(UTC), "--since")
-        return complete(replay_all(cli, mode, after, statuses))
+        return complete(replay_all(cli, mode, after, statuses, kept=not no_record))
     if mode == "view":
         return complete(_view(cli, run, at))
-    return complete(_re_execute(cli, run) if mode == "re-execute" else _verify(cli, run))
+    return complete(_replay(cli, run, mode, kept=not no_record))
 
 
-async def _re_execute(cli: Invocation, name: str) -> int:
+async def _replay(cli: Invocation, name: str, mode: Mode, *, kept: bool) -> int:
     async with session(cli, services=False) as connected:
         stream = connected.run(name)
-        events = await recorded_events(connected.store, stream)
+        stored = await recorded(connected.store, stream)
+        record = Record(cli.output, connected, kept=kept)
+        digest = history_digest(event.body for event in stored)
+        await record.add(
+            ReplayStarted(mode=mode, run=name, events=len(stored), digest=digest, release=release()),
+        )
+        try:
+            code = await _replayed(cli, connected, record, stream, known_events(stored), mode)
+        except PrecedentError as error:
+            await record.add(_finished("refused", reasons={error.code: 1}))
+            raise
+    return code
+
+
+async def _replayed(
+    cli: Invocation, connected: Session, record: Record, stream: StreamId, events: Sequence[RunEvent], mode: Mode
+) -> int:
+    name = stream.id
     try:
+        if mode == "verify":
+            result = verify(events)
+            await record.add(_finished("identical" if result.ended in ENDED else "open", result))
+            cli.output.document(shown(cli.output, name, result) | {"replay": record.id})
+            return DONE
         done = await re_execute(tool_runner(connected.settings), stream, events)
     except ReplayDiverged as error:
+        await record.add(diverged_event(name, error), _finished("diverged"))
         return tell_divergence(cli.output, name, error)
-    cli.output.document({**_document(name, done.replay), **re_execution.document_of(done)})
+    outcome = "diverged" if done.others else "identical" if done.replay.ended in ENDED else "open"
+    await record.add(*other_answers(name, done), _finished(outcome, done.replay))
+    cli.output.document(_document(name, done.replay) | re_execution.document_of(done) | {"replay": record.id})
     cli.output.show(*re_execution.rendered(done))
     if done.others:
         tell_error(cli.output, re_execution.message_of(name, done))
     return DIVERGED if done.others else DONE
 
 
-async def _verify(cli: Invocation, name: str) -> int:
-    async with session(cli, services=False) as connected:
-        try:
-            document = await verify_and_show(cli, connected, name)
-        except ReplayDiverged as error:
-            return tell_divergence(cli.output, name, error)
-    cli.output.document(document)
-    return DONE
+def _finished(outcome: str, result: Replay | None = None, reasons: Mapping[str, int] | None = None) -> ReplayFinished:
+    return ReplayFinished(
+        outcomes={outcome: 1},
+        reasons=reasons or {},
+        effects=0 if result is None else result.effects,
+        output_digest=None if result is None else result.output_digest,
+    )
 
 
 def tell_divergence(output: Output, name: str, error: ReplayDiverged) -> int:
@@ -126,12 +159,16 @@ async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dic
 
     Raises ``ReplayDiverged``, ``NotFound``, ``UnknownEventType``.
     """
-    result = await verify_run(connected.store, connected.run(name))
+    return shown(cli.output, name, await verify_run(connected.store, connected.run(name)))
+
+
+def shown(output: Output, name: str, result: Replay) -> dict[str, Any]:
+    """Show what a verification compared; give the JSON document."""
     compared = f"{result.effects} of {counted(result.effects, 'effect')} asked alike and answered from the journal"
-    cli.output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {counted(result.events, 'event')} read"))
+    output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {counted(result.events, 'event')} read"))
     if result.output_digest is not None:
-        cli.output.show(Text(f"output {result.output_digest}: the same bytes"))
-    cli.output.show(Text("no tool was called, no model was asked", style="dim"))
+        output.show(Text(f"output {result.output_digest}: the same bytes"))
+    output.show(Text("no tool was called, no model was asked", style="dim"))
     return _document(name, result)
 
 

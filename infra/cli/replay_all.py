@@ -15,16 +15,21 @@ from rich.text import Text
 
 from commands.ports import ToolRunner
 from commands.replays.executing import ReExecution, re_execute
+from commands.replays.recording import divergence as diverged_event
+from commands.replays.recording import other_answers
 from commands.replays.scanning import Replayed, ReplayRun, Wanted, scan, verified
 from domain.kernel.ids import Position, StreamId
+from domain.kernel.values import format_time
 from domain.runs.events import RunEvent
 from domain.runs.journal import ReplayDiverged
+from domain.runs.replay_events import DivergenceFound, Mode, ReplayFinished, ReplayStarted
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
 from infra.cli.exits import DIVERGED, DONE, NO
 from infra.cli.invocation import Invocation
 from infra.cli.output import Output, counted, write_json
+from infra.cli.replay_record import Record, release
 from infra.cli.session import session
 
 STYLES: Final = {"identical": "green", "diverged": "bold red", "open": "cyan", "refused": "yellow"}
@@ -61,12 +66,16 @@ class Summary:
         return NO if self.outcomes["refused"] else DONE
 
 
-async def replay_all(cli: Invocation, mode: str, since: datetime | None, statuses: Sequence[str]) -> int:
+async def replay_all(
+    cli: Invocation, mode: Mode, since: datetime | None, statuses: Sequence[str], *, kept: bool
+) -> int:
     """Replay them, telling what became of each; give the exit code. Ctrl-C ends it with the summary so far."""
     summary = Summary()
     async with session(cli, services=False) as connected:
         wanted = Wanted(tenant=connected.settings.tenant, since=since, statuses=frozenset(statuses) or None)
         replay = _re_executed(tool_runner(connected.settings)) if mode == "re-execute" else verified
+        record = Record(cli.output, connected, kept=kept)
+        await record.add(_started(mode, since, statuses))
         end = max((await connected.store.end()).reached.values(), default=0)
         try:
             with cli.output.progress("replaying") as bar:
@@ -77,16 +86,47 @@ async def replay_all(cli: Invocation, mode: str, since: datetime | None, statuse
                 async with aclosing(scan(connected.store, wanted, replay, advance)) as found:
                     async for replayed in found:
                         summary.see(replayed)
+                        await record.add(*_divergences(replayed))
                         _tell(cli.output, replayed)
             summary.whole = True
         except asyncio.CancelledError:
             cli.output.warn("interrupted; this is the summary of what was replayed until then")
             _show(cli.output, summary)
+            await record.add(_finished(summary))
             raise
+        await record.add(_finished(summary))
     _show(cli.output, summary)
     if summary.outcomes["diverged"]:
         tell_error(cli.output, f"{counted(summary.outcomes['diverged'], 'run')} diverged")
     return summary.code
+
+
+def _started(mode: Mode, since: datetime | None, statuses: Sequence[str]) -> ReplayStarted:
+    return ReplayStarted(
+        mode=mode,
+        run=None,
+        events=None,
+        digest=None,
+        since=None if since is None else format_time(since),
+        statuses=tuple(statuses),
+        release=release(),
+    )
+
+
+def _divergences(replayed: Replayed) -> Sequence[DivergenceFound]:
+    if isinstance(replayed.error, ReplayDiverged):
+        return [diverged_event(replayed.run, replayed.error)]
+    return [] if replayed.re_execution is None else other_answers(replayed.run, replayed.re_execution)
+
+
+def _finished(summary: Summary) -> ReplayFinished:
+    return ReplayFinished(
+        outcomes=dict(summary.outcomes),
+        reasons=dict(summary.reasons),
+        effects=summary.effects,
+        output_digest=None,
+        interrupted=not summary.whole,
+    )
 
 
 def _re_executed(tools: ToolRunner) -> ReplayRun:

@@ -194,3 +194,36 @@ def test_two_runs_are_compared(cli: Cli, histories: Path):
     assert (same.code, "the same  5 effects alike" in same.out) == (exits.DONE, True)
     missing = cli("diff", "completed", "nobody", *tenant)
     assert (missing.code, "there is no run nobody" in missing.err) == (exits.NO, True)
+
+
+def test_replays_leave_a_trace(cli: Cli, deployment: Path):
+    tenant = f"{TENANT}-5"
+    asyncio.run(written(deployment, tenant, ["completed", "edited", "slept"]))
+    assert "no replay was recorded" in cli("replays", "--tenant", tenant).out
+    cli("replay", "completed", "--tenant", tenant)
+    cli("replay", "edited", "--tenant", tenant)
+    cli("replay", "slept", "--mode", "re-execute", "--tenant", tenant)
+    cli("replay", "slept", "--no-record", "--tenant", tenant)
+    cli("replay", "slept", "--mode", "view", "--tenant", tenant)
+    cli("replay", "nobody", "--tenant", tenant)
+    cli("replay", "--all", "--since", "2020-01-01", "--tenant", tenant)
+    every, slept, edited, completed = cli("replays", "--tenant", tenant, "--json").document["replays"]
+    assert (completed["run"], completed["events"], completed["mode"]) == ("completed", 12, "verify")
+    assert completed["finished"]["outcomes"] == {"identical": 1}
+    assert completed["finished"]["output_digest"].startswith("sha256:")
+    (found,) = edited["divergences"]
+    assert (found["run"], found["effect"], found["line"]) == ("edited", "1", 3)
+    assert edited["finished"]["outcomes"] == {"diverged": 1}
+    assert slept["mode"] == "re-execute"
+    assert (every["run"], every["since"]) == (None, "2020-01-01T00:00:00.000000Z")
+    assert every["finished"]["outcomes"] == {"identical": 2, "diverged": 1}
+    assert [each["effect"] for each in every["divergences"]] == ["1"]
+    assert len(cli("replays", "--limit", "1", "--tenant", tenant, "--json").document["replays"]) == 1
+    shown = cli("replays", "--tenant", tenant).out
+    assert "2 identical, 1 diverged, first at effect 1 of run edited" in shown
+    runs = {each["run"] for each in summary_of(cli("replay", "--all", "--tenant", tenant, "--json").out)[0]}
+    assert runs == {"completed", "edited", "slept"}, "replays are no runs"
+    kinds = [
+        json.loads(line)["type"] for line in cli("events", "--category", "replay", "--tenant", tenant).out.splitlines()
+    ]
+    assert kinds[:2] == ["precedent.replay.ReplayStarted.v1", "precedent.replay.ReplayFinished.v1"]
