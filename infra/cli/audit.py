@@ -297,7 +297,9 @@ async def _publish(connected: Session, run: StreamId) -> None:
     """See that a checkpoint stands over the run: made here where no ledger runs, waited for where one does."""
     if connected.own:
         async with identity(connected.settings, connected.store) as known:
-            await ledger(connected.connection, connected.endpoints, known).catch_up()
+            await ledger(
+                connected.connection, connected.endpoints, known, archive=connected.settings.ledger.archive
+            ).catch_up()
         return
     loaded = await connected.store.load(run)
     if loaded.events:
