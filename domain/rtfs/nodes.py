@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
@@ -118,6 +118,10 @@ def shifted(node: Node, offset: int) -> Node:
 
 def _placed(node: Node, place: Callable[[Span], Span]) -> Node:
     span = place(node.span)
+    if isinstance(node, Symbol):
+        return Symbol(node.name, span, node.mark)
+    if isinstance(node, Literal):
+        return Literal(node.value, span)
     if isinstance(node, ListNode):
         return ListNode(tuple([_placed(item, place) for item in node.items]), span)
     if isinstance(node, VectorNode):
@@ -131,7 +135,7 @@ def _placed(node: Node, place: Callable[[Span], Span]) -> Node:
         return Quoted(node.quoting, _placed(node.node, place), span)
     if isinstance(node, Annotated):
         return Annotated(_placed_map(node.metadata, place), _placed(node.node, place), span)
-    return replace(node, span=span)
+    return Context(node.name, span)
 
 
 def _placed_map(node: MapNode, place: Callable[[Span], Span]) -> MapNode:

@@ -9,14 +9,14 @@ from domain.rtfs.compiler.analysis import Analyzer, Unresolved
 from domain.rtfs.compiler.body_items import Item, expand_item
 from domain.rtfs.compiler.definitions import annotated, function_text, value_text
 from domain.rtfs.compiler.destructuring import Steps, bind_value, check_name
-from domain.rtfs.compiler.expressions import Bind
+from domain.rtfs.compiler.expressions import Bind, Expression
 from domain.rtfs.compiler.function_forms import define
 from domain.rtfs.compiler.groups import bind_members, declare_member
 from domain.rtfs.compiler.macros import define_macro, within
 from domain.rtfs.compiler.metadata_forms import describe, is_private
 from domain.rtfs.compiler.ordering import components
 from domain.rtfs.compiler.purity import asks_the_world
-from domain.rtfs.compiler.scope import Group, Key, Macro, Scope, key_of, mark_of
+from domain.rtfs.compiler.scope import Group, Key, Macro, Scope, Variable, key_of, mark_of
 from domain.rtfs.compiler.struct_forms import define_type
 from domain.rtfs.nodes import Annotated, ListNode, MapNode, Node, Quoted, ShorthandFn, Symbol, VectorNode
 
@@ -40,6 +40,11 @@ class ModuleBody:
         self.steps = steps
         self.private: set[str] = set()
         self.definitions: list[_Definition] = []
+        self.numbers: dict[Key, int] = {}
+        """Definitions by name."""
+        self.known: dict[Variable, Expression] = {}
+        """What the first so many of ``steps`` bind."""
+        self.known_steps = 0
 
     def define(self, nodes: list[Node]) -> None:
         """Define everything."""
@@ -97,15 +102,16 @@ class ModuleBody:
 
     def add(self, name: Symbol, item: Item, *, is_function: bool, is_private: bool) -> None:
         """Note a definition."""
-        if any(key_of(each.name) == key_of(name) for each in self.definitions):
+        if key_of(name) in self.numbers:
             self.analyzer.fail(f"`{name.name}` is defined twice", name.span)
+        self.numbers[key_of(name)] = len(self.definitions)
         if is_private:
             self.private.add(name.name)
         self.definitions.append(_Definition(name, item, is_function))
 
     def find_needs(self) -> None:
         """Find which definitions name which others; a name that only looks the same counts too."""
-        numbers = {key_of(each.name): number for number, each in enumerate(self.definitions)}
+        numbers = self.numbers
         for each in self.definitions:
             found = {numbers[key] for key in self.named_in(each.item.node) if key in numbers}
             each.needs = tuple(sorted(found))
@@ -134,9 +140,8 @@ class ModuleBody:
         try:
             self.define_together([self.definitions[number] for number in component])
         except Unresolved as problem:
-            names = [each.name.name for each in self.definitions if key_of(each.name) == key_of(problem.symbol)]
-            if names:
-                problem.hint = f"`{names[0]}` is defined here, but would be worked out from itself"
+            if key_of(problem.symbol) in self.numbers:
+                problem.hint = f"`{problem.symbol.name}` is defined here, but would be worked out from itself"
             raise
 
     def define_together(self, definitions: list[_Definition]) -> None:
@@ -158,8 +163,11 @@ class ModuleBody:
             check_name(self.analyzer, text.name)
             describe(self.analyzer, text.name.name, text.metadata, given.item.node.span, text.doc)
             value = self.analyzer.expression(text.value, self.scope)
-            known = {each.variable: each.value for each in self.steps if isinstance(each, Bind)}
-            if asks_the_world(value, known):
+            for step in self.steps[self.known_steps :]:
+                if isinstance(step, Bind):
+                    self.known[step.variable] = step.value
+            self.known_steps = len(self.steps)
+            if asks_the_world(value, self.known):
                 hint = f"make it a function: (defn {text.name.name} [] …)"
                 self.analyzer.fail(
                     f"the value of `{text.name.name}` asks the world; values of modules do not", text.value.span, hint

@@ -38,8 +38,9 @@ def components(needs: Mapping[int, Sequence[int]]) -> list[list[int]]:
                 if other in held:
                     low[number] = min(low[number], low[other])
             if low[number] == index[number]:
-                at = waiting.index(number)
-                order.append(sorted(waiting[at:]))
-                held.difference_update(waiting[at:])
-                del waiting[at:]
+                group = [waiting.pop()]
+                while group[-1] != number:
+                    group.append(waiting.pop())
+                held.difference_update(group)
+                order.append(sorted(group))
     return order

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import HealthCheck, given, settings
 
 from domain.rtfs.bytecode.encoding import decode_module
 from domain.rtfs.bytecode.source_map import SourceMap
@@ -13,6 +14,7 @@ from domain.rtfs.source import Span, UnfinishedError
 from domain.rtfs.types import INT, parse_type
 from domain.rtfs.vm import Raised
 from tests.domain.rtfs.conftest import CAPABILITIES, drive, echo
+from tests.domain.rtfs.programs import NESTED
 
 MATH = """(module math.utils
   (:exports [add multiply square lcm PI area])
@@ -323,6 +325,22 @@ def test_what_is_told_of_definitions_names_their_module():
         Description("g", {"doc": "mine"}, Span(20, 40)),
         Description("f", {"doc": "does"}, Span(46, 67), "told"),
     )
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(NESTED, NESTED, NESTED)
+def test_any_module_is_linked_or_refused_with_a_place(first, second, third):
+    texts = {"x": f"(module x\n (defn f [a] {first})\n (def k {second})\n (defmacro m [a & b] {third}) {third})"}
+    try:
+        program = linked("(import x :as x) [(x/f 1) (x/m 2 3) x/k]", texts)
+    except CompileError as error:
+        refused = error
+    else:
+        assert [each.name for each in program.imports] == ["x"]
+        return
+    assert refused.source.name in (None, "x")
+    assert 1 <= refused.line <= 4
+    assert "line " in refused.render()
 
 
 def test_without_a_resolver_nothing_is_imported(compiling):
