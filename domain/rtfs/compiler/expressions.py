@@ -1,4 +1,8 @@
-"""A program with its names resolved and its forms reduced to few: what analysis gives and generation takes."""
+"""A program with its names resolved and its forms reduced to few: what analysis gives and generation takes.
+
+Nothing changes an expression, but they are not frozen: a program has thousands, and making a frozen one takes three
+times as long.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
     from domain.rtfs.compiler.scope import Definition, Variable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Constant:
     """A literal, or a collection of nothing but literals."""
 
@@ -24,7 +28,7 @@ class Constant:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Read:
     """The value of a variable of this function (captured ones are variables of it too)."""
 
@@ -33,7 +37,7 @@ class Read:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class LibraryFunction:
     """A function of the library as a value."""
 
@@ -42,7 +46,7 @@ class LibraryFunction:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Sibling:
     """The value of a function defined together with this one."""
 
@@ -51,7 +55,7 @@ class Sibling:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """A function value applied."""
 
@@ -61,7 +65,7 @@ class Call:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class SiblingCall:
     """A function defined together with this one applied; the rest arguments are still apart."""
 
@@ -71,7 +75,7 @@ class SiblingCall:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class LibraryCall:
     """A function of the library applied."""
 
@@ -81,7 +85,7 @@ class LibraryCall:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Effect:
     """A capability called; arguments by number of the parameter."""
 
@@ -92,7 +96,7 @@ class Effect:
     hints: dict[Any, Value] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class MakeVector:
     """A vector with parts to be worked out."""
 
@@ -101,7 +105,7 @@ class MakeVector:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class MakeMap:
     """A map with parts to be worked out, in the order of the text."""
 
@@ -110,14 +114,14 @@ class MakeMap:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Test:
     """A step of a clause that must be true for the clause to go on."""
 
     condition: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Bind:
     """A step of a clause that names a value."""
 
@@ -125,7 +129,7 @@ class Bind:
     value: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Clause:
     """Steps, one after the other, then a body."""
 
@@ -133,7 +137,7 @@ class Clause:
     body: Expression
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Choose:
     """The body of the first clause whose tests are all true: `let`, `if`, `cond`, `match` and their kin."""
 
@@ -144,7 +148,7 @@ class Choose:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class AllOf:
     """``and``: the first value that is not true, else the last."""
 
@@ -153,7 +157,7 @@ class AllOf:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class AnyOf:
     """``or``: the first true value, else the last."""
 
@@ -162,7 +166,7 @@ class AnyOf:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Sequence:
     """``do``: the value of the last."""
 
@@ -171,7 +175,7 @@ class Sequence:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class MakeFunction:
     """A function value."""
 
@@ -180,7 +184,7 @@ class MakeFunction:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Loop:
     """Variables with their first values, and a body that may go on with others."""
 
@@ -191,7 +195,7 @@ class Loop:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Recur:
     """Go on with the loop, or with the function, with these values."""
 
@@ -200,7 +204,7 @@ class Recur:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Try:
     """A body whose error is bound to a variable for the handler."""
 
@@ -211,7 +215,7 @@ class Try:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Cast:
     """A value that must be of a type."""
 
@@ -222,7 +226,7 @@ class Cast:
     """Why it must, for messages at compile time."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Parallel:
     """Functions without parameters, each run in a lane."""
 
@@ -231,7 +235,7 @@ class Parallel:
     type: Type
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Step:
     """A named part of a plan; its name is told by the source map only."""
 

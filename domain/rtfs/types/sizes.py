@@ -9,6 +9,7 @@ from domain.rtfs.types.model import (
     Enum,
     Function,
     MapOf,
+    Primitive,
     Record,
     Refined,
     Tuple,
@@ -46,14 +47,19 @@ def size(given: Type) -> tuple[int, int]:
     try:
         return given._size  # noqa: SLF001  # kept with the type, as its text is
     except AttributeError:
-        sizes = list(map(size, parts_of(given)))
-        found = len(given.values) if isinstance(given, Enum) else 1
-        made = found + sum([parts for parts, _ in sizes]), 1 + max([depth for _, depth in sizes], default=0)
+        parts, depth = len(given.values) if isinstance(given, Enum) else 1, 0
+        for part in parts_of(given):
+            more, deeper = (1, 1) if isinstance(part, Primitive) else size(part)
+            parts += more
+            depth = max(depth, deeper)
+        made = parts, depth + 1
         object.__setattr__(given, "_size", made)
         return made
 
 
 def is_bounded(given: Type) -> bool:
     """Tell whether an inferred type is small enough to go on with."""
+    if isinstance(given, Primitive):
+        return True
     parts, depth = size(given)
     return parts <= MAX_PARTS and depth <= MAX_DEPTH

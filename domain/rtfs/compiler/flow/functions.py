@@ -19,7 +19,7 @@ from domain.rtfs.types.relation import fits
 ROUNDS: Final = 4
 """How often a body is looked at anew until the types that go round in it stay the same: the last time, they are any."""
 
-MAX_INSTANCES: Final = 20
+MAX_INSTANCES: Final = 12
 """How many calls of functions of one program are looked at with the types of their arguments."""
 
 

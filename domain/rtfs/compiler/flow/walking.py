@@ -59,7 +59,16 @@ class Flow(Functions):
 
     def inferred(self, expressions: Sequence[Expression]) -> list[Type]:
         """Give the types of expressions that run one after the other."""
-        return [self.infer(each) for each in expressions]
+        known, infer = self.types, self.infer
+        # Most are variables and constants, which need no call of their own.
+        return [
+            known.get(each.variable) or each.variable.type
+            if isinstance(each, Read)
+            else each.type
+            if isinstance(each, Constant)
+            else infer(each)
+            for each in expressions
+        ]
 
     def expect(
         self, place: str, expression: Expression, found: Type, expected: Type, related: Related | None = None
@@ -93,16 +102,16 @@ class Flow(Functions):
         entry, arguments = expression.entry, expression.arguments
         places = function_places(entry.name, len(arguments))
         if not places:
-            types = [self.infer(each) for each in arguments]
+            types = self.inferred(arguments)
         else:
             # A function that is written out waits for the types of what it is given.
             types = [
-                ANY if type(each) is MakeFunction and place in places else self.infer(each)
+                ANY if isinstance(each, MakeFunction) and place in places else self.infer(each)
                 for place, each in enumerate(arguments)
             ]
         if entry.name == "get" and len(types) == 2:
             key = arguments[1]
-            if type(key) is Constant and argument_problem(entry, types) is None:
+            if isinstance(key, Constant) and argument_problem(entry, types) is None:
                 return self.read_key(types[0], key.value, key.span)
         return self.library(entry, types, arguments, expression.span)
 
