@@ -16,10 +16,11 @@ from domain.rtfs.compiler.macros import define_macro, macro_called, within
 from domain.rtfs.compiler.metadata_forms import describe
 from domain.rtfs.compiler.scope import Group, Key, Scope, key_of
 from domain.rtfs.compiler.struct_forms import define_type
-from domain.rtfs.nodes import ListNode, Node, Symbol
+from domain.rtfs.nodes import ListNode, Node, ShorthandFn, Symbol
 from domain.rtfs.source import Span
 from domain.rtfs.types import NIL
 
+_FUNCTIONS: Final = frozenset({"fn", "λ", "lambda"})
 _DEFINING: Final = frozenset({"def", "defn", "defmacro", "defstruct", "deftype"})
 
 
@@ -83,7 +84,7 @@ class _Body:
         if item.head == "def":
             text = value_text(self.analyzer, item.node, self.scope)
             describe(self.analyzer, text.name.name, text.metadata, item.node.span, text.doc)
-            value = self.needing(place, text.value)
+            value = self.needing(place, text.value, movable=self.is_function(text.value))
             bind_value(self.analyzer, text.name, text.annotation, value, self.scope, self.steps)
             return self.last_bound(item)
         if item.head == "defmacro":
@@ -99,13 +100,23 @@ class _Body:
         value = self.needing(place, item.node)
         return value if place == len(self.items) - 1 else hold(value, self.scope, self.steps)
 
-    def needing(self, place: int, node: Node) -> Expression:
+    def is_function(self, node: Node) -> bool:
+        """Tell whether a value is a function that is written out, so that it can be made later."""
+        head = node.items[0] if isinstance(node, ListNode) and node.items else None
+        named = isinstance(head, Symbol) and head.name in _FUNCTIONS and self.scope.find(head) is None
+        return named or isinstance(node, ShorthandFn)
+
+    def needing(self, place: int, node: Node, *, movable: bool = False) -> Expression:
         """Analyse an expression; what is defined only later cannot be used by it."""
         try:
             return self.analyzer.expression(node, self.scope)
         except Unresolved as problem:
             later = self.later(place, problem.symbol)
             if later is not None:
+                item, needed = self.items[place], self.items[later]
+                if movable and not any(each is needed for each in self.with_waiting(item)) and self.may_reorder():
+                    self.put_behind(item, needed)
+                    raise _Reordered from problem
                 line = self.analyzer.texts.line(self.items[later].node.span)
                 problem.hint = f"it is defined in {line}, after this needs it: move the definition up"
             raise
@@ -155,23 +166,38 @@ class _Body:
             define(self.analyzer, member.definition, member.text.items, self.scope, member.text.node)
         except Unresolved as problem:
             target = self.later(end - 1, problem.symbol)
-            self.analyzer.budget.reanalysed -= 1_000 + self.span.end - self.span.start
-            if target is None or self.analyzer.budget.reanalysed < 0:
+            if target is None or not self.may_reorder():
                 raise
             self.put_behind(self.items[place], self.items[target])
             raise _Reordered from problem
 
+    def may_reorder(self) -> bool:
+        """Pay for looking at the body once more, if that can still be paid."""
+        self.analyzer.budget.reanalysed -= 1_000 + self.span.end - self.span.start
+        return self.analyzer.budget.reanalysed >= 0
+
+    def with_waiting(self, item: Item) -> list[Item]:
+        """Give an item and all that were put behind it, directly or through others."""
+        found = [item]
+        seen = {id(item)}
+        for each in found:
+            for waiting in self.waiting.get(id(each), []):
+                if id(waiting) not in seen:
+                    seen.add(id(waiting))
+                    found.append(waiting)
+        return found
+
     def put_behind(self, item: Item, needed: Item) -> None:
         """Put a function, and those that wait for it, with the function or behind the value that it needs."""
-        moving = {id(item)}
-        found = [item]
-        while found:
-            for each in self.waiting.get(id(found.pop()), []):
-                if id(each) not in moving and each is not needed:
-                    moving.add(id(each))
-                    found.append(each)
-        self.waiting.setdefault(id(needed), []).append(item)
+        moving = {id(each) for each in self.with_waiting(item) if each is not needed}
+        # The first is kept so that its id stays its own.
+        self.waiting.setdefault(id(needed), [needed]).append(item)
         together = [each for each in self.items if id(each) in moving]
         self.items[:] = [each for each in self.items if id(each) not in moving]
         place = next(number for number, each in enumerate(self.items) if each is needed)
-        self.items[place + (needed.head != "defn") : place + (needed.head != "defn")] = together
+        if item.head != "defn" or needed.head != "defn":
+            place += 1
+            # Functions that follow one another stay together.
+            while needed.head == "defn" and place < len(self.items) and self.items[place].head == "defn":
+                place += 1
+        self.items[place:place] = together
