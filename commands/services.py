@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from commands.agents import AgentRunner, NoAgents
 from commands.ports import (
     AnswerStore,
     Authorizer,
@@ -34,6 +35,7 @@ class Services:
     runs: RunIndex
     clock: Clock
     randomness: Randomness
+    agents: AgentRunner = field(default_factory=NoAgents)
     default_limits: Limits = DEFAULT_LIMITS
     """For what a task does not limit itself."""
     fresh: FreshRuns = field(default_factory=FreshRuns)

@@ -17,6 +17,8 @@ CATALOG: Final[Mapping[str, tuple[Projection, ...]]] = {
     "precedent.run.PlanDrafted.v1": (RUNS, LEDGER, TIMELINE),
     "precedent.run.PlanRejected.v1": (RUNS, LEDGER, TIMELINE),
     "precedent.run.ProgramCompiled.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.AgentPinned.v1": (RUNS, LEDGER, TIMELINE),
+    "precedent.run.ValueRecorded.v1": (RUNS, TIMELINE),
     "precedent.run.ToolCallRequested.v1": (RUNS, TIMELINE),
     "precedent.run.ToolCallCompleted.v1": (RUNS, TIMELINE),
     "precedent.run.ToolCallFailed.v1": (RUNS, TIMELINE),

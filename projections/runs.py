@@ -238,6 +238,10 @@ _FOLDS: Final[Mapping[str, Fold]] = {
     "precedent.run.ProgramCompiled.v1": lambda _, fact: {
         "phase": "executing", "program": cells.text(fact.data["digest"]),
     },
+    "precedent.run.AgentPinned.v1": lambda _, fact: {
+        "phase": "executing", "program": cells.text(fact.data["digest"]),
+    },
+    "precedent.run.ValueRecorded.v1": lambda _, __: {},
     "precedent.run.ToolCallRequested.v1": _called,
     "precedent.run.ToolCallCompleted.v1": _returned,
     "precedent.run.ToolCallFailed.v1": _returned,

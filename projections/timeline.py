@@ -68,6 +68,27 @@ def _whose(data: Data) -> str:
     return " the run's parent" if data.get("source") == "inherited" else ""
 
 
+def _agent(data: Data) -> Words:
+    names = ", ".join(text(effect["name"]) for effect in data["effects"])
+    return f"Agent {data['agent']} {data['version']} takes over", f"{data['digest']} may use: {names or 'nothing'}"
+
+
+_GIVEN: Final[Mapping[str, str]] = {
+    "ctx.now": "The agent asks the time",
+    "ctx.random": "The agent draws a number",
+    "ctx.uuid": "The agent draws a UUID",
+    "ctx.patched": "The agent goes the new way",
+}
+
+
+def _value(data: Data) -> Words:
+    if data["kind"] == "ctx.log":
+        return "The agent says", text(data["arguments"]["message"])
+    if data["kind"] == "ctx.patched":
+        return _GIVEN["ctx.patched"], text(data["arguments"]["name"])
+    return _GIVEN.get(data["kind"], "The agent is given a value"), spelled(data["result"])
+
+
 def _answer(data: Data) -> Words:
     tokens = f"{data['prompt_tokens']} + {data['completion_tokens']} tokens"
     source = "recorded, " if data["recorded"] else ""
@@ -87,6 +108,8 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.PlanDrafted.v1": lambda d: (f"Plan {d['attempt']} drafted", d["source"]),
     "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
     "precedent.run.ProgramCompiled.v1": _program,
+    "precedent.run.AgentPinned.v1": _agent,
+    "precedent.run.ValueRecorded.v1": _value,
     "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", spelled(d["arguments"])),
     "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered{_whose(d)}", spelled(d["result"])),
     "precedent.run.ToolCallFailed.v1": lambda d: (f"{d['tool']} failed{_whose(d)}", d["error"]["message"]),

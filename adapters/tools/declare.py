@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from adapters.tools.context import ToolContext
-from adapters.tools.signatures import Convert, kebab, shape_of
+from adapters.tools.signatures import Convert, shape_of
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
-from domain.rtfs.capability import Capability, EffectMode, Parameter
+from domain.rtfs.capability import Capability, EffectMode, Parameter, kebab
 from domain.rtfs.types import TypeMismatch, coerce, mismatch, print_type
 from domain.tools import Isolation, ToolDeclaration, ToolNotDeclarable
 

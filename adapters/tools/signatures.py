@@ -25,6 +25,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from domain.kernel.values import Keyword
+from domain.rtfs.capability import kebab
 from domain.rtfs.printer import print_value
 from domain.rtfs.types import (
     ANY,
@@ -73,11 +74,6 @@ class Shape:
     """From a value of the type to what the Python function expects."""
     dump: Convert | None = None
     """From what the Python function returns to something that `coerce` makes a value of the type."""
-
-
-def kebab(name: str) -> str:
-    """Give the RTFS spelling of a Python name."""
-    return name.rstrip("_").replace("_", "-")
 
 
 def shape_of(annotation: Any, *, result: bool, where: str) -> Shape:

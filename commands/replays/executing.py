@@ -17,13 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from commands.ports import ToolRunner
+from commands.replays.reading import verify_events
 from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import StreamId
 from domain.kernel.values import decode, digest_bytes, digest_json
 from domain.runs.differences import Difference, differences
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.events import PinnedEffect, RunEvent
-from domain.runs.replay import Replay, fold, verify
+from domain.runs.execution import NONE, Agents, is_own
+from domain.runs.replay import Replay, fold
 from domain.runs.state import Entry, Run, Settlement
 from domain.tools import CallContext, ToolDeclaration, ToolFailed, ToolOutcome
 
@@ -60,19 +62,21 @@ class ReExecution:
     """In the order of the journal; none: the run is identical."""
 
 
-async def re_execute(tools: ToolRunner, run: StreamId, events: Sequence[RunEvent]) -> ReExecution:
+async def re_execute(
+    tools: ToolRunner, run: StreamId, events: Sequence[RunEvent], agents: Agents = NONE
+) -> ReExecution:
     """Re-execute a run; use a tool runner that drives no runs, since the run's state is opened in it.
 
-    Raises ``ReplayDiverged`` and ``HistoryInvalid`` before any tool is called, ``ToolsDiffer``.
+    Raises ``ReplayDiverged``, ``HistoryInvalid``, ``AgentUnavailable`` before any tool is called, ``ToolsDiffer``.
     """
-    replay = verify(events)  # 1
+    replay = await verify_events(events, agents)  # 1
     state = fold(events)
     answered: Counter[str] = Counter()
     if state.answers:
         answered["model"] = len(state.answers)
-    if state.program is None:
+    if state.pinned is None:
         return ReExecution(replay=replay, executed=0, answered=answered, others=())
-    pinned = {effect.name: effect for effect in state.program.effects}
+    pinned = {effect.name: effect for effect in state.pinned.effects}
     again: dict[str, Entry] = {}
     for key, entry in state.journal.items():
         why = _answered_because(entry, pinned.get(entry.tool), tools.declarations().get(entry.tool))
@@ -91,6 +95,8 @@ def _answered_because(entry: Entry, pinned: PinnedEffect | None, here: ToolDecla
         return "person"
     if entry.settlement not in (Settlement.COMPLETED, Settlement.FAILED):
         return str(entry.settlement)
+    if is_own(entry.tool):
+        return "momentary"
     if entry.tool in CONTROLLER_CAPABILITIES:
         return "timer"
     if pinned is None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from commands.ports import EventStore
 from commands.runs.log import CATALOG
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
-from domain.runs.events import RunEvent
+from domain.runs.events import AgentPinned, RunEvent
+from domain.runs.execution import NONE, Agents
 from domain.runs.replay import HistoryInvalid, Replay, fold, verify
 from domain.runs.state import Run
 
@@ -44,9 +46,19 @@ def known_events(events: Iterable[Recorded]) -> list[RunEvent]:
     return known
 
 
-async def verify_run(store: EventStore, run: StreamId) -> Replay:
-    """Re-execute a run against its journal. Raises ``ReplayDiverged`` at the first difference."""
-    return verify(await recorded_events(store, run))
+async def verify_run(store: EventStore, run: StreamId, agents: Agents = NONE) -> Replay:
+    """Re-execute a run against its journal. Raises as ``verify_events``, and ``NotFound``."""
+    return await verify_events(await recorded_events(store, run), agents)
+
+
+async def verify_events(events: Sequence[RunEvent], agents: Agents = NONE) -> Replay:
+    """Re-execute a run against its journal; an agent in a thread, as workers do, where there is no event loop.
+
+    Raises ``ReplayDiverged`` at the first difference, ``HistoryInvalid``, ``AgentUnavailable``.
+    """
+    if any(isinstance(event, AgentPinned) for event in events):
+        return await asyncio.to_thread(verify, events, agents)
+    return verify(events)
 
 
 async def view_run(store: EventStore, run: StreamId, at: int | None = None) -> Run:

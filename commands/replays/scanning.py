@@ -10,14 +10,15 @@ from typing import Final, Literal
 
 from commands.ports import EventStore, Selection
 from commands.replays.executing import ReExecution
-from commands.replays.reading import known_events
+from commands.replays.reading import known_events, verify_events
 from domain.kernel.errors import PrecedentError
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, StreamId
 from domain.kernel.values import parse_time
 from domain.runs.events import RunCancelled, RunCompleted, RunEvent, RunFailed, RunSubmitted
+from domain.runs.execution import NONE, Agents
 from domain.runs.journal import ReplayDiverged
-from domain.runs.replay import HistoryInvalid, Replay, fold, verify
+from domain.runs.replay import HistoryInvalid, Replay, fold
 from domain.runs.state import ENDED, Run
 
 LARGEST_HELD: Final = 256 * 1024 * 1024
@@ -58,10 +59,10 @@ class Replayed:
     re_execution: ReExecution | None = None
 
 
-async def verified(run: StreamId, events: Sequence[RunEvent]) -> Replay:
+async def verified(run: StreamId, events: Sequence[RunEvent], agents: Agents = NONE) -> Replay:
     """Verify a run: the ``ReplayRun`` that calls no tool."""
     del run
-    return verify(events)
+    return await verify_events(events, agents)
 
 
 async def scan(

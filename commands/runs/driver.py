@@ -9,7 +9,7 @@ from commands.runs.calling import LEASE, Interrupted
 from commands.runs.executing import Executor, Resting, Settled, has_versions
 from commands.runs.inheriting import Parent, ParentDiffers
 from commands.runs.log import Overtaken, RunLog
-from commands.runs.planning import compile_draft, draft_plan
+from commands.runs.planning import compile_draft, draft_plan, pin_agent
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time, parse_time
@@ -118,6 +118,8 @@ class Driver:
                 self._log.stage(route(run, self._services.models.names()))
             case Step.DRAFT:
                 await draft_plan(self._services, self._log, self._executor.caller, self._parent)
+            case Step.PIN:
+                pin_agent(self._services, self._log)
             case Step.COMPILE:
                 compile_draft(self._services, self._log)
             case _:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from commands.agents import AgentStuck
 from commands.ports import Wake
-from commands.runs.calling import Caller
+from commands.runs.calling import LEASE, Caller
 from commands.runs.inheriting import Parent
 from commands.runs.log import RunLog
 from commands.services import Services
+from domain.agents.execution import AgentExecution, Waiting
 from domain.kernel.values import parse_time
 from domain.rtfs import vm
 from domain.rtfs.bytecode.source_map import SourceMap
@@ -18,6 +21,7 @@ from domain.runs.controller import failed, overtime
 from domain.runs.decide import remaining
 from domain.runs.effects import SLEEP, SLEEP_TERMS, SleepRefused, timer
 from domain.runs.events import (
+    AgentPinned,
     Fault,
     ProgramCompiled,
     RunFailed,
@@ -26,9 +30,31 @@ from domain.runs.events import (
     ToolCallOutcomeUnknown,
     ToolCallRequested,
 )
+from domain.runs.execution import (
+    MOST_EFFECTS,
+    RANDOM_BYTES,
+    Own,
+    ProgramExecution,
+    Step,
+    agent_execution,
+    before_patch,
+    is_own,
+    locate,
+)
 from domain.runs.guard import Asked, Terms, authorize
-from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by, loaded
+from domain.runs.journal import ReplayDiverged, answer_of, asked_by
+from domain.runs.replay import STUCK
 from domain.runs.state import Entry, Run, Settlement
+
+LONGEST_PIECE: Final = LEASE.total_seconds() / 2
+"""Seconds that an agent may compute without awaiting anything: nothing renews the claim meanwhile."""
+
+MOST_STAGED: Final = 100
+"""Values given to an agent that wait for a commit; more would be lost at once."""
+
+AWAIT_MORE: Final = "Let the agent await something now and then: what computes for long belongs into a tool."
+TOO_MANY: Final = f"the agent has asked for {MOST_EFFECTS} effects"
+FEWER: Final = "Let one agent do less, in several runs, or look in the timeline for a loop without an end."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +78,8 @@ class Executor:
         self._log = log
         self._parent = parent
         self._caller = Caller(services, log)
+        self._asked: set[str] = set()
+        """Keys of all effects that the program has asked for since it was begun."""
 
     @property
     def caller(self) -> Caller:
@@ -59,26 +87,48 @@ class Executor:
         return self._caller
 
     async def execute(self) -> vm.Finished | Resting | Settled:
-        """Run the program as far as it goes. The last outcomes may still be staged when this returns."""
-        program, task = self._log.preview.program, self._log.preview.accepted_task
-        assert program is not None, "only compiled runs execute"
-        step = vm.start(loaded(program.module)[1], {"inputs": task.input_values}, PROGRAM_LIMITS)
+        """Run the program or agent as far as it goes. The last outcomes may still be staged when this returns."""
+        run = self._log.preview
+        self._asked.clear()
+        if run.program is not None:
+            return await self._execute(run.program, ProgramExecution(run.program, run.accepted_task.input_values))
+        assert run.agent is not None, "only compiled or pinned runs execute"
+        execution = agent_execution(run.agent, run, self._services.agents.agents())
+        try:
+            return await self._execute(run.agent, execution)
+        except AgentStuck as error:
+            self._log.stage(failed(STUCK, str(error), advice=AWAIT_MORE))
+            return Settled()
+        finally:
+            self._services.agents.release(execution)
+
+    async def _execute(
+        self, pinned: ProgramCompiled | AgentPinned, execution: ProgramExecution | AgentExecution
+    ) -> vm.Finished | Resting | Settled:
+        step = await self._advance(execution, None)
         while True:
             match step:
                 case vm.Finished():
                     return step
                 case vm.Trapped():
-                    self._log.stage(_trapped(program, step.error))
+                    self._log.stage(_trapped(pinned, step.error))
                     return Settled()
                 case vm.Yielded():
                     await self._log.commit()
                     await asyncio.sleep(0)
-                    step = vm.resume(step.state, {})
-                case vm.Suspended():
-                    answers = await self._answers([asked_by(program, request) for request in step.requests])
+                    step = await self._advance(execution, {})
+                case vm.Suspended() | Waiting():
+                    answers = await self._answers([asked_by(pinned, request) for request in step.requests])
                     if not isinstance(answers, dict):
                         return answers
-                    step = vm.resume(step.state, answers)
+                    step = await self._advance(execution, answers)
+
+    async def _advance(self, execution: ProgramExecution | AgentExecution, answers: Answers | None) -> Step:
+        if isinstance(execution, ProgramExecution):
+            return execution.start() if answers is None else execution.resume(answers)
+        self._caller.renew_claim()
+        left = remaining(self._log.preview, self._services.clock.now())
+        return await self._services.agents.advance(execution, answers, min(LONGEST_PIECE, left))
 
     async def _answers(self, effects: Sequence[Asked]) -> Answers | Resting | Settled:
         try:
@@ -88,11 +138,14 @@ class Executor:
             if remaining(self._log.preview, self._services.clock.now()) <= 0:
                 self._log.stage(overtime(self._log.preview))
                 return Settled()
+            if self._log.preview.agent is not None and len(self._log.preview.journal) >= MOST_EFFECTS:
+                self._log.stage(failed("limits.effects", TOO_MANY, advice=FEWER))
+                return Settled()
             await self._settle(await self._not_inherited(unanswered))
             answers, unanswered = self._recorded(effects)
         except ReplayDiverged as error:
-            error.locate(self._log.preview)
             advice = "The program is not what was recorded; fork the run, or submit the task again."
+            locate(error, self._log.preview, self._services.agents.agents())
             self._log.stage(failed(error.code, str(error), effect=error.effect, advice=advice))
             return Settled()
         if self._log.preview.ended:
@@ -103,8 +156,11 @@ class Executor:
         journal = self._log.preview.journal
         answers: Answers = {}
         unanswered = []
+        self._asked.update(asked.key for asked in effects)
         for asked in effects:
             answer = answer_of(journal.get(asked.key), asked)
+            if answer is None and before_patch(self._log.preview, asked, self._asked):
+                answer = vm.Returned(value=False)
             if answer is None:
                 unanswered.append(asked)
             else:
@@ -133,6 +189,8 @@ class Executor:
         if ready:
             await self._log.commit()
             await self._caller.call(ready)
+        elif self._log.staged > MOST_STAGED:
+            await self._log.commit()
 
     def _is_counted(self, asked: Asked) -> bool:
         entry = self._log.preview.journal.get(asked.key)
@@ -141,6 +199,10 @@ class Executor:
     def _prepare(self, asked: Asked, under_way: int) -> bool:
         """Stage what comes before an effect; tell whether it may be done now."""
         entry = self._log.preview.journal.get(asked.key)
+        if entry is None and is_own(asked.tool):
+            own = Own(self._services.clock.now(), self._services.randomness.bytes(RANDOM_BYTES))
+            self._log.stage(own.answer(asked))
+            return False
         if entry is None or entry.settlement is Settlement.APPROVED:
             return self._begin(asked, under_way)
         if entry.settlement is Settlement.REQUESTED:
@@ -208,19 +270,27 @@ class Executor:
         return Resting()
 
 
-def _trapped(program: ProgramCompiled, error: vm.ErrorValue) -> RunFailed:
-    place = SourceMap.decode(program.source_map.encode()).position(error.site)
-    where = f" (line {place[0]}, column {place[1]} of the plan)" if place else ""
-    advice = "`precedent show` gives the effect and the timeline; correct the plan, the task's rights or the tool."
+def _trapped(pinned: ProgramCompiled | AgentPinned, error: vm.ErrorValue) -> RunFailed:
+    if isinstance(pinned, ProgramCompiled):
+        place = SourceMap.decode(pinned.source_map.encode()).position(error.site)
+        where = f" (line {place[0]}, column {place[1]} of the plan)" if place else ""
+    else:
+        where = f" (line {error.site} of agent {pinned.agent} {pinned.version})" if error.site else ""
+    what = "plan" if isinstance(pinned, ProgramCompiled) else "agent"
+    advice = f"`precedent show` gives the effect and the timeline; correct the {what}, the task's rights or the tool."
     return failed(error.type, error.message + where, effect=error.effect, advice=advice)
 
 
 def has_versions(services: Services, run: Run) -> bool:
-    """Whether this worker has the run's tools, at the versions to which its program is pinned."""
+    """Whether this worker has the run's tools and its agent, at the versions to which it is pinned."""
     declared = services.tools.declarations()
-    if run.program is None:
+    name = run.accepted_task.agent
+    agent = None if name is None else services.agents.agents().get(name)
+    if name is not None and (agent is None or (run.agent is not None and agent.version != run.agent.version)):
+        return False
+    if run.pinned is None:
         return all(tool == SLEEP or tool in declared for tool in run.accepted_task.tools)
     return all(
         effect.name == SLEEP or (effect.name in declared and declared[effect.name].capability.version == effect.version)
-        for effect in run.program.effects
+        for effect in run.pinned.effects
     )

@@ -40,6 +40,7 @@ def decide_run(services: Services, slice_: StreamSlice, command: RunCommand, now
         known_tools=declarations.keys() | CONTROLLER_CAPABILITIES.keys(),
         result_types={name: declaration.capability.result for name, declaration in declarations.items()},
         default_limits=services.default_limits,
+        known_agents=services.agents.agents().keys(),
     )
     return list(decide(run, command, given))
 

@@ -8,9 +8,10 @@ from commands.runs.log import CATALOG, RunLog
 from commands.services import Services
 from domain.kernel.errors import StoredDataInvalid, UnknownEventType
 from domain.kernel.ids import StreamId
-from domain.runs.events import ForkPoint, ModelCallAnswered, RunEvent, ToolCallCompleted, ToolCallFailed
+from domain.runs.events import ModelCallAnswered, RunEvent
 from domain.runs.guard import Asked
-from domain.runs.inheritance import Inheritance, history_digest
+from domain.runs.inheritance import Inheritance, Inherited, history_digest
+from domain.runs.task import ForkPoint
 
 
 class ParentDiffers(StoredDataInvalid):
@@ -27,17 +28,17 @@ class Parent:
         self._log = log
         self._inheritance: Inheritance | None = None
 
-    async def answers(self, effects: Sequence[Asked]) -> Sequence[ToolCallCompleted | ToolCallFailed | None]:
+    async def answers(self, effects: Sequence[Asked]) -> Sequence[Inherited | None]:
         """For each effect the inherited answer, None where it must be asked of the world. Raises ``ParentDiffers``.
 
         Effects that are asked side by side are inherited side by side: none of them has seen another's answer.
         """
         run = self._log.preview
-        if run.live or run.forked_from is None or run.program is None:
+        if run.live or run.forked_from is None or run.pinned is None:
             return [None] * len(effects)
         inheritance = await self._loaded(run.forked_from)
         return [
-            None if asked.key in run.journal else inheritance.answer(asked, run.program)  # what has begun goes on
+            None if asked.key in run.journal else inheritance.answer(asked, run.pinned)  # what has begun goes on
             for asked in effects
         ]
 

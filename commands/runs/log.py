@@ -20,12 +20,20 @@ from domain.runs.events import (
     ToolCallCompleted,
     ToolCallFailed,
     ToolCallOutcomeUnknown,
+    ValueRecorded,
 )
 from domain.runs.state import EMPTY, Run, evolve
 
 CATALOG: Final = EventCatalog(RUN_EVENTS)
 
-HAPPENED: Final = (ToolCallCompleted, ToolCallFailed, ToolCallOutcomeUnknown, ModelCallAnswered, ModelCallFailed)
+HAPPENED: Final = (
+    ToolCallCompleted,
+    ToolCallFailed,
+    ToolCallOutcomeUnknown,
+    ModelCallAnswered,
+    ModelCallFailed,
+    ValueRecorded,
+)
 """Events that tell what the world did, and so cannot be decided anew."""
 
 
@@ -79,6 +87,11 @@ class RunLog:
     def has_news(self) -> bool:
         """Whether more than a claim is staged: a claim alone is not worth an event."""
         return any(not isinstance(event, RunClaimed) for event in self._staged)
+
+    @property
+    def staged(self) -> int:
+        """How many events wait for a commit."""
+        return len(self._staged)
 
     @property
     def holds_claim(self) -> bool:

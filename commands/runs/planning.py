@@ -17,7 +17,7 @@ from domain.rtfs.card import language_card
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
-from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, rejected
+from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.events import Fault, ModelCallAnswered, ModelCallFailed, ModelCallRequested, PinnedEffect, RunEvent
 from domain.runs.state import Run
@@ -162,6 +162,15 @@ def _compiled(source: str, input_type: str, output_type: str, allowed: tuple[Cap
         output=parse_type(output_type),
         capabilities={capability.name: capability for capability in allowed},
     )
+
+
+def pin_agent(services: Services, log: RunLog) -> None:
+    """Stage the agent that the task names, at the versions that this worker has of it and of its tools."""
+    run = log.preview
+    task = run.accepted_task
+    found = capabilities(services.tools, task.tools).values()
+    effects = tuple(PinnedEffect(name=each.name, version=each.version, mode=each.effects) for each in found)
+    log.stage(pinned(run, services.agents.agents()[task.agent or ""], effects))
 
 
 def _pinned(program: Program) -> tuple[PinnedEffect, ...]:

@@ -29,3 +29,8 @@ class Capability:
     parameters: tuple[Parameter, ...]
     result: Type
     doc: str
+
+
+def kebab(name: str) -> str:
+    """Give the RTFS spelling of a Python name."""
+    return name.rstrip("_").replace("_", "-")

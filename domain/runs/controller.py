@@ -7,9 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from domain.agents.declaration import Agent
 from domain.kernel.values import Value, digest_json, encode
 from domain.runs.decide import remaining
 from domain.runs.events import (
+    AgentPinned,
     Decision,
     Fault,
     PinnedEffect,
@@ -22,6 +24,7 @@ from domain.runs.events import (
     VerdictReached,
 )
 from domain.runs.state import Phase, Run
+from domain.runs.task import Task
 
 
 class Step(StrEnum):
@@ -29,6 +32,7 @@ class Step(StrEnum):
 
     ROUTE = "route"
     DRAFT = "draft"
+    PIN = "pin"
     COMPILE = "compile"
     EXECUTE = "execute"
     CONCLUDE = "conclude"
@@ -55,12 +59,16 @@ def next_step(run: Run, now: datetime) -> Step:
         return Step.REST
     if run.phase is not Phase.JUDGED and remaining(run, now) <= 0:
         return Step.OVERTIME
+    if run.phase is Phase.ROUTED and run.route == "agent":
+        return Step.PIN
     return _BY_PHASE[run.phase]
 
 
 def route(run: Run, models: Collection[str]) -> RunRouted | RunFailed:
     """Choose who answers: the plan that the task brought, else the model it names."""
     task = run.accepted_task
+    if task.agent is not None:
+        return _to_agent(task, task.agent)
     available = ("given-plan",) if task.plan is not None else tuple(f"model {name}" for name in models)
     saw = digest_json({"goal": task.goal, "input": task.input, "output": task.output, "plan": task.plan})
     if task.plan is not None:
@@ -77,6 +85,22 @@ def route(run: Run, models: Collection[str]) -> RunRouted | RunFailed:
         f"the task brings no plan, and model {task.model.name!r} is not configured (configured: {listed})",
         advice="Add a `plan` to the task, or configure the model under `models` in precedent.yaml.",
     )
+
+
+def _to_agent(task: Task, agent: str) -> RunRouted:
+    saw = digest_json({"goal": task.goal, "input": task.input, "output": task.output, "agent": agent})
+    reason = f"the task names the agent {agent}"
+    choice = Decision(role="router", chosen=f"agent {agent}", options=(f"agent {agent}",), reason=reason, saw=saw)
+    return RunRouted(route="agent", decision=choice)
+
+
+def pinned(run: Run, agent: Agent, effects: tuple[PinnedEffect, ...]) -> AgentPinned:
+    """The agent that pursues the run, as this worker has it."""
+    chosen = f"{agent.name} {agent.version}"
+    reason = f"this worker has version {agent.version} of the agent that the task names"
+    saw = digest_json({"agent": run.accepted_task.agent, "tools": [effect.name for effect in effects]})
+    choice = Decision(role="controller", chosen=chosen, options=(chosen,), reason=reason, saw=saw)
+    return AgentPinned(agent=agent.name, version=agent.version, digest=agent.digest, effects=effects, decision=choice)
 
 
 def drafted(run: Run, source: str, author: str) -> PlanDrafted:

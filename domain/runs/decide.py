@@ -24,7 +24,6 @@ from domain.runs.events import (
     ApprovalGranted,
     ApprovalRefused,
     Decision,
-    ForkPoint,
     OutcomeResolved,
     RunCancelled,
     RunEvent,
@@ -33,7 +32,7 @@ from domain.runs.events import (
     RunSubmitted,
 )
 from domain.runs.state import Phase, Run, Settlement
-from domain.runs.task import Limits, accept
+from domain.runs.task import ForkPoint, Limits, accept
 
 
 class RunHasEnded(PrecedentError):
@@ -70,6 +69,7 @@ class Circumstances:
     """Declared result type by tool."""
     default_limits: Limits
     """For what a task does not limit itself."""
+    known_agents: Collection[str] = ()
 
 
 def decide(run: Run, command: RunCommand, given: Circumstances) -> list[RunEvent]:
@@ -89,7 +89,7 @@ def _require_open(run: Run, name: str) -> None:
 def _submit(run: Run, command: SubmitRun, given: Circumstances) -> list[RunEvent]:
     if run.phase is not Phase.NEW:
         raise RunHasEnded("a run with this id exists; use a new command id")
-    task = accept(command.task, given.known_tools, given.default_limits)
+    task = accept(command.task, given.known_tools, given.default_limits, given.known_agents)
     fork = None if command.fork is None else ForkPoint.model_validate(command.fork.model_dump())
     return [RunSubmitted(task=task, deadline=_after(given.now, task.limits.seconds), forked_from=fork)]
 

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from domain.kernel.events import DomainEvent
-from domain.runs.task import Task
+from domain.runs.task import ForkPoint, Task
 
 Role = Literal["router", "planner", "compiler", "guard", "executor", "critic", "operator", "controller"]
 
@@ -40,18 +40,6 @@ class RunEvent(DomainEvent):
     ROLE: ClassVar[Role] = "controller"
 
 
-class ForkPoint(BaseModel):
-    """Where a run leaves another: it inherits what the first events of its parent settled."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    run: str
-    """Id of the parent, of the same tenant."""
-    at: int
-    """How many of its events count, from the first."""
-    digest: str
-    """Of those events as stored (``domain/runs/inheritance.py``): a parent that has others is not this one's."""
-
-
 class RunSubmitted(RunEvent):
     """A task was accepted."""
 
@@ -74,11 +62,11 @@ class RunClaimed(RunEvent):
 
 
 class RunRouted(RunEvent):
-    """How the task will be answered: by a plan it brought, or by asking a model."""
+    """How the task will be answered: by a plan it brought, by asking a model, or by an agent."""
 
     TYPE: ClassVar[str] = "precedent.run.RunRouted.v1"
     ROLE: ClassVar[Role] = "router"
-    route: Literal["given-plan", "model"]
+    route: Literal["given-plan", "model", "agent"]
     decision: Decision
 
 
@@ -128,6 +116,37 @@ class ProgramCompiled(RunEvent):
     def version_of(self, tool: str) -> str | None:
         """The version of a tool to which this program is pinned; None where its effects do not have it."""
         return next((effect.version for effect in self.effects if effect.name == tool), None)
+
+
+class AgentPinned(RunEvent):
+    """An agent pursues the run; its version and those of the tools are pinned from here on."""
+
+    TYPE: ClassVar[str] = "precedent.run.AgentPinned.v1"
+    agent: str
+    version: str
+    digest: str
+    """Of the source text of its module, as the worker had it."""
+    effects: tuple[PinnedEffect, ...]
+    """The tools of the task."""
+    decision: Decision
+
+    def version_of(self, tool: str) -> str | None:
+        """The version of a tool to which the agent is pinned; None where the task does not list it."""
+        return next((effect.version for effect in self.effects if effect.name == tool), None)
+
+
+class ValueRecorded(RunEvent):
+    """The worker gave an agent a value of the moment, as time or chance; recorded, so that a replay gives the same."""
+
+    TYPE: ClassVar[str] = "precedent.run.ValueRecorded.v1"
+    ROLE: ClassVar[Role] = "executor"
+    effect: str
+    kind: Literal["ctx.now", "ctx.random", "ctx.uuid", "ctx.log", "ctx.patched"]
+    arguments: Any
+    request_digest: str
+    result: Any
+    source: Literal["executed", "inherited"] = "executed"
+    """``inherited``: the parent of a fork was given it."""
 
 
 class ToolCallRequested(RunEvent):
@@ -368,7 +387,7 @@ class RunCancelled(RunEvent):
 
 
 RUN_EVENTS: Final[tuple[type[RunEvent], ...]] = (
-    RunSubmitted, RunClaimed, RunRouted, PlanDrafted, PlanRejected, ProgramCompiled,
+    RunSubmitted, RunClaimed, RunRouted, PlanDrafted, PlanRejected, ProgramCompiled, AgentPinned, ValueRecorded,
     ToolCallRequested, ToolCallCompleted, ToolCallFailed, ToolCallDenied, ToolCallOutcomeUnknown, OutcomeResolved,
     ModelCallRequested, ModelCallAnswered, ModelCallFailed,
     ApprovalRequested, ApprovalGranted, ApprovalRefused, TimerStarted, TimerFired,

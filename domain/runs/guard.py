@@ -87,7 +87,7 @@ def _broken_rule(run: Run, asked: Asked, terms: Terms | None, under_way: int) ->
         return f"it is not among the task's tools ({', '.join(task.tools) or 'none'})"
     if terms is None:
         return "this worker does not have it"
-    pinned = run.program.version_of(asked.tool) if run.program else None
+    pinned = run.pinned.version_of(asked.tool) if run.pinned else None
     if pinned != terms.version:
         return f"the program is pinned to version {pinned}; this worker has {terms.version}"
     if run.spent.tool_calls + under_way >= task.limits.tool_calls:

@@ -7,10 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
 from domain.kernel.values import digest_bytes, digest_json
-from domain.runs.events import ModelCallAnswered, ProgramCompiled, RunEvent, ToolCallCompleted, ToolCallFailed
+from domain.runs.events import (
+    AgentPinned,
+    ModelCallAnswered,
+    ProgramCompiled,
+    RunEvent,
+    ToolCallCompleted,
+    ToolCallFailed,
+    ValueRecorded,
+)
+from domain.runs.execution import is_own
 from domain.runs.guard import Asked
 from domain.runs.replay import fold
 from domain.runs.state import Entry, Run, Settlement
@@ -23,6 +32,9 @@ def history_digest(bodies: Iterable[bytes]) -> str:
     return digest_bytes(b"".join([hashlib.sha256(body).digest() for body in bodies]))
 
 
+Inherited: TypeAlias = ToolCallCompleted | ToolCallFailed | ValueRecorded
+
+
 class Inheritance:
     """The answers of a parent as of the event at which its fork leaves it."""
 
@@ -30,12 +42,12 @@ class Inheritance:
         """Take the parent's first events. Raises ``HistoryInvalid``."""
         self._parent: Run = fold(events)
 
-    def answer(self, asked: Asked, program: ProgramCompiled) -> ToolCallCompleted | ToolCallFailed | None:
+    def answer(self, asked: Asked, pinned: ProgramCompiled | AgentPinned) -> Inherited | None:
         """The parent's answer to this very request at this very place; None where it has none."""
         entry = self._parent.journal.get(asked.key)
         if entry is None or entry.settlement not in SETTLED or entry.request_digest != asked.digest:
             return None
-        return _inherited(entry, asked, program)
+        return _inherited(entry, asked, pinned)
 
     def model_answer(self, key: str, request_digest: str) -> ModelCallAnswered | None:
         """The model's answer to this very question; it costs nothing again."""
@@ -46,8 +58,17 @@ class Inheritance:
         return answer.model_copy(update={**nothing, "source": "inherited"})
 
 
-def _inherited(entry: Entry, asked: Asked, program: ProgramCompiled) -> ToolCallCompleted | ToolCallFailed:
-    version = program.version_of(asked.tool) or ""
+def _inherited(entry: Entry, asked: Asked, pinned: ProgramCompiled | AgentPinned) -> Inherited:
+    if is_own(asked.tool):
+        return ValueRecorded(
+            effect=asked.key,
+            kind=asked.tool,
+            arguments=asked.arguments,
+            request_digest=asked.digest,
+            result=entry.result,
+            source="inherited",
+        )
+    version = pinned.version_of(asked.tool) or ""
     if entry.error is not None:
         return ToolCallFailed(
             effect=asked.key,

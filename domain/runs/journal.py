@@ -12,7 +12,7 @@ from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.vm import Answer, EffectRequest, Limits, Module, Raised, Returned, load
 from domain.runs.differences import Difference, differences
-from domain.runs.events import ProgramCompiled
+from domain.runs.events import AgentPinned, ProgramCompiled
 from domain.runs.guard import Asked, request_digest
 from domain.runs.state import Entry, Run, Settlement
 
@@ -58,13 +58,28 @@ class ReplayDiverged(PrecedentError):
         self.position: tuple[int, int] | None = None
         """Line and column of the plan, from 1."""
         self.plan: str | None = None
-        """Text of the plan."""
+        """Text of the plan, or of the agent's module."""
+        self.module: str | None = None
+        """The agent's module, where an agent diverged."""
+        self.advice = ""
+        """What may have made the difference, where there is a guess."""
 
     def __str__(self) -> str:
         """One sentence."""
         what = PARTS.get(self.effect, f"effect {self.effect}")
         where = f" (line {self.position[0]}, column {self.position[1]} of the plan)" if self.position else ""
-        return f"{what}{where}: the record has {self.expected}; the replay has {self.actual}"
+        if self.position and self.module:
+            where = f" (line {self.position[0]} of {self.module})"
+        advice = f"; {self.advice}" if self.advice else ""
+        return f"{what}{where}: the record has {self.expected}; the replay has {self.actual}{advice}"
+
+    def locate_in_agent(self, module: str, source: str, advice: str) -> None:
+        """Its place is a line of an agent's module."""
+        self.plan, self.module, self.advice = source, module, advice
+        if self.site:
+            lines = source.splitlines()
+            text = lines[self.site - 1] if self.site <= len(lines) else ""
+            self.position = (self.site, len(text) - len(text.lstrip()) + 1)
 
     def locate(self, run: Run) -> None:
         """Find its place in the text of the run's plan."""
@@ -82,7 +97,7 @@ def loaded(module: str) -> tuple[str, Module]:
     return digest_bytes(data), load(data)
 
 
-def asked_by(program: ProgramCompiled, request: EffectRequest) -> Asked:
+def asked_by(program: ProgramCompiled | AgentPinned, request: EffectRequest) -> Asked:
     """What a program asks for, as the journal knows it: with the pinned version, encoded, with its digest."""
     arguments = {name: encode(value) for name, value in request.arguments.items()}
     digest = request_digest(request.capability, program.version_of(request.capability) or "", arguments)

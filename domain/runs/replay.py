@@ -20,12 +20,14 @@ from typing import Any, Final
 
 import orjson
 
+from domain.agents.execution import AgentExecution, Waiting
 from domain.kernel.errors import StoredDataInvalid
 from domain.kernel.values import ValueNotDecodable, digest_json, encode
 from domain.rtfs import vm
 from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.runs.critic import judge
 from domain.runs.events import (
+    AgentPinned,
     OutcomeResolved,
     ProgramCompiled,
     RunCompleted,
@@ -35,10 +37,23 @@ from domain.runs.events import (
     ToolCallCompleted,
     ToolCallFailed,
     ToolCallRequested,
+    ValueRecorded,
+)
+from domain.runs.execution import (
+    NONE,
+    Agents,
+    ProgramExecution,
+    Step,
+    agent_execution,
+    before_patch,
+    locate,
 )
 from domain.runs.guard import request_digest
-from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by, loaded
+from domain.runs.journal import ReplayDiverged, answer_of, asked_by
 from domain.runs.state import EMPTY, Entry, Growing, Phase, Run, evolve
+
+STUCK: Final = "limits.stuck"
+"""Type of the failure of an agent that came to no effect and no end."""
 
 FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.")
 """Types of failures that did not come out of the program."""
@@ -78,26 +93,34 @@ def fold(events: Iterable[RunEvent]) -> Run:
     return replace(run, journal=dict(run.journal))
 
 
-def verify(events: Iterable[RunEvent]) -> Replay:
-    """Verify one run. Raises ``ReplayDiverged``, ``HistoryInvalid``."""
+def verify(events: Iterable[RunEvent], agents: Agents = NONE) -> Replay:
+    """Verify one run; that of an agent needs the agent.
+
+    Raises ``ReplayDiverged``, ``HistoryInvalid``, ``AgentUnavailable``.
+    """
     recorded = list(events)
     run = fold(recorded)  # 1
-    if run.program is None:
+    if run.pinned is None:
         return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0)
     try:
-        return _verify(recorded, run, run.program)
+        return _verify(recorded, run, run.pinned, agents)
     except ReplayDiverged as error:
-        error.locate(run)
+        locate(error, run, agents)
         raise
     except (ValueNotDecodable, ModuleInvalid) as error:
         raise HistoryInvalid(f"the record holds what no run ever wrote: {error}") from error
 
 
-def _verify(recorded: list[RunEvent], run: Run, program: ProgramCompiled) -> Replay:
+def _verify(recorded: list[RunEvent], run: Run, pinned: ProgramCompiled | AgentPinned, agents: Agents) -> Replay:
     output_digest = _check_digests(recorded)  # 2
-    module = _program(program)
-    execution = _Execution(run, program)
-    step = execution.run(module)  # 3
+    if isinstance(pinned, ProgramCompiled):
+        execution = _Execution(run, pinned, _program(run, pinned))
+    else:
+        execution = _Execution(run, pinned, agent_execution(pinned, run, agents))
+    try:
+        step = execution.run()  # 3
+    finally:
+        execution.close()
     execution.check_all_asked()  # 4
     output = _check_end(run, step, output_digest)  # 5
     fuel = step.fuel if isinstance(step, vm.Finished | vm.Trapped) else 0
@@ -107,10 +130,12 @@ def _verify(recorded: list[RunEvent], run: Run, program: ProgramCompiled) -> Rep
 def execute(run: Run, program: ProgramCompiled) -> vm.Suspended | vm.Finished | vm.Trapped:
     """Execute a run's program as far as its journal answers. Raises ``ReplayDiverged``."""
     try:
-        return _Execution(run, program).run(_program(program))
+        step = _Execution(run, program, _program(run, program)).run()
     except ReplayDiverged as error:
         error.locate(run)
         raise
+    assert not isinstance(step, Waiting), "programs are suspended"
+    return step
 
 
 def _check_digests(events: Iterable[RunEvent]) -> str | None:
@@ -123,6 +148,9 @@ def _check_digests(events: Iterable[RunEvent]) -> str | None:
         match event:
             case ToolCallCompleted(effect=where, result=value, result_digest=expected):
                 _check_digest(where, value, expected)
+            case ValueRecorded(effect=where, kind=kind, arguments=asked, request_digest=expected):
+                if (actual := request_digest(kind, "", asked)) != expected:
+                    raise ReplayDiverged(where, f"a request {expected}", f"arguments whose digest is {actual}")
             case OutcomeResolved(effect=where, result=value, result_digest=str(expected)):
                 _check_digest(where, value, expected)
             case RunCompleted(output=value, output_digest=output):
@@ -145,42 +173,58 @@ def _check_digest(where: str, value: Any, expected: str) -> None:
         raise ReplayDiverged(where, f"digest {expected}", f"a value with digest {actual}")
 
 
-def _program(program: ProgramCompiled) -> vm.Module:
-    actual, module = loaded(program.module)
-    if actual != program.digest:
-        raise ReplayDiverged("program", program.digest, actual)
-    return module
+def _program(run: Run, program: ProgramCompiled) -> ProgramExecution:
+    execution = ProgramExecution(program, run.accepted_task.input_values)
+    if execution.digest != program.digest:
+        raise ReplayDiverged("program", program.digest, execution.digest)
+    return execution
 
 
 class _Execution:
-    def __init__(self, run: Run, program: ProgramCompiled) -> None:
+    def __init__(
+        self, run: Run, pinned: ProgramCompiled | AgentPinned, execution: ProgramExecution | AgentExecution
+    ) -> None:
         self.asked: set[str] = set()
         self._run = run
-        self._program = program
+        self._pinned = pinned
+        self._execution = execution
 
-    def run(self, module: vm.Module) -> vm.Suspended | vm.Finished | vm.Trapped:
+    def run(self) -> vm.Suspended | Waiting | vm.Finished | vm.Trapped:
         """Execute as far as the journal answers."""
+        if self._stuck_now():
+            return Waiting(())
         try:
-            step = vm.start(module, {"inputs": self._run.accepted_task.input_values}, PROGRAM_LIMITS)
+            step: Step = self._execution.start()
         except vm.ArgumentsInvalid as error:
             raise ReplayDiverged("inputs", "inputs that the program takes", str(error)) from error
-        while isinstance(step, vm.Suspended | vm.Yielded):
+        while isinstance(step, vm.Suspended | Waiting | vm.Yielded):
             if isinstance(step, vm.Yielded):
-                step = vm.resume(step.state, {})
+                step = self._execution.resume({})
                 continue
+            self.asked.update(request.key for request in step.requests if request.key in self._run.journal)
             answers = {request.key: self._answer(request) for request in step.requests}
-            if any(answer is None for answer in answers.values()):
+            if any(answer is None for answer in answers.values()) or self._stuck_now():
                 return step
-            step = vm.resume(step.state, {key: answer for key, answer in answers.items() if answer is not None})
+            step = self._execution.resume({key: answer for key, answer in answers.items() if answer is not None})
         return step
 
+    def _stuck_now(self) -> bool:
+        """Whether this is where the agent never came back from: it must not be tried again."""
+        error = self._run.error
+        return error is not None and error.error.type == STUCK and self._run.journal.keys() <= self.asked
+
+    def close(self) -> None:
+        """Let go of an agent."""
+        if isinstance(self._execution, AgentExecution):
+            self._execution.close()
+
     def _answer(self, request: vm.EffectRequest) -> vm.Answer | None:
-        asked = asked_by(self._program, request)
+        asked = asked_by(self._pinned, request)
         entry = self._run.journal.get(asked.key)
+        if entry is None and before_patch(self._run, asked, self.asked):
+            return vm.Returned(value=False)
         if entry is None and self._run.ended and self._run.phase is Phase.COMPLETED:
             raise ReplayDiverged(asked.key, "no such effect", f"{asked.tool} {asked.digest}", site=asked.site)
-        if entry is not None:
-            self.asked.add(asked.key)
         return answer_of(entry, asked)
 
     def check_all_asked(self) -> None:
@@ -199,7 +243,7 @@ def _bytes(tree: Any) -> bytes:
     return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
 
 
-def _check_end(run: Run, step: vm.Step, recorded: str | None) -> str | None:
+def _check_end(run: Run, step: Step, recorded: str | None) -> str | None:
     if run.phase is Phase.COMPLETED:
         if not isinstance(step, vm.Finished):
             raise ReplayDiverged("output", "a completed run", _ended(step), site=_site(step))
@@ -216,7 +260,7 @@ def _check_end(run: Run, step: vm.Step, recorded: str | None) -> str | None:
     return None
 
 
-def _check_failure(run: Run, failure: RunFailed, step: vm.Step) -> None:
+def _check_failure(run: Run, failure: RunFailed, step: Step) -> None:
     if failure.error.type.startswith(FROM_OUTSIDE):
         return
     expected = f"{failure.error.type} at {failure.effect}: {failure.error.message}"
@@ -233,7 +277,7 @@ def _check_failure(run: Run, failure: RunFailed, step: vm.Step) -> None:
         raise ReplayDiverged("error", expected, _ended(step), site=_site(step))
 
 
-def _ended(step: vm.Step) -> str:
+def _ended(step: Step) -> str:
     match step:
         case vm.Finished():
             return "the program finishes"
@@ -243,5 +287,5 @@ def _ended(step: vm.Step) -> str:
             return "the program waits for an effect that is not in the journal"
 
 
-def _site(step: vm.Step) -> int | None:
+def _site(step: Step) -> int | None:
     return step.error.site if isinstance(step, vm.Trapped) else None

@@ -8,11 +8,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from domain.runs.events import (
+    AgentPinned,
     ApprovalGranted,
     ApprovalRefused,
     ApprovalRequested,
     Fault,
-    ForkPoint,
     ModelCallAnswered,
     ModelCallFailed,
     ModelCallRequested,
@@ -36,9 +36,10 @@ from domain.runs.events import (
     ToolCallFailed,
     ToolCallOutcomeUnknown,
     ToolCallRequested,
+    ValueRecorded,
     VerdictReached,
 )
-from domain.runs.task import Task
+from domain.runs.task import ForkPoint, Task
 
 
 class Phase(StrEnum):
@@ -139,6 +140,7 @@ class Run:
     refusals: Mapping[str, Fault] = field(default_factory=dict)
     """Model calls that failed."""
     program: ProgramCompiled | None = None
+    agent: AgentPinned | None = None
     journal: Mapping[str, Entry] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     """Effects that wait for a person."""
@@ -151,6 +153,11 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing can happen to it any more."""
         return self.phase in ENDED
+
+    @property
+    def pinned(self) -> ProgramCompiled | AgentPinned | None:
+        """What the run executes: a program, or an agent."""
+        return self.program or self.agent
 
     @property
     def accepted_task(self) -> Task:
@@ -287,6 +294,14 @@ def _continued(run: Run, effect: str, deadline: str) -> Run:
     return _changed(run, waiting=waiting, deadline=deadline, remaining=None)
 
 
+def _value_recorded(run: Run, event: ValueRecorded) -> Run:
+    inherited = event.source == "inherited"
+    entry = Entry(
+        Settlement.COMPLETED, event.kind, event.request_digest, event.arguments, event.result, inherited=inherited
+    )
+    return _settled(run, event.effect, entry, live=run.live or not inherited)
+
+
 def _timer_started(run: Run, event: TimerStarted) -> Run:
     entry = Entry(Settlement.SLEEPING, "timer.sleep", event.request_digest, due=event.due)
     return _settled(run, event.effect, entry, live=True)
@@ -326,6 +341,8 @@ _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
     PlanDrafted: lambda run, e: _changed(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
     PlanRejected: _plan_rejected,
     ProgramCompiled: lambda run, e: _changed(run, phase=Phase.EXECUTING, program=e),
+    AgentPinned: lambda run, e: _changed(run, phase=Phase.EXECUTING, agent=e),
+    ValueRecorded: _value_recorded,
     ToolCallRequested: _tool_call_requested,
     ToolCallCompleted: _tool_call_completed,
     ToolCallFailed: _tool_call_failed,

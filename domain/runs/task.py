@@ -83,6 +83,8 @@ class TaskFile(_Part):
     approvals: tuple[str, ...] = ()
     """Those of ``tools`` whose every call waits for a person."""
     plan: str | None = None
+    agent: str | None = Field(None, max_length=128)
+    """Name of the agent that pursues it, in place of a plan."""
     checks: tuple[str, ...] = ()
     """Postconditions: RTFS expressions over ``inputs`` and ``output`` that must be true."""
     model: ModelChoice = ModelChoice()
@@ -132,6 +134,7 @@ class Task(_Part):
     tools: tuple[str, ...]
     approvals: tuple[str, ...]
     plan: str | None
+    agent: str | None = None
     checks: tuple[str, ...]
     model: ModelChoice
     limits: Limits
@@ -160,17 +163,32 @@ class Task(_Part):
         return {key.name if isinstance(key, Keyword) else str(key): value for key, value in inputs.items()}
 
 
+class ForkPoint(BaseModel):
+    """Where a run leaves another: it inherits what the first events of its parent settled."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    run: str
+    """Id of the parent, of the same tenant."""
+    at: int
+    """How many of its events count, from the first."""
+    digest: str
+    """Of those events as stored (``domain/runs/inheritance.py``): a parent that has others is not this one's."""
+
+
 LONGEST_COMPARED: Final = 80
 """Characters of an unknown name that are compared with the known ones."""
 
 
-def accept(file: TaskFile, known_tools: Collection[str], default_limits: Limits) -> Task:
+def accept(
+    file: TaskFile, known_tools: Collection[str], default_limits: Limits, known_agents: Collection[str] = ()
+) -> Task:
     """Settle a task file: types parsed, inputs typed, checks compiled, tools known. Raises ``TaskInvalid``."""
     # A task keeps its types as text, so an inferred one must be readable too.
     input_type = _settle("input", lambda: parse_type(file.input or print_type(infer(file.inputs))))
     output_type = _settle("output", lambda: parse_type(file.output))
     inputs = _settle("inputs", lambda: encode(coerce(file.inputs, input_type)))
     _check_tools(file, known_tools)
+    _check_agent(file, known_agents)
     for number, check in enumerate(file.checks):
         _settle(f"checks.{number}", lambda check=check: compile_check(check, input_type, output_type))
     return Task(
@@ -181,6 +199,7 @@ def accept(file: TaskFile, known_tools: Collection[str], default_limits: Limits)
         tools=file.tools,
         approvals=file.approvals,
         plan=file.plan,
+        agent=file.agent,
         checks=file.checks,
         model=file.model,
         limits=file.limits.over(default_limits),
@@ -199,6 +218,17 @@ def _settle(field: str, settle: Any) -> Any:
         return settle()
     except PrecedentError as error:
         raise TaskInvalid(f"{field}: {error}") from error
+
+
+def _check_agent(file: TaskFile, known: Collection[str]) -> None:
+    if file.agent is None:
+        return
+    if file.plan is not None:
+        raise TaskInvalid("agent: a task brings a plan or names an agent, not both; remove one of them")
+    if file.agent not in known:
+        near = " or ".join(get_close_matches(file.agent[:LONGEST_COMPARED], known, n=3))
+        meant = f"did you mean {near}? " if near else ""
+        raise TaskInvalid(f"agent: {file.agent!r} is no agent here; {meant}see `precedent agents ls`")
 
 
 def _check_tools(file: TaskFile, known: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from faststream.security import SASLPlaintext
 
 from adapters.access.same_tenant import OnlyTenants
+from adapters.agents.threads import ThreadedAgents
 from adapters.content.files import FileContentStore
 from adapters.models.clients import ModelClients
 from adapters.models.configuration import ModelConfiguration
@@ -25,6 +26,7 @@ from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import CommandHandler
 from commands.services import Services
 from domain.runs.task import Limits
+from infra.bootstrap.agents import agents_of
 from infra.bootstrap.connections import connected, event_store
 from infra.bootstrap.tools import tool_runner
 from infra.settings import Settings
@@ -62,6 +64,7 @@ async def write_side(
             authorizer=OnlyTenants([settings.tenant]),
             tools=tool_runner(settings, run_scoped),
             models=models,
+            agents=ThreadedAgents(agents_of(settings)),
             runs=PostgresRunIndex(database),
             clock=clock,
             randomness=SystemRandomness(),

@@ -97,9 +97,9 @@ def changed_task(task: Task, changes: Sequence[str], plan: str | None, model: st
         _set(inputs, change)
     document["inputs"] = inputs
     if plan is not None:
-        document["plan"] = plan
+        document["plan"], document["agent"] = plan, None
     if model is not None:
-        document["plan"] = None
+        document["plan"] = document["agent"] = None
         document["model"] = {**document["model"], "name": model}
     return document
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from commands.replays import known_events, recorded, verify_run, view_run
 from commands.replays.executing import re_execute
+from commands.replays.reading import verify_events
 from commands.replays.recording import divergence as diverged_event
 from commands.replays.recording import other_answers
 from domain.kernel.errors import NotFound, PrecedentError
@@ -19,9 +20,10 @@ from domain.kernel.ids import StreamId
 from domain.runs.events import RunEvent
 from domain.runs.inheritance import history_digest
 from domain.runs.journal import ReplayDiverged
-from domain.runs.replay import Replay, verify
+from domain.runs.replay import Replay
 from domain.runs.replay_events import Mode, ReplayFinished, ReplayStarted
 from domain.runs.state import ENDED, Run
+from infra.bootstrap.agents import agents_of
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
@@ -119,11 +121,11 @@ async def _replayed(
     name = stream.id
     try:
         if mode == "verify":
-            result = verify(events)
+            result = await verify_events(events, agents_of(connected.settings))
             await record.add(_finished("identical" if result.ended in ENDED else "open", result))
             cli.output.document(shown(cli.output, name, result) | {"replay": record.id})
             return DONE
-        done = await re_execute(tool_runner(connected.settings), stream, events)
+        done = await re_execute(tool_runner(connected.settings), stream, events, agents_of(connected.settings))
     except ReplayDiverged as error:
         await record.add(diverged_event(name, error), _finished("diverged"))
         return tell_divergence(cli.output, name, error)
@@ -159,7 +161,9 @@ async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dic
 
     Raises ``ReplayDiverged``, ``NotFound``, ``UnknownEventType``.
     """
-    return shown(cli.output, name, await verify_run(connected.store, connected.run(name)))
+    return shown(
+        cli.output, name, await verify_run(connected.store, connected.run(name), agents_of(connected.settings))
+    )
 
 
 def shown(output: Output, name: str, result: Replay) -> dict[str, Any]:

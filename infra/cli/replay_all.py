@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from rich.table import Table
 from rich.text import Text
 
-from commands.ports import ToolRunner
 from commands.replays.executing import ReExecution, re_execute
 from commands.replays.recording import divergence as diverged_event
 from commands.replays.recording import other_answers
@@ -23,6 +23,7 @@ from domain.kernel.values import format_time
 from domain.runs.events import RunEvent
 from domain.runs.journal import ReplayDiverged
 from domain.runs.replay_events import DivergenceFound, Mode, ReplayFinished, ReplayStarted
+from infra.bootstrap.agents import agents_of
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
@@ -31,6 +32,7 @@ from infra.cli.invocation import Invocation
 from infra.cli.output import Output, counted, write_json
 from infra.cli.replay_record import Record, release
 from infra.cli.session import session
+from infra.settings import Settings
 
 STYLES: Final = {"identical": "green", "diverged": "bold red", "open": "cyan", "refused": "yellow"}
 
@@ -73,7 +75,7 @@ async def replay_all(
     summary = Summary()
     async with session(cli, services=False) as connected:
         wanted = Wanted(tenant=connected.settings.tenant, since=since, statuses=frozenset(statuses) or None)
-        replay = _re_executed(tool_runner(connected.settings)) if mode == "re-execute" else verified
+        replay = _replay_of(connected.settings, mode)
         record = Record(cli.output, connected, kept=kept)
         await record.add(_started(mode, since, statuses))
         end = max((await connected.store.end()).reached.values(), default=0)
@@ -129,9 +131,14 @@ def _finished(summary: Summary) -> ReplayFinished:
     )
 
 
-def _re_executed(tools: ToolRunner) -> ReplayRun:
+def _replay_of(settings: Settings, mode: str) -> ReplayRun:
+    agents = agents_of(settings)
+    if mode != "re-execute":
+        return partial(verified, agents=agents)
+    tools = tool_runner(settings)
+
     async def replay(run: StreamId, events: Sequence[RunEvent]) -> ReExecution:
-        return await re_execute(tools, run, events)
+        return await re_execute(tools, run, events, agents)
 
     return replay
 

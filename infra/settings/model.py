@@ -262,6 +262,8 @@ class Settings(BaseSettings):
     content: ContentSettings
     models: dict[ModelName, Model] = {}
     tools: tuple[ModuleName, ...] = ()
+    #: Python modules with agents.
+    agents: tuple[ModuleName, ...] = ()
     http: HttpSettings = HttpSettings()
     #: ``fsync``: an acknowledged event is on this machine's disk. ``replicated``: it is on two of three brokers.
     #: ``flush``: the broker writes it out within two minutes, and a power cut loses what it had not.

@@ -13,9 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.tools.signatures import kebab
 from domain.kernel.errors import NotFound
-from domain.rtfs.capability import Capability, Parameter
+from domain.rtfs.capability import Capability, Parameter, kebab
 from domain.rtfs.types import ANY, BOOL, FLOAT, INT, NIL, STRING, MapOf, Type, Vector, union
 from domain.tools import ToolDeclaration
 from infra.bench.bfcl.corpus import Corpus

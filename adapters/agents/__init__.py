@@ -1,0 +1,1 @@
+"""Agents of the configured modules, and the threads in which they run."""
