@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal, TypeAlias
@@ -14,6 +14,9 @@ from domain.rtfs.capability import Capability
 
 Isolation: TypeAlias = Literal["in-process", "thread", "sandbox"]
 """Where a call runs: in the worker's event loop, in a thread of its own, or in a process that can change nothing."""
+
+Upcast: TypeAlias = Callable[[Value], Value]
+"""From a result as an earlier version gave it to what the present one gives: pure, so that replays are."""
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)*\Z")
 LONGEST_NAME: Final = 128
@@ -41,6 +44,8 @@ class ToolDeclaration:
     """Whether an answer belongs to its moment (clock, randomness, network), so that asking again means nothing."""
     tags: tuple[str, ...] = ()
     """Words by which people find it."""
+    upcasts: Mapping[str, Upcast] = field(default_factory=dict, compare=False, repr=False)
+    """By earlier version of the tool: what makes a result of this version of one of that."""
 
     def __post_init__(self) -> None:
         """Refuse a name that no program could write, and a timeout that no call could meet."""

@@ -12,7 +12,7 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
 from domain.rtfs.capability import Capability, EffectMode, Parameter, kebab
 from domain.rtfs.types import TypeMismatch, coerce, mismatch, print_type
-from domain.tools import Isolation, ToolDeclaration, ToolNotDeclarable
+from domain.tools import Isolation, ToolDeclaration, ToolNotDeclarable, Upcast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,13 +92,15 @@ def tool(
     isolation: Isolation | None = None,
     momentary: bool = False,
     tags: tuple[str, ...] = (),
+    upcast: Mapping[str, Upcast] | None = None,
 ) -> Callable[[F], F]:
     """Declare the function below as a tool. The function itself stays as it is.
 
     `timeout` is in seconds. An async function runs in the event loop, any other in a thread of its own;
     `isolation="in-process"` runs a plain function in the event loop too, which is right only if it never waits
     (nothing can interrupt it). `momentary` is for what depends on clock, randomness or network: a replay never calls
-    it again. Raises `ToolNotDeclarable`.
+    it again. `upcast` has, by earlier version, a pure function from its result to one of this version, with which runs
+    of then replay under the tool of now. Raises `ToolNotDeclarable`.
     """
 
     def declare_it(function: F) -> F:
@@ -112,6 +114,7 @@ def tool(
             isolation=isolation,
             momentary=momentary,
             tags=tags,
+            upcast=upcast,
         )
         setattr(function, _DECLARED, declared)
         return function
@@ -131,8 +134,11 @@ def declare(
     stateful: bool = False,
     momentary: bool = False,
     tags: tuple[str, ...] = (),
+    upcast: Mapping[str, Upcast] | None = None,
 ) -> Tool:
     """Make a tool of a function or bound method, as `tool` does, without marking it."""
+    if upcast and version in upcast:
+        raise ToolNotDeclarable(f"{name}: upcast is for earlier versions; {version} is the present one")
     document = inspect.getdoc(function)
     if not document:
         raise ToolNotDeclarable(f"{name}: give the function a docstring; planners and people choose tools by it")
@@ -162,6 +168,7 @@ def declare(
             stateful=stateful,
             momentary=momentary,
             tags=tags,
+            upcasts=upcast or {},
         ),
         function=function,
         names={kebab(name): name for name in shapes},

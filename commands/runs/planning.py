@@ -19,7 +19,15 @@ from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
 from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.events import Fault, ModelCallAnswered, ModelCallFailed, ModelCallRequested, PinnedEffect, RunEvent
+from domain.runs.events import (
+    Fault,
+    ModelCallAnswered,
+    ModelCallFailed,
+    ModelCallRequested,
+    PinnedEffect,
+    ProgramCompiled,
+    RunEvent,
+)
 from domain.runs.state import Run
 
 NO_PROGRAM: Final = "Correct the plan; `precedent rtfs check` shows the same messages."
@@ -135,23 +143,25 @@ def capabilities(runner: ToolRunner, tools: tuple[str, ...]) -> dict[str, Capabi
 def compile_draft(services: Services, log: RunLog) -> None:
     """Stage the newest draft's program, or its rejection with the compiler's message."""
     run = log.preview
-    task = run.accepted_task
-    allowed = tuple(capabilities(services.tools, task.tools).values())
     try:
-        program = _compiled(run.drafts[-1].source, task.input, task.output, allowed)
+        log.stage(program_of(services.tools, run))
     except LocatedError as error:
         log.stage(rejected(run, error.render()))
-    else:
-        log.stage(
-            compiled(
-                run,
-                digest=program.digest,
-                interface_hash=program.interface_hash,
-                effects=_pinned(program),
-                module=text_of_bytes(program.module),
-                source_map=program.source_map.encode().decode(),
-            )
-        )
+
+
+def program_of(tools: ToolRunner, run: Run) -> ProgramCompiled:
+    """The newest draft as a program that is pinned to the tools that are here. Raises ``LocatedError``."""
+    task = run.accepted_task
+    allowed = tuple(capabilities(tools, task.tools).values())
+    program = _compiled(run.drafts[-1].source, task.input, task.output, allowed)
+    return compiled(
+        run,
+        digest=program.digest,
+        interface_hash=program.interface_hash,
+        effects=_pinned(program),
+        module=text_of_bytes(program.module),
+        source_map=program.source_map.encode().decode(),
+    )
 
 
 @lru_cache(maxsize=1024)  # the same task is often run again, and compiling is pure

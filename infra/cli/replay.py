@@ -15,6 +15,7 @@ from commands.replays.executing import re_execute
 from commands.replays.reading import verify_events
 from commands.replays.recording import divergence as diverged_event
 from commands.replays.recording import other_answers
+from commands.replays.upcasting import under_present_tools
 from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.ids import StreamId
 from domain.runs.events import RunEvent
@@ -64,6 +65,11 @@ from infra.cli.watching import Watch
     "same, and deterministic tools are really called again. view: state and timeline as of an event.",
 )
 @click.option("--at", type=WholeNumber(min=1), metavar="N", help="With view: after the run's first N events.")
+@click.option(
+    "--upcast",
+    is_flag=True,
+    help="Under the tools of now: the plan compiled anew, recorded results brought into their present types.",
+)
 @click.option("--no-record", is_flag=True, help="Leave no trace; else `precedent replays` lists this replay.")
 @invoked
 def replay(
@@ -75,6 +81,7 @@ def replay(
     statuses: tuple[str, ...],
     *,
     every: bool,
+    upcast: bool,
     no_record: bool,
 ) -> int:
     """Replay RUN from its events: no model is asked, and no tool is called but those that re-execute calls.
@@ -88,6 +95,8 @@ def replay(
         raise click.UsageError("--since and --status go with --all")
     if at is not None and mode != "view":
         raise click.UsageError("--at goes with --mode view; the other modes go through the whole run")
+    if upcast and (run is None or mode == "view"):
+        raise click.UsageError("--upcast goes with one RUN, and with the modes that execute its program")
     if run is None:
         if mode == "view":
             raise click.UsageError("--mode view shows one run; `precedent runs` lists all")
@@ -95,10 +104,10 @@ def replay(
         return complete(replay_all(cli, mode, after, statuses, kept=not no_record))
     if mode == "view":
         return complete(_view(cli, run, at))
-    return complete(_replay(cli, run, mode, kept=not no_record))
+    return complete(_replay(cli, run, mode, upcast=upcast, kept=not no_record))
 
 
-async def _replay(cli: Invocation, name: str, mode: Mode, *, kept: bool) -> int:
+async def _replay(cli: Invocation, name: str, mode: Mode, *, upcast: bool, kept: bool) -> int:
     async with session(cli, services=False) as connected:
         stream = connected.run(name)
         stored = await recorded(connected.store, stream)
@@ -108,7 +117,13 @@ async def _replay(cli: Invocation, name: str, mode: Mode, *, kept: bool) -> int:
             ReplayStarted(mode=mode, run=name, events=len(stored), digest=digest, release=release()),
         )
         try:
-            code = await _replayed(cli, connected, record, stream, known_events(stored), mode)
+            events: Sequence[RunEvent] = known_events(stored)
+            if upcast:
+                events = under_present_tools(tool_runner(connected.settings), events)
+            code = await _replayed(cli, connected, record, stream, events, mode)
+        except ReplayDiverged as error:
+            await record.add(diverged_event(name, error), _finished("diverged"))
+            code = tell_divergence(cli.output, name, error)
         except PrecedentError as error:
             await record.add(_finished("refused", reasons={error.code: 1}))
             raise
@@ -119,16 +134,12 @@ async def _replayed(
     cli: Invocation, connected: Session, record: Record, stream: StreamId, events: Sequence[RunEvent], mode: Mode
 ) -> int:
     name = stream.id
-    try:
-        if mode == "verify":
-            result = await verify_events(events, agents_of(connected.settings))
-            await record.add(_finished("identical" if result.ended in ENDED else "open", result))
-            cli.output.document(shown(cli.output, name, result) | {"replay": record.id})
-            return DONE
-        done = await re_execute(tool_runner(connected.settings), stream, events, agents_of(connected.settings))
-    except ReplayDiverged as error:
-        await record.add(diverged_event(name, error), _finished("diverged"))
-        return tell_divergence(cli.output, name, error)
+    if mode == "verify":
+        result = await verify_events(events, agents_of(connected.settings))
+        await record.add(_finished("identical" if result.ended in ENDED else "open", result))
+        cli.output.document(shown(cli.output, name, result) | {"replay": record.id})
+        return DONE
+    done = await re_execute(tool_runner(connected.settings), stream, events, agents_of(connected.settings))
     outcome = "diverged" if done.others else "identical" if done.replay.ended in ENDED else "open"
     await record.add(*other_answers(name, done), _finished(outcome, done.replay))
     cli.output.document(_document(name, done.replay) | re_execution.document_of(done) | {"replay": record.id})

@@ -56,6 +56,7 @@ ANSWERED = {
     "unplannable": (0, {}),
     "criticised": (0, {}),
     "stateful": (2, {}),
+    "measured": (2, {}),
     "resolved": (0, {"person": 1}),
 }
 

@@ -14,7 +14,7 @@ import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -46,6 +46,18 @@ READ_ALL = """
 def mail(context: ToolContext, to: str) -> int:
     """Send a mail whose fate nobody knows."""
     raise ToolFault("mail.silent", f"no answer about the mail to {to}", outcome_unknown=True)
+
+
+class Measure(TypedDict):
+    """What version 1 of the tool below gave."""
+
+    size: int
+
+
+@tool("histories.measure", effects="pure", version="1")
+def measure(text: str) -> Measure:
+    """Measure a text. Version 2, in ``test_upcasts.py``, gives more: this one stays as it was recorded."""
+    return Measure(size=len(text))
 
 
 Said = tuple[str, dict[str, Any]]
@@ -89,6 +101,13 @@ STORIES = {
     "unanswered": Story({}),
     "unplannable": Story({"plan": "(+ 1", "tools": []}),
     "criticised": Story({"plan": "(+ 1 2)", "output": ":int", "checks": ["(> output 3)"]}),
+    "measured": Story(
+        {
+            "plan": '(reduce + 0 (map (fn [text] (:size (call :histories.measure {:text text}))) ["one" "three"]))',
+            "tools": ["histories.measure"],
+            "output": ":int",
+        }
+    ),
     "stateful": Story(
         {"plan": "(do (call :chaos.sum {:n 2}) (call :chaos.sum {:n 3}))", "tools": ["chaos.sum"], "output": ":int"}
     ),

@@ -35,6 +35,7 @@ ENDS = {
     "unplannable": ("failed", 6, 0, "plan.rejected"),
     "criticised": ("failed", 7, 0, "critic.rejected"),
     "stateful": ("completed", 11, 2, None),
+    "measured": ("completed", 9, 2, None),
     "resolved": ("completed", 10, 1, None),
 }
 
