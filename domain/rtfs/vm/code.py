@@ -22,7 +22,7 @@ class Entrance:
         self.head = head
         """Instruction at which it begins; none: that is the beginning of the function."""
         self.heat = 0
-        """How many times it is still gone through before it is compiled; 0: nothing more is decided."""
+        """Fuel that is still spent from here on before it is compiled; 0: nothing more is decided."""
         self.warm: Callable[[Entrance], None] = never
         """What compiles it."""
         self.compiled: FunctionType | None = None

@@ -28,8 +28,8 @@ METERED_N: Final = 106
 SEQUENCE: Final = 107
 LIBRARY_CALLS: Final = frozenset({PLAIN_1, PLAIN_2, PLAIN_N, METERED_1, METERED_2, METERED_N})
 
-COMPILE_AFTER: Final = 200
-"""Compiling takes as long as some hundred turns of a loop."""
+COMPILE_AFTER: Final = 4_000
+"""Fuel that the interpreter spends in the time that compiling a function of ten instructions takes."""
 
 Gather = Callable[[list[Any]], Any]
 """Takes values out of registers, in C."""
@@ -47,7 +47,8 @@ class Module:
 def load(module: bytes, *, compile_after: int | None = COMPILE_AFTER) -> Module:
     """Take apart, verify and prepare a module. Raises ``ModuleInvalid``; after that nothing in it can do harm.
 
-    What is gone through ``compile_after`` times is compiled for speed, which changes nothing else; ``None``: nothing.
+    A function or loop on which the interpreter has spent ``compile_after`` of fuel is compiled for speed, which changes
+    nothing else; ``None``: nothing is.
     """
     parts = decode_module(module)
     verify(parts)
@@ -64,7 +65,7 @@ def load(module: bytes, *, compile_after: int | None = COMPILE_AFTER) -> Module:
         preparing.function(runnable, code.instructions)
         if compile_after is not None:
             for entrance in (runnable.entrance, *preparing.loops.values()):
-                entrance.heat, entrance.warm = compile_after, compilation.warm
+                entrance.heat, entrance.warm = max(1, compile_after), compilation.warm
             runnable.run = compilation.first_call(runnable)
     return Module(digest_bytes(module), parts, tuple(functions))
 

@@ -134,8 +134,8 @@ def _run(lane: Lane, floor: int, *, interrupted: bool) -> _End:  # noqa: PLR0915
                         raise Fault("depth-exceeded", f"more than {depth} calls wait for one another", fatal=True)
                     entrance = entered.entrance
                     if entrance.heat:
-                        entrance.heat -= 1
-                        if not entrance.heat:
+                        entrance.heat -= entered.cost
+                        if entrance.heat <= 0:
                             entrance.warm(entrance)
                     if entrance.compiled is not None and not interrupted:
                         if entered.rest:
@@ -211,8 +211,8 @@ def _run(lane: Lane, floor: int, *, interrupted: bool) -> _End:  # noqa: PLR0915
                     return _End.SLICE
                 entrance = op[3]
                 if entrance.heat:
-                    entrance.heat -= 1
-                    if not entrance.heat:
+                    entrance.heat -= op[2]
+                    if entrance.heat <= 0:
                         entrance.warm(entrance)
                 if entrance.compiled is not None:
                     if enter(lane, depth, entrance.compiled, registers):

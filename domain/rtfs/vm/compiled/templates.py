@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -11,13 +11,10 @@ Holes = Mapping[str, ast.expr | Sequence[ast.expr]]
 """What stands for a name of a template; a sequence for a starred argument."""
 
 Placed = TypeVar("Placed", bound=ast.expr | ast.stmt)
+Build = Callable[[Holes, int], Any]
+"""Makes a node from what is in the holes, on a line."""
 
 LOAD, STORE = ast.Load(), ast.Store()
-
-
-@lru_cache(maxsize=1024)
-def _parsed(template: str) -> list[ast.stmt]:
-    return ast.parse(template).body
 
 
 class Line:
@@ -42,36 +39,72 @@ class Line:
 
     def statements(self, template: str, holes: Holes) -> list[ast.stmt]:
         """Fill a template of statements."""
-        return [self._filled(each, holes) for each in _parsed(template)]
+        return [build(holes, self.number) for build in _builders(template)]
 
     def expression(self, template: str, holes: Holes) -> ast.expr:
         """Fill a template that is one expression."""
-        (statement,) = _parsed(template)
+        (build,) = _builders(template)
+        statement = build(holes, self.number)
         assert isinstance(statement, ast.Expr)
-        return self._filled(statement.value, holes)
+        return statement.value
 
-    def _filled(self, node: Placed, holes: Holes) -> Placed:
-        if isinstance(node, ast.Name):
-            found = holes.get(node.id)
-            if isinstance(found, ast.Name) and isinstance(node.ctx, ast.Store):
-                return self.placed(ast.Name(found.id, STORE))  # type: ignore[return-value]
-            if isinstance(found, ast.expr):
-                return found  # type: ignore[return-value]
-        fields = {field: self._field(value, holes) for field, value in ast.iter_fields(node)}
-        return self.placed(type(node)(**fields))
 
-    def _field(self, value: Any, holes: Holes) -> Any:
+@lru_cache(maxsize=1024)
+def _builders(template: str) -> list[Build]:
+    return [_builder(each) for each in ast.parse(template).body]
+
+
+def _builder(node: ast.AST) -> Build:
+    if isinstance(node, ast.Name):
+        return _name(node.id, node.ctx)
+    kind: Any = type(node)
+    if not isinstance(node, ast.expr | ast.stmt):
+        return lambda _holes, _line: node
+    parts: list[tuple[str, Build]] = []
+    same: dict[str, Any] = {"col_offset": 0, "end_col_offset": 0}
+    for field, value in ast.iter_fields(node):
         if isinstance(value, list):
-            return self._all(value, holes)
-        return self._filled(value, holes) if isinstance(value, ast.expr | ast.stmt) else value
+            parts.append((field, _several([_spread(each) for each in value])))
+        elif isinstance(value, ast.expr | ast.stmt):
+            parts.append((field, _builder(value)))
+        else:
+            same[field] = value
 
-    def _all(self, nodes: list[ast.AST], holes: Holes) -> list[ast.AST]:
-        filled: list[ast.AST] = []
-        for node in nodes:
-            if isinstance(node, ast.Starred) and isinstance(node.value, ast.Name):
-                several = holes.get(node.value.id)
-                if several is not None and not isinstance(several, ast.expr):
-                    filled.extend(several)
-                    continue
-            filled.append(self._filled(node, holes) if isinstance(node, ast.expr | ast.stmt) else node)
-        return filled
+    def build(holes: Holes, line: int) -> Any:
+        made = {field: part(holes, line) for field, part in parts}
+        return kind(**made, **same, lineno=line, end_lineno=line)
+
+    return build
+
+
+def _name(name: str, context: ast.expr_context) -> Build:
+    storing = isinstance(context, ast.Store)
+
+    def build(holes: Holes, line: int) -> ast.expr:
+        found = holes.get(name)
+        if isinstance(found, ast.expr) and not storing:
+            return found
+        used = found.id if isinstance(found, ast.Name) else name
+        return ast.Name(used, context, lineno=line, end_lineno=line, col_offset=0, end_col_offset=0)
+
+    return build
+
+
+def _spread(node: ast.AST) -> tuple[str | None, Build]:
+    """Give the name of a starred argument, which may stand for several, and how to make the node itself."""
+    starred = isinstance(node, ast.Starred) and isinstance(node.value, ast.Name)
+    return node.value.id if starred else None, _builder(node)  # type: ignore[attr-defined]
+
+
+def _several(nodes: list[tuple[str | None, Build]]) -> Build:
+    def build(holes: Holes, line: int) -> list[Any]:
+        made: list[Any] = []
+        for starred, part in nodes:
+            several = holes.get(starred) if starred is not None else None
+            if several is None or isinstance(several, ast.expr):
+                made.append(part(holes, line))
+            else:
+                made.extend(several)
+        return made
+
+    return build

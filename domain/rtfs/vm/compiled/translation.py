@@ -8,6 +8,8 @@ implementations, the module's constants and functions, and what ``BASE`` lists; 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, Final
 
 from domain.rtfs.bytecode.module import FunctionCode
@@ -101,21 +103,26 @@ class Translation(Writer):
         if any(given[0] in siblings for given in code.instructions):
             bounds = {"FIRST": line.constant(self.runnable.capture_start), "END": line.constant(code.first_constant)}
             statements += line.statements("k = registers[FIRST:END]", bounds)
-        for register in range(code.registers):
-            if not code.first_constant <= register < code.first_local:
-                holes = {"R": line.name(f"r{register}"), "PLACE": line.constant(register)}
-                statements += line.statements("R = registers[PLACE]", holes)
-                statements += self.check(head, register)
-        return statements
+        variables = [each for each in range(code.registers) if not code.first_constant <= each < code.first_local]
+        if not variables:
+            return statements
+        targets: list[ast.expr] = [line.placed(ast.Name(f"r{each}", STORE)) for each in variables]
+        gather = itemgetter(*variables) if len(variables) > 1 else lambda registers: (registers[variables[0]],)
+        taken = line.expression("GATHER(registers)", {"GATHER": line.name(self.given_name(f"gather{head}", gather))})
+        statements.append(line.placed(ast.Assign([line.placed(ast.Tuple(targets, STORE))], taken)))
+        known = line.name(self.given_name(f"known{head}", self.known(head, variables)))
+        return statements + self.line(head).statements(
+            "if not KNOWN(registers):\n    raise Interrupted", {"KNOWN": known}
+        )
 
-    def check(self, head: int, register: int) -> list[ast.stmt]:
-        """Go on only if a register holds what is known of it: a stored state may be anything that is well-formed."""
-        known = self.kinds(head, register)
-        if known == ANY or known & OTHER:
-            return []
-        line = self.line(head)
-        tests = " and ".join(f"type(R) is not {python.__name__}" for kind, python in PYTHON.items() if known & kind)
-        return line.statements(f"if {tests}:\n    raise Interrupted", {"R": line.name(f"r{register}")})
+    def known(self, head: int, registers: list[int]) -> Callable[[list[Any]], bool]:
+        """Give what tells whether registers hold what is known of them: a stored state may be anything well-formed."""
+        checks = []
+        for register in registers:
+            kinds = self.kinds(head, register)
+            if kinds != ANY and not kinds & OTHER:
+                checks.append((register, frozenset(python for kind, python in PYTHON.items() if kinds & kind)))
+        return lambda found: all(type(found[register]) in allowed for register, allowed in checks)
 
     def calls_itself(self, place: int) -> bool:
         """Tell whether an instruction calls this very function in its own place."""
