@@ -73,6 +73,7 @@ class Copy:
         self._count = self._size = self._bytes = 0
         self._waiting.clear()
         self._full.clear()
+        self._store.release(self._shard)
         for kept in listed:
             if kept.last is None and kept.first == self._next:
                 self.add([each for each in self._opened(kept) if each.position.sequence <= published])

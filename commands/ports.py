@@ -339,6 +339,10 @@ class SegmentStore(Protocol):
         """Keep a sealed segment durably, read back and compared, and drop the open one from the same place on."""
         ...
 
+    def release(self, shard: int) -> None:
+        """Let go of this process's open segments, as if it had ended."""
+        ...
+
     def forsake(self, shard: int) -> None:
         """Drop the open segments of processes that have ended."""
         ...

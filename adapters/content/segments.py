@@ -96,6 +96,11 @@ class FileSegmentStore:
         if mine is not None:
             os.close(mine.descriptor)
 
+    def release(self, shard: int) -> None:
+        """As the port says."""
+        for key in [key for key in self._open if key[0] == shard]:
+            os.close(self._open.pop(key).descriptor)
+
     def forsake(self, shard: int) -> None:
         """As the port says."""
         mine = {each.path for each in self._open.values()}
@@ -104,12 +109,6 @@ class FileSegmentStore:
             if _OPEN.match(name) and path not in mine:
                 with suppress(FileNotFoundError):
                     _remove_unless_locked(path)
-
-    def close(self) -> None:
-        """Let go of the open segments; they stay as they are."""
-        for mine in self._open.values():
-            os.close(mine.descriptor)
-        self._open.clear()
 
     def _begun(self, shard: int, first: int) -> _Open:
         path = self._of(shard) / f"{first:020}.{secrets.token_hex(4)}.open"

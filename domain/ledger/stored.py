@@ -23,9 +23,9 @@ _ADDRESS: Final = re.compile(
     r"\.([1-9][0-9]{0,17})\.([A-Za-z0-9_-]{1,64})\Z"
 )
 _BEGINNING: Final = b'{"specversion":"1.0","id":"'
-_HEAD: Final = "Nats-Expected-Last-Subject-Sequence"
-_FILTER: Final = f"{_HEAD}-Subject"
-_BEFORE_HEAD: Final = f"NATS/1.0\r\n{_HEAD}: ".encode()
+HEAD: Final = "Nats-Expected-Last-Subject-Sequence"
+FILTER: Final = f"{HEAD}-Subject"
+_BEFORE_HEAD: Final = f"NATS/1.0\r\n{HEAD}: ".encode()
 _AFTER_ID: Final = f"\r\ncontent-type: {CONTENT_TYPE}\r\n\r\n".encode()
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
@@ -60,7 +60,7 @@ class _Stream:
         self.sequence = 0
         self.source = f"/{tenant}/{category}/{identity}"
         self.identity = identity
-        self.after_head = f"\r\n{_FILTER}: {stream_filter}\r\nNats-Msg-Id: ".encode()
+        self.after_head = f"\r\n{FILTER}: {stream_filter}\r\nNats-Msg-Id: ".encode()
 
 
 class Rules:
@@ -143,14 +143,14 @@ class Rules:
         return identity, problems
 
     def _headers(self, headers: bytes, identity: str, stream_filter: str, last: int) -> Iterator[str]:
-        found, problem = _lines(headers)
+        found, problem = header_lines(headers)
         if problem:
             yield problem
             return
         wanted = {"Nats-Msg-Id": identity, "content-type": CONTENT_TYPE}
         wanted |= self._batch_headers(found)
         if stream_filter not in self._in_batch:
-            wanted |= {_HEAD: str(last), _FILTER: stream_filter}
+            wanted |= {HEAD: str(last), FILTER: stream_filter}
         self._in_batch.add(stream_filter)
         if "Nats-Batch-Commit" in found or not self._batch[0]:
             self._leave_batch()
@@ -183,7 +183,7 @@ class Rules:
             self._in_batch.clear()
 
 
-def _lines(headers: bytes) -> tuple[dict[str, str], str]:
+def header_lines(headers: bytes) -> tuple[dict[str, str], str]:
     """Header lines as names and values; else what is wrong with them."""
     try:
         lines = headers.decode().split("\r\n")

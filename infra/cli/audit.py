@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 from rich.text import Text
 
 from adapters.content.files import FileContentStore
@@ -25,7 +24,6 @@ from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
-from domain.ledger.auditing import Finding, Report
 from domain.ledger.notes import VerifierKey
 from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
@@ -42,17 +40,16 @@ from infra.bootstrap.ledger import (
 from infra.cli.bundles import replayed
 from infra.cli.documents import DocumentInvalid, text_of, write_document
 from infra.cli.exits import DONE, TAMPERED
+from infra.cli.findings import finding_document, show_findings, show_report
 from infra.cli.invocation import Invocation, complete, examples, invoked
-from infra.cli.output import Output, counted
+from infra.cli.output import counted
+from infra.cli.repair import repair
 from infra.cli.session import Session, principal, session
 from infra.cli.trust import earlier_keys, key_of, keys_option, own_key, required_option, witness_option
 from infra.settings import Settings
 
 PUBLISHED_WITHIN = 5.0
 """Seconds for a checkpoint over a run that is to be exported."""
-
-SHOWN = 20
-"""Findings that are shown for people; ``--json`` has all that are kept."""
 
 
 @click.group(
@@ -193,7 +190,7 @@ async def _verify_log(cli: Invocation, trusted: Callable[[Settings], Trust]) -> 
         rotations = await rotations_of(connected.store, connected.settings.tenant)
         with cli.output.progress("audit") as bar:
             report = await audits.verify(SHARD, trust, rotations, now=datetime.now(UTC), progress=bar)
-    _show_report(cli.output, report)
+    show_report(cli.output, report)
     if report.sound and not trust.held and not trust.witnesses and trust.key == own:
         cli.output.warn(
             "verified with this deployment's own key and its own checkpoints: a checkpoint kept elsewhere "
@@ -223,7 +220,7 @@ async def _verify_archive(cli: Invocation, trusted: Callable[[Settings], Trust],
     with cli.output.progress("audit") as bar:
         report = await Audits(log, checkpoints, tiles).verify(SHARD, trust, rotations, progress=bar)
     report.findings[:0] = damaged.findings()
-    _show_report(cli.output, report)
+    show_report(cli.output, report)
     return DONE if report.sound else TAMPERED
 
 
@@ -243,7 +240,7 @@ def _verify_bundle(
         "events": len(read.events),
         "content": len(read.content),
         "sound": verified.sound,
-        "findings": [_finding(each) for each in verified.findings],
+        "findings": [finding_document(each) for each in verified.findings],
     }
     if verified.signed is not None:
         signed = verified.signed.checkpoint
@@ -253,7 +250,7 @@ def _verify_bundle(
         document["replay"] = {"effects": replay.effects, "status": replay.ended, "output_digest": replay.output_digest}
     cli.output.document(document)
     if verified.signed is None or replay is None:
-        _show_findings(cli.output, verified.findings, 0)
+        show_findings(cli.output, verified.findings, 0)
         return TAMPERED
     signed = verified.signed.checkpoint
     cli.output.show(
@@ -342,56 +339,4 @@ async def _rotate_key(cli: Invocation) -> int:
     return DONE
 
 
-def _show_report(output: Output, report: Report) -> None:
-    output.document(
-        {
-            "sound": report.sound,
-            "events": report.events,
-            "covered": report.covered,
-            "uncovered": report.uncovered,
-            "checkpoints": report.checkpoints,
-            "root": report.root.hex(),
-            "findings": [_finding(each) for each in report.findings],
-            "more": report.more,
-        }
-    )
-    if report.sound:
-        output.show(
-            Text.assemble(
-                ("whole", "bold green"),
-                f"  {counted(report.events, 'event')}; {counted(report.checkpoints, 'signed checkpoint')} "
-                "have the root of what is there",
-            )
-        )
-        if report.uncovered:
-            output.show(Text(f"{counted(report.uncovered, 'event')} at the end not yet under a checkpoint"))
-        return
-    _show_findings(output, report.findings, report.more)
-
-
-def _show_findings(output: Output, findings: Sequence[Finding], more: int) -> None:
-    total = len(findings) + more
-    output.show(Text.assemble(("not whole", "bold red"), f"  {counted(total, 'finding')}"))
-    table = Table("what", "where", "", box=None, pad_edge=False, header_style="bold")
-    for each in findings[:SHOWN]:
-        table.add_row(each.kind, _where(each), Text(each.message))
-    output.show(table)
-    if total > SHOWN:
-        output.show(Text(f"and {total - SHOWN} more; --json has up to 1,000", style="dim"))
-
-
-def _where(finding: Finding) -> str:
-    if finding.first is None:
-        return ""
-    if finding.last is None or finding.last == finding.first:
-        return str(finding.first)
-    return f"{finding.first} to {finding.last.sequence}"
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "kind": finding.kind,
-        "message": finding.message,
-        "first": None if finding.first is None else str(finding.first),
-        "last": None if finding.last is None else str(finding.last),
-    }
+audit.add_command(repair)

@@ -150,8 +150,6 @@ async def test_two_at_once_keep_one_copy(tmp_path):
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    for store in stores:
-        store.close()
     assert await read(ArchivedLog(FileSegmentStore(tmp_path))) == MANY
 
 

@@ -66,13 +66,15 @@ class SegmentStoreContract:
         assert other.read(shard, Kept(1, None)) == b"abcd"
 
     async def test_what_an_ended_process_left_open_is_dropped(
-        self, segments: SegmentStore, again: Callable[[], SegmentStore], shard: int, end: Callable[[], None]
+        self, segments: SegmentStore, again: Callable[[], SegmentStore], shard: int
     ) -> None:
         segments.extend(shard, 1, b"longer")
         segments.extend(shard, 9, b"alone")
-        end()
+        segments.release(shard)
         other = again()
         other.extend(shard, 1, b"mine")
         other.forsake(shard)
         assert list(other.listed(shard)) == [Kept(1, None)]
         assert other.read(shard, Kept(1, None)) == b"mine"
+        segments.extend(shard, 1, b"begun anew")
+        assert other.read(shard, Kept(1, None)) == b"begun anew"

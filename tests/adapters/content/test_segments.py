@@ -19,25 +19,11 @@ KEPT = Kept(1, 30)
 class TestFileSegments(SegmentStoreContract):
     @pytest.fixture
     def segments(self, tmp_path):
-        store = FileSegmentStore(tmp_path)
-        yield store
-        store.close()
+        return FileSegmentStore(tmp_path)
 
     @pytest.fixture
     def again(self, tmp_path):
-        stores = []
-
-        def made():
-            stores.append(FileSegmentStore(tmp_path))
-            return stores[-1]
-
-        yield made
-        for store in stores:
-            store.close()
-
-    @pytest.fixture
-    def end(self, segments):
-        return segments.close
+        return lambda: FileSegmentStore(tmp_path)
 
     async def test_what_a_running_process_has_open_stays(self, segments, again, shard):
         segments.extend(shard, 1, b"mine")

@@ -12,7 +12,3 @@ class TestMemorySegments(SegmentStoreContract):
     @pytest.fixture
     def again(self, segments):
         return lambda: MemorySegmentStore(segments)
-
-    @pytest.fixture
-    def end(self):
-        return lambda: None
