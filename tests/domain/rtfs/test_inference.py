@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from domain.rtfs.compiler.expressions import Constant, Expression, LibraryFunction, Read
+from domain.rtfs.compiler.flow.walking import Flow
 from domain.rtfs.program import CompileError, compile_program
 from domain.rtfs.types import mismatch, parse_type, print_type
 from domain.rtfs.vm import Finished, Limits, Trapped, Yielded, load, resume, start
@@ -223,6 +227,12 @@ def test_the_output_type_is_told(capabilities):
         compiled('(let [n (:n inputs)]\n  {:kind "c" :n n})', capabilities, '[:map [:kind [:enum "a" "b"]]]')
     assert raised.value.message.endswith('at :kind: expected [:enum "a" "b"], found :string "c"')
     assert raised.value.hint == 'the output type is [:map [:kind [:enum "a" "b"]]]'
+
+
+def test_every_kind_of_expression_is_followed():
+    """Of constants, variables and functions of the library the type is known at once."""
+    known = {Constant, Read, LibraryFunction}
+    assert set(get_args(Expression)) == set(Flow._INFERENCES) | known
 
 
 def run(module: bytes, value: object) -> object:

@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 from domain.kernel.values import Keyword
 from domain.rtfs.compiler.expressions import Constant, Expression, LibraryFunction, MakeFunction, Read, Sibling
 from domain.rtfs.compiler.flow.conditions import Knowledge, at, of_kind
+from domain.rtfs.compiler.flow.reading import entry
 from domain.rtfs.compiler.scope import Definition, Variable
 from domain.rtfs.functions import Entry
 from domain.rtfs.source import Related, Span
-from domain.rtfs.types import ANY, NEVER, Function, Type, Vector
+from domain.rtfs.types import ANY, NEVER, Function, MapOf, Record, Type, Vector
 from domain.rtfs.types.narrowing import falsy, general, join, truthy
 from domain.rtfs.types.outline import outline
 from domain.rtfs.types.relation import fits
@@ -80,6 +81,8 @@ class Functions(Knowledge):
         definition = self.definition(function)
         if definition is not None and function is not None:
             return self.instance(definition, types, function.span)
+        if isinstance(type_, MapOf | Record):
+            return entry(type_)
         return type_.result if isinstance(type_, Function) else ANY
 
     def definition(self, function: Expression | None) -> Definition | None:
@@ -216,8 +219,11 @@ class Functions(Knowledge):
         if usual is not None:
             self.results[definition] = usual
         # Its own problems were noted where it stands; further ones come of what it is given here.
-        given = Related(span, f"it is given {', '.join(map(outline, types))} here")
-        calls.append(self.problems[mark]._replace(related=given) if len(self.problems) > mark else None)
+        first = None
+        if len(self.problems) > mark:
+            given = Related(span, f"it is given {', '.join(map(outline, types))} here")
+            first = self.problems[mark]._replace(related=given)
+        calls.append(first)
         del self.problems[mark:]
         return self.instances[key]
 
