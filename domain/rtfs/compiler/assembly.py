@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from domain.kernel.values import Value, canonical
+from typing import Final
+
+from domain.kernel.values import Keyword, Value, canonical
 from domain.rtfs.bytecode.module import LANGUAGE, Constant, EffectSignature, FunctionCode, ModuleParts
-from domain.rtfs.bytecode.operations import OPERANDS, Op
+from domain.rtfs.bytecode.operations import OPERANDS
 from domain.rtfs.bytecode.source_map import LocalName, SourceMap
 from domain.rtfs.compiler.generation import Generator
 from domain.rtfs.compiler.scope import Definition
@@ -22,6 +24,8 @@ class Assembly:
         self.definitions: list[tuple[Definition, str | None]] = []
         self.numbers: dict[Definition, int] = {}
         self.pool: dict[bytes, tuple[int, Value]] = {}
+        self.scalars: dict[tuple[type, Value], Constant] = {}
+        """Places of strings and keywords, which are most of what is in the pool."""
         self.names: dict[str, int] = {}
         self.effects: dict[str, tuple[int, EffectSignature]] = {}
         self.types: dict[str, tuple[int, Type]] = {}
@@ -35,7 +39,14 @@ class Assembly:
 
     def value(self, value: Value) -> Constant:
         """Give the place of a value in the pool."""
-        return Constant(self.pool.setdefault(canonical(value), (len(self.pool), value))[0])
+        kind = type(value)
+        known = self.scalars.get((kind, value)) if kind is str or kind is Keyword else None
+        if known is not None:
+            return known
+        place = Constant(self.pool.setdefault(canonical(value), (len(self.pool), value))[0])
+        if kind is str or kind is Keyword:
+            self.scalars[kind, value] = place
+        return place
 
     def library(self, name: str) -> int:
         """Give the number of a function of the library."""
@@ -106,6 +117,15 @@ def _runs(modules: list[str | None]) -> tuple[tuple[str, int, int], ...]:
     return tuple(found)
 
 
+_RENUMBERED: Final = {
+    int(operation): (place, kind)
+    for operation, kinds in OPERANDS.items()
+    for place, kind in enumerate(kinds, start=1)
+    if kind in ("library", "effect")
+}
+"""Operations that refer to a sorted table: with which operand, and to which."""
+
+
 class _Renumbering:
     """Puts the final numbers of sorted tables into code."""
 
@@ -124,8 +144,8 @@ class _Renumbering:
 
     def instruction(self, instruction: tuple[int, ...]) -> tuple[int, ...]:
         # Both kinds stand before any counted list, so that places are fixed.
-        operands = list(instruction)
-        for place, kind in enumerate(OPERANDS[Op(instruction[0])], start=1):
-            if kind in self.tables:
-                operands[place] = self.tables[kind][operands[place]]
-        return tuple(operands)
+        renumbered = _RENUMBERED.get(instruction[0])
+        if renumbered is None:
+            return instruction
+        place, kind = renumbered
+        return (*instruction[:place], self.tables[kind][instruction[place]], *instruction[place + 1 :])

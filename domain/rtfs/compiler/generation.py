@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from domain.rtfs.bytecode.module import Constant as ConstantPlace
 from domain.rtfs.bytecode.module import FunctionCode, Handler
-from domain.rtfs.bytecode.operations import OPERANDS, Op
+from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS, Op
 from domain.rtfs.bytecode.verifying import MAX_REGISTERS
 from domain.rtfs.compiler.expressions import (
     AllOf,
@@ -107,20 +107,19 @@ class Generator:
 
     def placed(self, instruction: list[int]) -> tuple[int, ...]:
         """Give an instruction with the final numbers of its registers."""
-        result = [instruction[0]]
+        base, moved = self.base, len(self.constants)
+        # As ``place`` does it, for every number, though some are no registers.
+        final = [base - 1 - each if each < 0 else each if each < base else each + moved for each in instruction]
+        result = list(instruction)
         at = 1
-        for kind in OPERANDS[Op(instruction[0])]:
-            value = instruction[at]
-            at += 1
+        for kind in OPERANDS[OPERATIONS[instruction[0]]]:
             if kind in ("read", "write"):
-                result.append(self.place(value))
-                continue
-            result.append(value)
-            if kind in ("reads", "pairs", "named"):
-                items = instruction[at : at + value * (1 if kind == "reads" else 2)]
-                at += len(items)
-                keep = kind == "named"
-                result.extend(each if keep and not place % 2 else self.place(each) for place, each in enumerate(items))
+                result[at] = final[at]
+            elif kind in ("reads", "pairs"):
+                result[at + 1 :] = final[at + 1 :]
+            elif kind == "named":
+                result[at + 2 :: 2] = final[at + 2 :: 2]
+            at += 1
         return tuple(result)
 
     def put(self, span: Span, operation: Op, *operands: int) -> int:
