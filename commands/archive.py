@@ -35,6 +35,9 @@ from domain.ledger.stored import Stored
 WRITE_AT: Final = 4 * 1024 * 1024
 """Bytes that wait in memory at most, as long as the disk takes them."""
 
+READ_AT_ONCE: Final = 2_000
+"""Messages of one batch."""
+
 LOOK_EVERY: Final = 0.2
 """Seconds between looks for what another process has added."""
 

@@ -65,6 +65,19 @@ def segment_store(content: Path) -> FileSegmentStore:
     return FileSegmentStore(content / LEDGER_FOLDER)
 
 
+def earlier_keys(settings: Settings) -> list[VerifierKey]:
+    """Keys of this log before its present one, which did not say who follows: configured, or noted by a restore."""
+    file = earlier_keys_file(settings)
+    noted = file.read_text("utf-8").split() if file.exists() else []
+    return [VerifierKey.parse(each) for each in (*settings.ledger.earlier_keys, *noted)]
+
+
+def earlier_keys_file(settings: Settings) -> Path:
+    """Where a restore without the signing key notes which key it trusted."""
+    path = key_file(settings)
+    return path.with_name(f"{path.name}.earlier")
+
+
 @asynccontextmanager
 async def identity(settings: Settings, store: EventStore) -> AsyncIterator[Identity]:
     """Who signs, and who must have seen it; the log tells which keys signed before."""
@@ -75,7 +88,7 @@ async def identity(settings: Settings, store: EventStore) -> AsyncIterator[Ident
             signer = RemoteSigner(client, settings.ledger.signer, VerifierKey.parse(settings.ledger.signer_key))
         else:
             signer = file_signer(settings)
-        earlier = [VerifierKey.parse(each) for each in settings.ledger.earlier_keys]
+        earlier = earlier_keys(settings)
         yield Identity(
             signer,
             trusted=[*earlier, *predecessors(signer.key, await rotations_of(store, settings.tenant))],

@@ -28,6 +28,7 @@ from domain.ledger.notes import VerifierKey
 from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
     SHARD,
+    earlier_keys,
     file_signer,
     identity,
     key_file,
@@ -45,7 +46,7 @@ from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
 from infra.cli.repair import repair
 from infra.cli.session import Session, principal, session
-from infra.cli.trust import earlier_keys, key_of, keys_option, own_key, required_option, witness_option
+from infra.cli.trust import key_of, keys_option, own_key, required_option, witness_option
 from infra.settings import Settings
 
 PUBLISHED_WITHIN = 5.0

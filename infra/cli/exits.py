@@ -23,6 +23,8 @@ READER_GONE: Final = 141
 OF_CODE: Final[Mapping[str, int]] = {
     "access": DENIED,
     "append": NO,
+    "backup": INVALID,
+    "backup.damaged": TAMPERED,
     "bench": NO,
     "bench.corpus-missing": UNREACHABLE,
     "command": INVALID,

@@ -58,6 +58,8 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "up": Listed("stack", "Start the broker, the database and the services."),
         "down": Listed("stack", "Stop what `up` started."),
         "status": Listed("stack", "What runs, and how far the read side has come."),
+        "backup": Listed("backup", "Write all that cannot be made again to one file."),
+        "restore": Listed("restore", "Make a deployment out of a backup, verified."),
         "config": Listed("config", "The settings in force."),
         "bench": Listed("bench", "Measure on this machine."),
     },

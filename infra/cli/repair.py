@@ -14,12 +14,12 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from commands.audits import Audits, Trust, rotations_of
 from commands.repairs import How, Plan, Repairs
 from domain.kernel.errors import InvalidInput
-from infra.bootstrap.ledger import SHARD, segment_store, tile_store
+from infra.bootstrap.ledger import SHARD, earlier_keys, segment_store, tile_store
 from infra.cli.exits import DONE, NO, TAMPERED
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
 from infra.cli.session import Session, session
-from infra.cli.trust import earlier_keys, key_of, keys_option, own_key
+from infra.cli.trust import key_of, keys_option, own_key
 
 
 @click.command(epilog=examples("precedent audit repair", "precedent audit repair --yes"))

@@ -36,8 +36,3 @@ def own_key(settings: Settings) -> VerifierKey:
     """This deployment's key. Raises ``SigningKeyRefused``."""
     remote = settings.ledger.signer_key
     return VerifierKey.parse(remote) if remote is not None else file_signer(settings).key
-
-
-def earlier_keys(settings: Settings) -> list[VerifierKey]:
-    """Keys that this deployment names as its log's earlier ones."""
-    return [VerifierKey.parse(each) for each in settings.ledger.earlier_keys]

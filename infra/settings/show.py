@@ -39,12 +39,13 @@ def _printed(value: Any) -> str:
         case list() | dict():
             return ", ".join(map(str, value)) or "-"
         case str() if "://" in value:
-            return _without_password(value)
+            return without_password(value)
         case _:
             return str(value)
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Give a URL with its password masked."""
     parts = urlsplit(url)
     if parts.password is None:
         return url

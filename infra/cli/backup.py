@@ -1,0 +1,144 @@
+"""``backup``: all that cannot be made again, in one file."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+import yaml
+from rich.text import Text
+
+from adapters.content.backup_file import BackupWriter
+from adapters.content.segments import LEVEL
+from adapters.nats.checkpoints import JetStreamCheckpoints
+from adapters.nats.stored_log import JetStreamStoredLog
+from commands.archive import ArchivedLog, JoinedLog
+from commands.audits import Trust, checkpoint_of, keys_of, rotations_of
+from commands.backups import segments_of
+from domain.kernel.errors import InvalidInput, NotFound, StoredDataInvalid
+from domain.kernel.values import digest_bytes, format_time
+from domain.ledger.checkpoint import Checkpoint
+from domain.ledger.notes import Note
+from infra.bootstrap.ledger import SHARD, earlier_keys, key_file, segment_store
+from infra.cli.exits import DONE
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import counted
+from infra.cli.session import Session, session
+from infra.cli.trust import own_key
+from infra.settings import Settings
+from infra.settings.show import without_password
+
+HEXADECIMAL: Final = frozenset("0123456789abcdef")
+
+
+@click.command(epilog=examples("precedent backup -o precedent.tar", "precedent backup -o precedent.tar --with-key"))
+@click.option("-o", "output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Write there.")
+@click.option("--with-key", is_flag=True, help="Also the private key that signs checkpoints: keep such a file safe.")
+@invoked
+def backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
+    """Write the log up to its newest checkpoint, all checkpoints, and all content to FILE, while all runs or nothing.
+
+    The read side is not in it: it is made again. Nor are secrets, and the signing key only with --with-key.
+    What is written has the signed root, or nothing is written.
+    """
+    return complete(_backup(cli, output, with_key=with_key))
+
+
+async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
+    async with session(cli, services=False, whole=False) as connected:
+        settings = connected.settings
+        key = _private_key(settings) if with_key else None
+        checkpoint, note, rotations = await _newest(connected)
+        content = connected.endpoints.content_directory
+        log = JoinedLog(ArchivedLog(segment_store(content)), JetStreamStoredLog(connected.connection))
+        with BackupWriter.writing(output) as writer, cli.output.progress("backup") as bar:
+            async for kept, data in segments_of(log, checkpoint, bar):
+                name = f"segments/{SHARD}/{kept.first:020}-{kept.last:020}.segment.gz"
+                writer.add(name, await asyncio.to_thread(gzip.compress, data, LEVEL, mtime=0))
+            count = 0
+            for path in _contents(content):
+                writer.add(f"content/{path.relative_to(content)}", await asyncio.to_thread(_verified, path))
+                count += 1
+            writer.add("checkpoints.jsonl", b"".join([line async for line in _checkpoints(connected, checkpoint)]))
+            writer.add("configuration.yaml", yaml.safe_dump(configuration(settings), sort_keys=False).encode())
+            if key is not None:
+                writer.add("ledger.key", key)
+            created = format_time(datetime.now(UTC))
+            about = {"created": created, "checkpoint": note, "rotations": rotations, "events": checkpoint.size}
+            writer.finish({**about, "key": str(own_key(settings))})
+    size = _size(output)
+    cli.output.document(
+        {"file": str(output), "events": checkpoint.size, "content": count, "bytes": size, "key": with_key}
+    )
+    cli.output.show(
+        Text(
+            f"{output}: {counted(checkpoint.size, 'event')}, {counted(count, 'content')}, {size / 2**20:,.1f} MiB, as "
+            f"signed at {format_time(checkpoint.time)}"
+        ),
+        Text(f"precedent restore {output} --data DIR --key {own_key(settings)}", style="dim"),
+    )
+    if key is None:
+        cli.output.note("the signing key is not in it: keep a copy elsewhere, or a restored log signs with a new one")
+    return DONE
+
+
+async def _newest(connected: Session) -> tuple[Checkpoint, str, list[str]]:
+    newest = await JetStreamCheckpoints(connected.connection).newest(SHARD)
+    if newest is None:
+        raise NotFound("there is no checkpoint yet, so nothing to back up; the ledger makes one with the first event")
+    rotations = await rotations_of(connected.store, connected.settings.tenant)
+    settings = connected.settings
+    trust = Trust(key=own_key(settings), earlier=earlier_keys(settings))
+    return checkpoint_of(newest[1], keys_of(trust, rotations)), newest[1], rotations
+
+
+async def _checkpoints(connected: Session, newest: Checkpoint) -> AsyncIterator[bytes]:
+    async for note in JetStreamCheckpoints(connected.connection).all(SHARD):
+        if Checkpoint.parse(Note.parse(note).text).size <= newest.size:
+            yield orjson.dumps({"shard": SHARD, "note": note}) + b"\n"
+
+
+def _contents(folder: Path) -> Iterator[Path]:
+    """Every content of every tenant; what is half written, and the ledger's folder, are left out."""
+    if not folder.is_dir():
+        return
+    for tenant in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
+        for path in sorted(tenant.glob("??/*")):
+            if len(path.name) == 64 and HEXADECIMAL.issuperset(path.name):
+                yield path
+
+
+def _verified(path: Path) -> bytes:
+    data = path.read_bytes()
+    if digest_bytes(data) != f"sha256:{path.name}":
+        raise StoredDataInvalid(f"{path} does not have the digest that is its name: it was damaged or edited")
+    return data
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _private_key(settings: Settings) -> bytes:
+    if settings.ledger.signer is not None:
+        raise InvalidInput("--with-key: the key is kept elsewhere (ledger.signer), and not on this machine")
+    return key_file(settings).read_bytes()
+
+
+def configuration(settings: Settings) -> dict[str, Any]:
+    """What was configured, without secrets and without what belongs to this machine's folders."""
+    given: dict[str, Any] = settings.model_dump(mode="json", exclude_defaults=True, exclude={"data", "content"})
+    given.get("nats", {}).pop("password", None)
+    database = given.get("database", {})
+    if "url" in database:
+        database["url"] = without_password(database["url"])
+    if "data" in settings.origins:
+        given["data"] = os.fspath(settings.data)
+    return given
