@@ -64,6 +64,12 @@ def _declared(function: Callable[..., Any], name: str, version: str) -> Agent:
     )
 
 
+def declared_agent(function: object) -> Agent | None:
+    """Give the agent that a function was declared as, if it was."""
+    found = getattr(function, _DECLARED, None)
+    return found if isinstance(found, Agent) else None
+
+
 def agents_of_modules(names: Iterable[str]) -> Agents:
     """The agents declared in these modules. Raises ``AgentModuleUnusable``, ``AgentNotDeclarable``."""
     agents: dict[str, Agent] = {}
@@ -85,9 +91,9 @@ def _imported(name: str) -> ModuleType:
 
 
 def _agents_of(module: ModuleType) -> list[Agent]:
-    found = [getattr(value, _DECLARED, None) for value in vars(module).values()]
+    found = [declared_agent(value) for value in vars(module).values()]
     # An agent that a module merely imported belongs to the module that declares it.
-    agents = [each for each in found if isinstance(each, Agent) and each.module == module.__name__]
+    agents = [each for each in found if each is not None and each.module == module.__name__]
     if not agents:
         raise AgentModuleUnusable(f"module {module.__name__} declares no agent; mark its functions with @agent(…)")
     return agents

@@ -142,7 +142,9 @@ def advice(pinned: AgentPinned, agent: Agent) -> str:
             f"the source of {agent.module} is not the recorded one ({pinned.digest[:19]}…, here {agent.digest[:19]}…): "
             "wrap what changed in `if await ctx.patched(name):`, or raise the agent's version"
         )
-    found = suspects(agent.source)
+    code = agent.function.__code__
+    own = range(code.co_firstlineno, max(line for _, _, line in code.co_lines() if line) + 1)
+    found = sorted(suspects(agent.source), key=lambda each: each.line not in own)  # its own lines first
     if not found:
         return IN_GENERAL
     return f"in {agent.module}, {'; '.join(map(str, found[:MOST_SUSPECTS]))}"

@@ -50,9 +50,10 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
         "dead": Listed("dead", "Messages that nobody could handle."),
         "explain": Listed("explain", "What happens when a command arrives, from the catalogs."),
     },
-    "Programs and tools": {
+    "Programs, tools and agents": {
         "rtfs": Listed("rtfs", "Check, lay out, run and explain plans; look up the language."),
         "tools": Listed("tools", "The tools that plans may call."),
+        "agents": Listed("agents", "The agents written in Python that tasks may name."),
     },
     "Operation": {
         "up": Listed("stack", "Start the broker, the database and the services."),

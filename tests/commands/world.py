@@ -16,6 +16,7 @@ from adapters.memory.event_store import MemoryEventStore
 from adapters.memory.run_index import LogRunIndex
 from adapters.memory.wakes import MemoryWakes
 from adapters.system.clock import SystemRandomness
+from commands.agents import AgentRunner, NoAgents
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import Answer, CommandEnvelope, CommandHandler
 from commands.ports import ModelAnswer, ModelRequest
@@ -101,6 +102,7 @@ class Models:
 class World:
     tools: Tools = field(default_factory=Tools)
     models: Models = field(default_factory=Models)
+    agents: AgentRunner = field(default_factory=NoAgents)
 
     def __post_init__(self) -> None:
         self.clock = LoopClock()
@@ -114,6 +116,7 @@ class World:
             authorizer=OnlyTenants([TENANT]),
             tools=self.tools,
             models=self.models,
+            agents=self.agents,
             runs=LogRunIndex(self.store),
             clock=self.clock,
             randomness=SystemRandomness(),
@@ -142,7 +145,7 @@ class World:
         return [event.short_name for event in (await self.store.load(StreamId(TENANT, "run", run))).events]
 
     async def verify(self, run: str) -> Replay:
-        return await verify_run(self.store, StreamId(TENANT, "run", run))
+        return await verify_run(self.store, StreamId(TENANT, "run", run), self.agents.agents())
 
 
 async def forever() -> None:
