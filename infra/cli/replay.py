@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -29,6 +30,7 @@ from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
 from infra.cli.exits import DIVERGED, DONE
+from infra.cli.fixtures import save
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.moments import moment_of
 from infra.cli.output import Output, counted
@@ -70,6 +72,16 @@ from infra.cli.watching import Watch
     is_flag=True,
     help="Under the tools of now: the plan compiled anew, recorded results brought into their present types.",
 )
+@click.option(
+    "--save",
+    "file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write RUN to a file (- for stdout) that replays without any server, what looks like a secret removed.",
+)
+@click.option(
+    "--redact", "fields", metavar="FIELD", multiple=True, help="With --save: remove what this field holds; repeatable."
+)
 @click.option("--no-record", is_flag=True, help="Leave no trace; else `precedent replays` lists this replay.")
 @invoked
 def replay(
@@ -79,6 +91,8 @@ def replay(
     at: int | None,
     since: str | None,
     statuses: tuple[str, ...],
+    file: Path | None,
+    fields: tuple[str, ...],
     *,
     every: bool,
     upcast: bool,
@@ -95,6 +109,12 @@ def replay(
         raise click.UsageError("--since and --status go with --all")
     if at is not None and mode != "view":
         raise click.UsageError("--at goes with --mode view; the other modes go through the whole run")
+    if fields and file is None:
+        raise click.UsageError("--redact goes with --save FILE")
+    if file is not None:
+        if run is None or mode != "verify" or upcast:
+            raise click.UsageError("--save writes one RUN as it is recorded; leave out --all, --mode and --upcast")
+        return complete(save(cli, run, file, fields))
     if upcast and (run is None or mode == "view"):
         raise click.UsageError("--upcast goes with one RUN, and with the modes that execute its program")
     if run is None:

@@ -16,11 +16,12 @@ import pytest
 from commands.ports import NEW_STREAM
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
+from domain.runs.replay import verify
 from infra.bootstrap.connections import connected, event_store
 from infra.cli import exits
 from infra.stack.endpoints import endpoints_of
 from tests.conftest import settings_for
-from tests.histories.test_replay import ENDS, lines
+from tests.histories.test_replay import ENDS, history, lines
 from tests.infra.cli.conftest import Cli
 
 TENANT = "replay-all"
@@ -181,6 +182,30 @@ replay_all._tell = slowly
 from infra.cli.main import main
 sys.exit(main(["replay", "--all", "--json", "--tenant", sys.argv[1]]))
 """
+
+
+def test_a_run_is_saved_as_a_history_without_its_secrets(cli: Cli, histories: Path, tmp_path: Path):
+    tenant, file = ("--tenant", TENANT), tmp_path / "saved.jsonl"
+    called = cli("replay", "completed", "--save", file, *tenant)
+    assert (called.code, "12 events, as stored" in called.out, "read it before" in called.err) == (0, True, True)
+    saved = [json.loads(line) for line in file.read_bytes().splitlines()]
+    assert [each["data"] for each in saved] == [json.loads(line)["data"] for line in lines("completed")]
+    called = cli("replay", "completed", "--save", file, "--redact", "path", "--redact", "text", *tenant, "--json")
+    assert (called.code, called.document["redacted"]) == (exits.DONE, True)
+    assert b"a.txt" not in file.read_bytes()
+    events = history(file.read_bytes().splitlines())
+    assert (verify(events).ended, verify(events).effects) == ("completed", 5)
+    printed = cli("replay", "completed", "--save", "-", *tenant).out
+    assert len(printed.splitlines()) == 12
+    for options, said in (
+        (("--redact", "absent", "--save", file), "has a field absent"),
+        (("--redact", "path"), "--redact goes with --save"),
+        (("--save", file, "--upcast"), "--save writes one RUN as it is recorded"),
+        (("--save", tmp_path), "name a file that can be written"),
+    ):
+        wrong = cli("replay", "completed", *options, *tenant)
+        assert wrong.code in (exits.INVALID, exits.NO)
+        assert said in wrong.err
 
 
 def test_two_runs_are_compared(cli: Cli, histories: Path):
