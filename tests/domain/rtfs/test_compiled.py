@@ -40,6 +40,7 @@ PROGRAMS = {
     "loop after loop": "(let [a (loop [i 0] (if (< i 5) (recur (inc i)) i)) b (loop [i a] (if (> i 0) (recur (dec i)) [i a]))] [a b])",
     "loop with ways out": "(loop [i 0] (cond (> i 9) :over (= (mod i 7) 6) [:seven i] (and (> i 3) (< i 2)) :never :else (recur (+ i 1))))",
     "loop in arm": "(loop [i 0 t []] (if (< i 3) (let [x (if (odd? i) (loop [j 0] (if (< j i) (recur (inc j)) j)) :even)] (recur (inc i) (conj t x))) t))",
+    "loops at the same place": "(defn f [a] (loop [i 0 s 0] (if (< i 9) (recur (inc i) (+ s a)) s))) (defn g [a] (let [b [a] c (count b)] (loop [i c t b] (if (< i 9) (recur (inc i) (conj t i)) t)))) (defn h [t] (loop [i 0 s t] (if (< i 9) (recur (inc i) [s]) s))) (defn k [a b c] (loop [u c i 0] (if (< i b) (recur a (inc i)) u))) [(f 3) (g 1) (h 2) (f 4) (k :a 5 7) (h 1) (f 2.5)]",
     "recursion": "(defn fib [n] (if (< n 2) n (+ (fib (- n 1)) (fib (- n 2))))) (fib 7)",
     "deep": "(defn sum [n] (if (= n 0) 0 (+ n (sum (dec n))))) (sum 180)",
     "tail calls": "(defn e [n] (if (= n 0) :even (o (dec n)))) (defn o [n] (if (= n 0) :odd (e (dec n)))) (e 151)",

@@ -106,11 +106,12 @@ class Translation(Writer):
         variables = [each for each in range(code.registers) if not code.first_constant <= each < code.first_local]
         if not variables:
             return statements
+        name = f"{self.runnable.number}_{head}"
         targets: list[ast.expr] = [line.placed(ast.Name(f"r{each}", STORE)) for each in variables]
         gather = itemgetter(*variables) if len(variables) > 1 else lambda registers: (registers[variables[0]],)
-        taken = line.expression("GATHER(registers)", {"GATHER": line.name(self.given_name(f"gather{head}", gather))})
+        taken = line.expression("GATHER(registers)", {"GATHER": line.name(self.given_name(f"gather{name}", gather))})
         statements.append(line.placed(ast.Assign([line.placed(ast.Tuple(targets, STORE))], taken)))
-        known = line.name(self.given_name(f"known{head}", self.known(head, variables)))
+        known = line.name(self.given_name(f"known{name}", self.known(head, variables)))
         return statements + self.line(head).statements(
             "if not KNOWN(registers):\n    raise Interrupted", {"KNOWN": known}
         )
