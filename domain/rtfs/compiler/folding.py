@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Final, get_args
 
-from domain.rtfs.compiler.dropping import droppable, parts_of
+from domain.rtfs.compiler.dropping import Reach, parts_of
 from domain.rtfs.compiler.expressions import (
     AllOf,
     AnyOf,
@@ -58,26 +58,38 @@ _NO_CODE: Final = (Constant, Read, LibraryFunction)
 
 def fold_program(main: Definition) -> None:
     """Fold every function that a program reaches, in place."""
-    _Folding().definition(main)
+    folding = _Folding()
+    folding.reached(main)
+    # The list grows while functions make or call further ones.
+    for definition in folding.definitions:
+        folding.definition(definition)
 
 
 class _Folding:
     def __init__(self) -> None:
         self.known: dict[Variable, Constant] = {}
         """Variables that hold constants."""
-        self.done: set[Definition] = set()
+        self.definitions: list[Definition] = []
+        """Functions in the order in which they are come to; one after the other, so that long chains are not deep."""
+        self.seen: set[Definition] = set()
+        self.reach = Reach()
         self.fuel = _PROGRAM_FUEL
 
+    def reached(self, definition: Definition) -> None:
+        """Note a function that is to be folded."""
+        if definition not in self.seen:
+            self.seen.add(definition)
+            self.definitions.append(definition)
+
     def definition(self, definition: Definition) -> None:
-        if definition in self.done or definition.body is None:
-            return
-        self.done.add(definition)
+        """Fold a function, which knows the constants that it captures."""
+        sources = definition.group.sources if definition.group is not None else ()
         for place, variable in definition.inner.items():
-            sources = definition.group.sources if definition.group is not None else ()
             source = sources[place] if place < len(sources) else None
             if isinstance(source, Constant):
                 self.known[variable] = source
-        definition.body = self.fold(definition.body)
+        if definition.body is not None:
+            definition.body = self.fold(definition.body)
 
     def fold(self, expression: Expression) -> Expression:
         """Give an expression of the same meaning, with all that is known worked out."""
@@ -105,16 +117,16 @@ class _Folding:
             items = tuple([self.part(item) for item in part])
             return part if all(old is new for old, new in zip(part, items, strict=True)) else items
         if isinstance(part, Definition):
-            self.definition(part)
+            self.reached(part)
             return part
         return self.fold(part) if type(part) in _EXPRESSIONS else part
 
     def function(self, expression: MakeFunction) -> Expression:
-        """Fold a function, which knows the constants that it captures."""
+        """Fold what a function captures; its body comes later."""
         group = expression.definition.group
         assert group is not None
         group.sources = tuple([self.fold(source) for source in group.sources])
-        self.definition(expression.definition)
+        self.reached(expression.definition)
         return expression
 
     def library_call(self, expression: LibraryCall) -> Expression:
@@ -167,7 +179,7 @@ class _Folding:
             if not isinstance(item, Constant) or last:
                 kept.append(item)
             elif truthy(item.value) is stops:
-                if not droppable(items[place + 1 :]):
+                if not self.reach.droppable(items[place + 1 :]):
                     return replace(expression, items=tuple(items))
                 kept.append(item)
                 break
@@ -180,7 +192,7 @@ class _Folding:
 
     def attempt(self, expression: Try) -> Expression:
         body, handler = self.fold(expression.body), self.fold(expression.handler)
-        if isinstance(body, Constant) and droppable((handler,)):
+        if isinstance(body, Constant) and self.reach.droppable((handler,)):
             return body
         return replace(expression, body=body, handler=handler)
 
@@ -192,9 +204,9 @@ class _Folding:
         for place, clause in enumerate(clauses):
             certain, steps = _decided(clause)
             after = [*clauses[place + 1 :], *([otherwise] if otherwise is not None else [])]
-            if certain is False and not steps and droppable((clause,)):
+            if certain is False and not steps and self.reach.droppable((clause,)):
                 continue
-            if certain is True and droppable(after):
+            if certain is True and self.reach.droppable(after):
                 kept.append(Clause(steps, clause.body))
                 return _chosen(expression, kept, None)
             kept.append(Clause(steps, clause.body) if certain is None else clause)
@@ -209,7 +221,7 @@ class _Folding:
             value = self.fold(step.value)
             if isinstance(value, Constant):
                 self.known[step.variable] = value
-                if step.variable.name.startswith((" ", "_")):
+                if step.variable.name == "_" or step.variable.name.startswith(" "):
                     continue  # a variable that has a name is shown where a recorded run is looked into
             steps.append(Bind(step.variable, value))
         return Clause(tuple(steps), self.fold(clause.body))

@@ -110,6 +110,15 @@ def test_what_would_take_long_is_left_to_the_program():
     assert 0 < folded.count("library") < 2 * 600
 
 
+@pytest.mark.parametrize("last", ["(inc n)", "(call :number n)"])
+def test_a_function_is_looked_at_once_however_often_it_is_asked_for(last):
+    functions = " ".join(f"(defn f{place} [n] (f{place + 1} (f{place // 2} n)))" for place in range(400))
+    asked = " ".join(f"(if false (f{place} 1) {place})" for place in range(400))
+    program = compiled(f"{functions} (defn f400 [n] {last}) [{asked}]")
+    assert len(program.effects) == ("call" in last)
+    assert len(decode_module(program.module).functions) == 402
+
+
 LARGE = Limits(fuel=300_000, memory=300_000, depth=60, output=3_000)
 
 
@@ -145,3 +154,13 @@ def test_no_program_can_tell_that_it_was_folded(source):
     folded, plain = outcome(source, fold=True), outcome(source, fold=False)
     if not any(kind in repr(plain) for kind in ("fuel-exhausted", "memory-exhausted", "depth-exceeded")):
         assert repr(folded) == repr(plain)
+
+
+@pytest.mark.parametrize("name", ["_x", "y", "__", "x-1"])
+@pytest.mark.parametrize(
+    "program",
+    ["(let [x [1 2] z 3] (fn [w] (conj x w z)))", "(let [x 2] (fn [y2] (+ x y2)))", "(defn f [a] (conj [1] a)) (f 1)"],
+)
+def test_a_local_s_new_name_changes_no_byte(program, name):
+    renamed = program.replace("x", name).replace("defn f [a]", f"defn {name} [a]").replace("(f 1)", f"({name} 1)")
+    assert compiled(renamed).digest == compiled(program).digest

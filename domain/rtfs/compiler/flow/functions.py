@@ -23,6 +23,9 @@ ROUNDS: Final = 4
 MAX_INSTANCES: Final = 12
 """How many calls of functions of one program are looked at with the types of their arguments."""
 
+MAX_OPEN: Final = 16
+"""Functions that call one another and are looked at at once: chains of calls may be long, the walk is not deep."""
+
 
 class Problem(NamedTuple):
     """What a program cannot be accepted with, and where."""
@@ -210,7 +213,8 @@ class Functions(Knowledge):
         if key in self.instances:
             return self.instances[key]
         calls = self.calls.setdefault(definition, [])
-        if not fitting or all(each is ANY for each in types) or len(self.instances) >= MAX_INSTANCES:
+        too_many = len(self.instances) >= MAX_INSTANCES or len(self.open) >= MAX_OPEN
+        if not fitting or all(each is ANY for each in types) or too_many:
             calls.append(None)
             return self._early(definition) if usual is None else usual
         mark = len(self.problems)
