@@ -41,8 +41,7 @@ async def save(cli: Invocation, name: str, file: Path, fields: Sequence[str]) ->
 
 
 def lines_of(stored: Sequence[Recorded], made: Sequence[RunEvent] | None) -> list[bytes]:
-    """The events as CloudEvents, with the data of ``made`` if there is such; what lies in the content store is put in
-    its place."""
+    """The events as CloudEvents, whole: with the data of ``made``, else with their own."""
     if made is None:
         return [orjson.dumps({**event.document, "data": event.data}) + b"\n" for event in stored]
     return [
