@@ -79,6 +79,11 @@ def differ(found: Type, expected: Type) -> Difference | None:
     kind, wanted = type(found), type(expected)
     if kind is Primitive and wanted is Primitive:
         return None if found is INT and expected is FLOAT else _outer(found, expected)
+    compare = _STRUCTURES.get((_SHAPES.get(kind), _SHAPES.get(wanted)))
+    if compare is not None:
+        return compare(found, expected)
+    if isinstance(expected, Union) and found in expected.members:
+        return None
     if isinstance(found, Union):
         return _all_members([(member, expected) for member in found.members], found, expected)
     if isinstance(found, Refined):
@@ -86,16 +91,13 @@ def differ(found: Type, expected: Type) -> Difference | None:
     if isinstance(expected, Refined) and not isinstance(found, Val | Enum):
         return differ(found, expected.base)
     if isinstance(expected, Union):
-        if any(member is found for member in expected.members):
-            return None
         return _all_members([(found, member) for member in expected.members], found, expected)
     if isinstance(found, Val | Enum):
         return _values(found, expected)
     if isinstance(expected, Val | Enum):
         values = (expected.value,) if isinstance(expected, Val) else expected.values
         return _outer(found, expected) if all(mismatch(widen(each, found), found) for each in values) else None
-    compare = _STRUCTURES.get((_SHAPES.get(kind), _SHAPES.get(wanted)))
-    return _outer(found, expected) if compare is None else compare(found, expected)
+    return _outer(found, expected)
 
 
 def _wrong_value(value: Value, expected: Type) -> str:
@@ -264,6 +266,9 @@ def fits(found: Type, expected: Type) -> bool:
         return False
     if kind is wanted and found == expected:
         return True
+    compare = _FITTINGS.get((_SHAPES.get(kind), _SHAPES.get(wanted)))
+    if compare is not None:
+        return compare(found, expected)
     if isinstance(found, Union):
         return all(fits(member, expected) for member in found.members)
     if isinstance(found, Val | Enum):
@@ -275,8 +280,7 @@ def fits(found: Type, expected: Type) -> bool:
         if isinstance(expected, Refined):
             return fits(found.base, expected.base) and set(expected.predicates) <= set(found.predicates)
         return fits(found.base, expected)
-    compare = _FITTINGS.get((_SHAPES.get(kind), _SHAPES.get(wanted)))
-    return compare is not None and compare(found, expected)
+    return False
 
 
 def _vectors_fit(found: Type, expected: Type) -> bool:

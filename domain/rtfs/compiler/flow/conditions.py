@@ -141,7 +141,7 @@ class Knowledge:
             self._assume_call(condition, truth=truth)
         elif isinstance(condition, Read):
             self.narrow(condition, truthy if truth else falsy)
-        elif isinstance(condition, AllOf | AnyOf):
+        elif isinstance(condition, (AllOf, AnyOf)):
             self._assume_all(condition, truth=truth)
         elif isinstance(condition, Try):
             self._assume_pattern(condition, truth=truth)

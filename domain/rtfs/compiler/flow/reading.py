@@ -38,11 +38,16 @@ UNKNOWN: Final = object()
 
 def base(given: Type) -> Type:
     """Give the type that a refined type refines, and that of a known value."""
+    if type(given) not in _DERIVED:
+        return given
     while isinstance(given, Refined):
         given = given.base
     if isinstance(given, Val):
         return type_of(given.value)
     return join(*map(type_of, given.values)) if isinstance(given, Enum) else given
+
+
+_DERIVED: Final = frozenset({Refined, Val, Enum})
 
 
 def items(given: Type) -> Type:
