@@ -25,6 +25,7 @@ from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
 from domain.ledger.notes import VerifierKey
+from domain.runs.replay import Replay
 from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
     SHARD,
@@ -250,7 +251,7 @@ def _verify_bundle(
     if replay is not None:
         document["replay"] = {"effects": replay.effects, "status": replay.ended, "output_digest": replay.output_digest}
     cli.output.document(document)
-    if verified.signed is None or replay is None:
+    if verified.signed is None or not verified.sound:
         show_findings(cli.output, verified.findings, 0)
         return TAMPERED
     signed = verified.signed.checkpoint
@@ -260,11 +261,17 @@ def _verify_bundle(
             f"  {counted(len(read.events), 'event')} of {read.source}, each proven in {signed.origin} as signed at "
             f"{format_time(signed.time)} over {counted(signed.size, 'event')}",
         ),
-        Text(f"the run replays identically: {counted(replay.effects, 'effect')} answered from its journal"),
+        Text(_replay_words(replay)),
     )
     if not verified.signed.witnesses:
         cli.output.show(Text("no witness was asked for; the key's owner alone vouches for the log", style="dim"))
     return DONE
+
+
+def _replay_words(replay: Replay | None) -> str:
+    if replay is None:
+        return "an agent pursued the run, so that `precedent replay`, where the agent is, tells whether it replays"
+    return f"the run replays identically: {counted(replay.effects, 'effect')} answered from its journal"
 
 
 async def _export(cli: Invocation, name: str, output: Path) -> int:

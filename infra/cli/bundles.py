@@ -10,12 +10,15 @@ from domain.kernel.ids import StreamId
 from domain.ledger.bundle import Bundle
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note
-from domain.runs.events import RunEvent
+from domain.runs.events import AgentPinned, RunEvent
 from domain.runs.replay import Replay, verify
 
 
-async def replayed(bundle: Bundle) -> Replay:
-    """Verify the run by re-execution. Raises ``ReplayDiverged``, ``UnknownEventType``."""
+async def replayed(bundle: Bundle) -> Replay | None:
+    """Verify the run by re-execution; None for an agent's, whose code is in no bundle.
+
+    Raises ``ReplayDiverged``, ``UnknownEventType``.
+    """
     checkpoint = Checkpoint.parse(Note.parse(bundle.checkpoint).text)
     content, tenant = MemoryContentStore(), StreamId.parse(bundle.source).tenant
     for data in bundle.content.values():
@@ -26,4 +29,4 @@ async def replayed(bundle: Bundle) -> Replay:
         event = CATALOG.decode_known(await resolved(recorded, content))
         if isinstance(event, RunEvent):
             events.append(event)
-    return verify(events)
+    return None if any(isinstance(event, AgentPinned) for event in events) else verify(events)

@@ -67,6 +67,9 @@ class Moment:
     def program_words(self) -> str:
         """How far the program is, in one sentence."""
         if self.standing is None:
+            if self.run.agent is not None:
+                agent = self.run.agent
+                return f"agent {agent.agent} {agent.version} pursues the run; what it has asked for is in the journal"
             if self.compiled_at is None:
                 return "there is no program in this run, so there is nothing to look into"
             return f"there is no program yet; event {self.compiled_at} compiles it"

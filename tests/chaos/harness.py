@@ -147,7 +147,8 @@ class System:
             assert kinds[-1] in ENDS
             assert sum(kind in ENDS for kind in kinds) == 1
             self._check_effects(events, [each for each in done if each.run == name])
-            await verify_run(self.side.services.store, StreamId(TENANT, "run", name))
+            services = self.side.services
+            await verify_run(services.store, StreamId(TENANT, "run", name), services.agents.agents())
 
     def _check_effects(self, events: Sequence[Recorded], done: Sequence[Any]) -> None:
         recorded = {
@@ -186,7 +187,14 @@ async def system(data: Path, workers: Sequence[str], *, concurrent: int = 16) ->
     folder = data.parent / "world"
     (folder / "faults").mkdir(parents=True)
     os.environ[FOLDER] = str(folder)
-    settings = load(data=data, tenant=TENANT, durability="fsync", tools=["tests.chaos.tools"], workers=concurrent)
+    settings = load(
+        data=data,
+        tenant=TENANT,
+        durability="fsync",
+        tools=["tests.chaos.tools"],
+        agents=["tests.chaos.agents"],
+        workers=concurrent,
+    )
     services = [
         Service(name="projector", argv=(sys.executable, "-m", "infra.workers", "projector")),
         *(Service(name=n, argv=(sys.executable, "-m", "tests.chaos.worker", n, str(folder))) for n in workers),

@@ -328,6 +328,19 @@ async def test_an_agent_that_never_comes_back_holds_up_nobody() -> None:
     assert (await world.verify("r1")).ended == "failed", "and its replay does not hang"
 
 
+async def test_one_that_never_came_to_anything_is_not_started_by_a_replay() -> None:
+    async def still(_: Context, __: Any) -> Any:
+        """Does not even begin."""
+        while True:
+            pass
+
+    world = world_of(still)
+    await submit(world, limits={"seconds": 0.3})
+    assert await world.drive("r1") is Rest.ENDED
+    assert (await failure(world)).error.type == "limits.stuck"
+    assert (await world.verify("r1")).effects == 0
+
+
 async def test_an_agent_that_only_asks_is_ended_by_its_time() -> None:
     async def busy(ctx: Context, _: Any) -> Any:
         """Asks without an end."""

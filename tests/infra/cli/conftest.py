@@ -19,6 +19,7 @@ from infra.stack.commands import down, up_detached
 from tests.conftest import temporary_data_directory
 
 TOOLS = '["tests.infra.cli.slow_tools"]'
+AGENTS = '["tests.infra.cli.some_agents"]'
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ def deployment() -> Iterator[Path]:
     """A detached stack with worker and projector."""
     with temporary_data_directory() as data, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRECEDENT_TOOLS", TOOLS)
+        patch.setenv("PRECEDENT_AGENTS", AGENTS)
         up_detached(load(data=data, durability="flush"), services=SERVICES)
         try:
             yield data
@@ -67,6 +69,7 @@ def cli(offline: Cli, deployment: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Call a command line that uses the deployment."""
     monkeypatch.setenv("PRECEDENT_DATA", str(deployment))
     monkeypatch.setenv("PRECEDENT_TOOLS", TOOLS)
+    monkeypatch.setenv("PRECEDENT_AGENTS", AGENTS)
     return offline
 
 
