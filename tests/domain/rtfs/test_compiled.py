@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.rtfs.functions import FUNCTIONS
@@ -191,6 +192,57 @@ def test_the_same_for_any_program(source):
         return
     check(module)
     check(module, SMALL, 30)
+
+
+def _work(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    two, three = st.tuples(inner, inner), st.tuples(inner, inner, inner)
+    return st.one_of(
+        three.map(lambda x: f"(if {x[0]} {x[1]} {x[2]})"),
+        three.map(lambda x: f"(cond {x[0]} {x[1]} (and {x[1]} {x[2]}) {x[0]} :else {x[2]})"),
+        three.map(lambda x: f"(if (and {x[0]} (or {x[1]} a)) {x[2]} {x[1]})"),
+        three.map(lambda x: f"(let [b {x[0]} a (or {x[1]} b)] {x[2]})"),
+        three.map(lambda x: f"(match {x[0]} 1 {x[1]} [c d] (if c d {x[2]}) c when (number? c) [c {x[1]}] _ {x[2]})"),
+        three.map(lambda x: f"(loop [i 0 a {x[0]}] (if (< i 3) (recur (inc i) {x[1]}) {x[2]}))"),
+        three.map(
+            lambda x: (
+                f"(loop [i 0 b a] (cond (> i 3) {x[0]} (= b {x[1]}) (recur (+ i 2) {x[2]}) :else (recur (inc i) b)))"
+            )
+        ),
+        two.map(lambda x: f"(try {x[0]} (catch e {x[1]}))"),
+        two.map(lambda x: f"(f {x[0]} {x[1]})"),
+        two.map(lambda x: f"(g {x[0]} {x[1]})"),
+        two.map(lambda x: f"(reduce (fn [a b] {x[0]}) [{x[1]} a])"),
+        two.map(lambda x: f"(filter (fn [b] {x[0]}) [{x[1]} b 3])"),
+        two.map(lambda x: f"(+ {x[0]} {x[1]})"),
+        two.map(lambda x: f"(- {x[0]} {x[1]})"),
+        two.map(lambda x: f"(< {x[0]} {x[1]})"),
+        two.map(lambda x: f"(= {x[0]} {x[1]})"),
+        two.map(lambda x: f"[{x[0]} {x[1]}]"),
+        two.map(lambda x: f"(get {x[0]} {x[1]})"),
+        inner.map(lambda x: f"(map (fn [b] {x}) [a 1 b])"),
+        inner.map(lambda x: f"(call :number (if (int? {x}) 5 {x}))"),
+        inner.map(lambda x: f"(let [h (fn [a] {x})] (h (h b)))"),
+        inner.map(lambda x: f"(first {x})"),
+    )
+
+
+WORK = st.recursive(
+    st.sampled_from(["a", "b", "1", "0", "nil", "true", "[1 2]", "2.5", "a", "b"]), _work, max_leaves=14
+)
+"""Work of every shape on two variables, in two functions that call each other."""
+
+
+@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(WORK, WORK, WORK)
+def test_the_same_for_work_of_any_shape(one, other, last):
+    hidden = '(get (parse-json "{}") :x'  # what the compiler cannot see through
+    source = f"(defn f [a b] {one}) (defn g [a b] {other}) (let [a {hidden} 1) b {hidden} [2])] {last})"
+    try:
+        module = compiled(source)
+    except CompileError:
+        return
+    check(module, Limits(fuel=600, memory=600, depth=12, output=300))
+    check(module, Limits(fuel=600, memory=600, depth=12, output=300), 17)
 
 
 VALUES = [None, True, False, 0, 1, -1, 7, 2**63 - 1, -(2**63), 0.0, -0.0, 2.5, float("nan"), float("inf"), -1e300]
