@@ -275,6 +275,8 @@ def test_a_program_that_compiles_does_so_without_its_annotations(source):
         "(let [x0 1 " + " ".join(f"x{n + 1} (if (:n inputs) [x{n}] {{:a x{n}}})" for n in range(80)) + "] x80)",
         "(let [x0 1 " + " ".join(f"x{n + 1} [x{n}]" for n in range(2_000)) + "] 1)",
         "(let [f0 (fn [x] [x x]) " + " ".join(f"f{n + 1} (fn [x] (f{n} (f{n} x)))" for n in range(60)) + "] (f60 1))",
+        " ".join(f"(defn g{n} [x] " + "(let [a 1] (if a " * 30 + f"(g{n + 1} x)" + " 0))" * 30 + ")" for n in range(40))
+        + " (defn g40 [x] x) (g0 1)",
         "(loop [x [] n 0] " * 20 + "(if (< n 3) (recur [x] (inc n)) x)" + ")" * 20,
         "(reduce (fn [a b] " * 20 + "[a b]" + ") 0 [1 2])" * 20,
         "((fn [a] (if a (recur [a]) " * 20 + "1" + ")) 1)" * 20,

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.flow.checks import unfit
-from domain.rtfs.compiler.flow.functions import Problem
+from domain.rtfs.compiler.flow.functions import MAX_INSTANCES, Problem
 from domain.rtfs.compiler.flow.walking import Flow
 from domain.rtfs.compiler.macros import within
 from domain.rtfs.compiler.scope import Definition
@@ -24,9 +24,14 @@ __all__ = ["check_types"]
 
 def check_types(analyzer: Analyzer, main: Definition, output: Type | None, end: Span) -> Type:
     """Give the type of a program's result. Raises ``CompileError`` for the first thing that certainly cannot work."""
-    flow = Flow()
     assert main.body is not None
-    result = flow.enter(main, None, end)
+    flow = Flow(MAX_INSTANCES)
+    try:
+        result = flow.enter(main, None, end)
+    except RecursionError:
+        # Deep functions that call one another; without following their calls, the walk is as deep as the text.
+        flow = Flow(0)
+        result = flow.enter(main, None, end)
     wrong = None if output is None or flow.problems else unfit(main.body, result, output)
     if wrong is not None and output is not None:
         flow.problem(f"the result is not of the output type: {wrong}", end, f"the output type is {outline(output)}")

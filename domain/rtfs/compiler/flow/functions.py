@@ -39,8 +39,10 @@ class Problem(NamedTuple):
 class Functions(Knowledge):
     """What is known of functions: their bodies are looked at again for what they are given."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__()
+        self.most = most
+        """How many calls are looked at with the types of their arguments."""
         self.problems: list[Problem] = []
         self.functions: dict[Variable, Definition] = {}
         """Variables that hold a function whose body can be looked at."""
@@ -213,7 +215,7 @@ class Functions(Knowledge):
         if key in self.instances:
             return self.instances[key]
         calls = self.calls.setdefault(definition, [])
-        too_many = len(self.instances) >= MAX_INSTANCES or len(self.open) >= MAX_OPEN
+        too_many = len(self.instances) >= self.most or len(self.open) >= MAX_OPEN
         if not fitting or all(each is ANY for each in types) or too_many:
             calls.append(None)
             return self._early(definition) if usual is None else usual
@@ -233,7 +235,7 @@ class Functions(Knowledge):
 
     def _early(self, definition: Definition) -> Type:
         """Look at a function that is called before the walk comes to it, as those are that call one another."""
-        if self.early >= MAX_INSTANCES:
+        if self.early >= self.most:
             return ANY
         self.early += 1
         mark = len(self.problems)
