@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -139,6 +138,4 @@ def configuration(settings: Settings) -> dict[str, Any]:
     database = given.get("database", {})
     if "url" in database:
         database["url"] = without_password(database["url"])
-    if "data" in settings.origins:
-        given["data"] = os.fspath(settings.data)
     return given

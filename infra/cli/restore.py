@@ -97,7 +97,6 @@ async def _restore(cli: Invocation, file: Path, settings: Settings, key: Verifie
         has_key = "ledger.key" in names
         if not has_key and settings.ledger.signer is None:
             _new_key(settings, key)
-        trust = Trust(key=key, earlier=[VerifierKey.parse(str(backup.about["key"]))] if has_key else ())
         async with session(cli, services=False, settings=settings, whole=False) as connected:
             report = await _put_back(cli, connected, found, Trust(key=key))
         if report.root != found.report.root:

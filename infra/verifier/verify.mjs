@@ -1,13 +1,16 @@
 #!/usr/bin/env node
-// A second verifier of audit bundles (docs/audit.md), written from the format's description alone.
+// A second verifier of audit bundles and archives (docs/audit.md), written from the formats' description alone.
 //
 //   node verify.mjs BUNDLE KEY      KEY: <name>+<hash>+<base64>, or a file that holds it
+//   node verify.mjs --segments FOLDER CHECKPOINT KEY
 //
 // Standard library only: no server, no network, nothing of the Python program. Prints one JSON document; exit code 0:
 // whole, 4: tampering found, 2: wrong usage or no bundle.
 
 import { createHash, createPublicKey, verify as verifySignature } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 
 const FORMAT = "precedent-bundle/1";
 const LEAF_VERSION = "precedent-leaf-1";
@@ -232,9 +235,214 @@ function verifyBundle({ head, events, content }, key) {
   return { findings, origin: checkpoint.origin, size: Number(checkpoint.size), time: checkpoint.time };
 }
 
+// Segments
+
+const MAGIC = "precedent-segment-1\n";
+const LARGEST = 72 * 1024 * 1024 + 1024;
+const SEAL = 0xffffffff;
+const HEAD = "Nats-Expected-Last-Subject-Sequence";
+const CONTENT_TYPE = "application/cloudevents+json";
+
+class Damaged extends Error {}
+
+/** The messages of a segment: `{ sequence, subject, headers, body }`, and its shard and epoch. */
+function readSegment(data, isSealed) {
+  const start = MAGIC.length + 16;
+  if (data.length < start || data.subarray(0, MAGIC.length).toString("latin1") !== MAGIC) throw new Damaged("no segment");
+  const segment = { epoch: data.readUInt32BE(20), shard: data.readUInt32BE(24), first: data.readBigUInt64BE(28), messages: [] };
+  let at = start;
+  while (at + 12 <= data.length) {
+    const [subject, headers, body] = [0, 4, 8].map((offset) => data.readUInt32BE(at + offset));
+    const end = at + 12 + subject + headers + body;
+    if (subject === SEAL || end > data.length) break;
+    const middle = at + 12 + subject;
+    let name;
+    try {
+      name = utf8.decode(data.subarray(at + 12, middle));
+    } catch {
+      throw new Damaged("a subject is no text");
+    }
+    segment.messages.push({
+      sequence: segment.first + BigInt(segment.messages.length),
+      subject: name,
+      headers: data.subarray(middle, middle + headers),
+      body: data.subarray(middle + headers, end),
+    });
+    at = end;
+  }
+  if (!isSealed) return segment;
+  const whole = data.length - at === 40 && data.readUInt32BE(at) === SEAL && data.readUInt32BE(at + 4) === segment.messages.length;
+  if (!whole || !sha256(data.subarray(0, -32)).equals(data.subarray(-32))) throw new Damaged("cut, or damaged");
+  return segment;
+}
+
+/** Segments of a folder in order; of several from the same place on, the sealed one, else the longest. */
+function readArchive(folder, find) {
+  const found = new Map();
+  for (const name of readdirSync(folder).sort()) {
+    const sealed = /^([0-9]{20})-([0-9]{20})\.segment\.gz$/.exec(name);
+    const open = /^([0-9]{20})\.[0-9a-f]{8}\.open$/.exec(name);
+    if (!sealed && !open) continue;
+    const first = BigInt((sealed ?? open)[1]);
+    const before = found.get(first);
+    try {
+      const file = readFileSync(join(folder, name));
+      let data = file;
+      if (sealed) {
+        const inflated = gunzipSync(file, { maxOutputLength: LARGEST, info: true });
+        if (inflated.engine.bytesWritten !== file.length) throw new Damaged("something follows its end");
+        data = inflated.buffer;
+      }
+      const segment = readSegment(data, Boolean(sealed));
+      const last = segment.first + BigInt(segment.messages.length) - 1n;
+      if (segment.first !== first || (sealed && last !== BigInt(sealed[2]))) throw new Damaged("it was renamed or exchanged");
+      if (!before || sealed || (!before.sealed && data.length > before.size)) {
+        found.set(first, { ...segment, sealed: Boolean(sealed), size: data.length });
+      }
+    } catch (problem) {
+      if (!(problem instanceof Damaged || problem.code)) throw problem;
+      find("damaged", first, `${name}: ${problem.message}`);
+    }
+  }
+  return [...found.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, segment]) => segment);
+}
+
+/** Merkle tree hash (RFC 9162, 2.1.1) of leaves that come one by one: full subtrees, the largest first. */
+class Tree {
+  size = 0n;
+  edge = [];
+  append(leaf) {
+    for (let size = this.size; size & 1n; size >>= 1n) leaf = nodeHash(this.edge.pop(), leaf);
+    this.edge.push(leaf);
+    this.size += 1n;
+  }
+  root() {
+    return this.edge.length ? this.edge.reduceRight((right, left) => nodeHash(left, right)) : sha256("");
+  }
+}
+
+/** Rules that a log keeps whatever was signed: every header follows from the event, versions are 1, 2, 3, … */
+class Rules {
+  #streams = new Map();
+  #batch = ["", 0];
+  #inBatch = new Set();
+
+  /** The event's id (empty where there is none), and whether all is as it must be. */
+  check({ sequence, subject, headers, body }, shard) {
+    const found = ADDRESS.exec(subject);
+    let event;
+    try {
+      event = JSON.parse(utf8.decode(body));
+    } catch {
+      return ["", false];
+    }
+    if (!found || event?.id === undefined) return ["", false];
+    const id = identity(subject, body, shard);
+    const stream = subject.split(".").slice(0, 5).join(".");
+    const before = this.#streams.get(stream) ?? { version: 0, sequence: 0n };
+    const version = Number(found[5]);
+    const inOrder = version === before.version + 1;
+    const headersFit = this.#headersFit(headers.toString(), String(event.id), `${stream}.>`, before.sequence);
+    this.#streams.set(stream, { version, sequence });
+    return [String(event.id), id !== null && inOrder && headersFit];
+  }
+
+  #headersFit(text, id, filter, last) {
+    const lines = text.split("\r\n");
+    if (lines.length < 3 || lines.shift() !== "NATS/1.0" || lines.pop() !== "" || lines.pop() !== "") return false;
+    const found = new Map(lines.map((line) => [line.slice(0, line.indexOf(": ")), line.slice(line.indexOf(": ") + 2)]));
+    if (found.size !== lines.length || lines.some((line) => !line.includes(": "))) return false;
+    const wanted = new Map([["Nats-Msg-Id", id], ["content-type", CONTENT_TYPE]]);
+    const batch = found.get("Nats-Batch-Id") ?? "";
+    if (!batch || batch !== this.#batch[0]) this.#leave();
+    if (batch) {
+      this.#batch = [batch, this.#batch[1] + 1];
+      if (!/^[\w-]{1,64}$/.test(batch)) return false;
+      wanted.set("Nats-Batch-Id", batch).set("Nats-Batch-Sequence", String(this.#batch[1]));
+      if (found.has("Nats-Batch-Commit")) wanted.set("Nats-Batch-Commit", "1");
+    }
+    if (!this.#inBatch.has(filter)) wanted.set(HEAD, String(last)).set(`${HEAD}-Subject`, filter);
+    this.#inBatch.add(filter);
+    if (found.has("Nats-Batch-Commit") || !this.#batch[0]) this.#leave();
+    return found.size === wanted.size && [...wanted].every(([name, value]) => found.get(name) === value);
+  }
+
+  #leave() {
+    this.#batch = ["", 0];
+    this.#inBatch.clear();
+  }
+}
+
+function verifySegments(folder, note, key) {
+  const findings = [];
+  let [events, where] = [0, "0.0"];
+  let checkpoint;
+  const find = (kind, sequence, message) => findings.push({ kind, first: `${where}:${sequence}`, message });
+  const archive = readArchive(folder, find);
+  const rotations = archive
+    .flatMap((segment) => segment.messages)
+    .filter(({ subject }) => /^evt\.[0-9]+\.[\w-]+\.ledger\..*\.KeyRotated$/.test(subject))
+    .flatMap(({ body }) => {
+      try {
+        const note = JSON.parse(body).data.note;
+        return typeof note === "string" ? [note] : [];
+      } catch {
+        return [];
+      }
+    });
+  try {
+    checkpoint = openCheckpoint(note, successors(key, rotations));
+  } catch (problem) {
+    if (!(problem instanceof Untrusted || problem instanceof NotABundle)) throw problem;
+    findings.push({ kind: "signature", message: problem.message });
+    return { events, findings };
+  }
+  const [, epoch, shard, first] = checkpoint.first;
+  where = `${epoch}.${shard}`;
+  const [tree, rules] = [new Tree(), new Rules()];
+  let next = BigInt(first);
+  let signedRoot = checkpoint.size === 0n ? tree.root() : null;
+  for (const segment of archive) {
+    for (const message of segment.messages) {
+      if (message.sequence < next) continue;
+      if (message.sequence > next) find("deleted", next, `${message.sequence - next} events are missing`);
+      next = message.sequence + 1n;
+      events += 1;
+      const [id, isRight] = rules.check(message, shard);
+      if (!isRight || String(segment.shard) !== shard) find("rule", message.sequence, "the event breaks a rule of the log");
+      tree.append(leafHash(leafData(message.subject, id, message.body)));
+      if (tree.size === checkpoint.size) signedRoot = tree.root();
+    }
+  }
+  if (next - BigInt(first) < checkpoint.size) {
+    find("truncated", next, `${checkpoint.size - (next - BigInt(first))} events at the end are missing`);
+  } else if (tree.size >= checkpoint.size && !signedRoot?.equals(checkpoint.root)) {
+    find("rewritten", BigInt(first), "the events do not have the root that was signed");
+  }
+  return { events, findings, origin: checkpoint.origin, size: Number(checkpoint.size), time: checkpoint.time };
+}
+
+function mainSegments([folder, note, key, ...more]) {
+  if (!folder || !note || !key || more.length) {
+    console.error("usage: node verify.mjs --segments FOLDER CHECKPOINT KEY|FILE");
+    return 2;
+  }
+  try {
+    const trusted = parseKey(existsSync(key) ? readFileSync(key, "utf-8") : key);
+    const result = verifySegments(folder, readFileSync(note, "utf-8"), trusted);
+    console.log(JSON.stringify({ segments: folder, sound: !result.findings.length, ...result }));
+    return result.findings.length ? 4 : 0;
+  } catch (problem) {
+    if (!(problem instanceof NotABundle || problem.code)) throw problem;
+    console.error(`error: ${problem.message}`);
+    return 2;
+  }
+}
+
 function main([file, key, ...more]) {
+  if (file === "--segments") return mainSegments([key, ...more]);
   if (!file || !key || more.length) {
-    console.error("usage: node verify.mjs BUNDLE KEY|FILE");
+    console.error("usage: node verify.mjs BUNDLE KEY|FILE, or node verify.mjs --segments FOLDER CHECKPOINT KEY|FILE");
     return 2;
   }
   try {
