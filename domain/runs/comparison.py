@@ -16,7 +16,7 @@ from domain.runs.state import Entry, Run
 How = Literal["differs", "missing", "added"]
 """``missing``: only the first run has it. ``added``: only the second."""
 
-TASK_FIELDS: Final = ("goal", "input", "output", "tools", "approvals", "checks", "model", "limits")
+TASK_FIELDS: Final = ("goal", "input", "output", "tools", "approvals", "agent", "checks", "model", "limits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

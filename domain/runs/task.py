@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, Final, Literal, Self
+from typing import Any, ClassVar, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -134,6 +134,8 @@ class Task(_Part):
     tools: tuple[str, ...]
     approvals: tuple[str, ...]
     plan: str | None
+    ADDED: ClassVar[frozenset[str]] = frozenset({"agent"})
+    """As of events: left out of what is written while it holds its default."""
     agent: str | None = None
     checks: tuple[str, ...]
     model: ModelChoice
