@@ -19,7 +19,7 @@ ENTRANCES: Final = "<entrances>"
 
 INTERRUPTION: Final = 200
 """Fuel that the interpreter could use in the time that an interruption takes."""
-FRAME: Final = 10
+FRAME: Final = 25
 """The same, for each frame that is rebuilt."""
 
 
