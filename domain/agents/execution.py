@@ -27,6 +27,10 @@ LARGEST: Final = 16 * 1024 * 1024
 """Bytes of an output or of the arguments of one effect, as JSON."""
 LONGEST_MESSAGE: Final = 2_000
 
+NO_LOOP: Final = "no running event loop"
+"""What asyncio says where it is asked for tasks and there is none to run them."""
+INSTEAD: Final = "use ctx.sleep, ctx.call and ctx.parallel instead of asyncio"
+
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{6,}")
 
 
@@ -148,8 +152,7 @@ class AgentExecution:
         if type(given) is not Accepted:
             what = type(given).__name__
             error = ContextMisused(
-                f"the agent awaits {what}, which is not of ctx; use ctx.sleep, ctx.call and ctx.parallel instead of "
-                "asyncio, and ctx.call for what waits for the world"
+                f"the agent awaits {what}, which is not of ctx; {INSTEAD}, and ctx.call for what waits for the world"
             )
             self._ready.append((lane, None, error))
             return
@@ -226,7 +229,10 @@ class AgentExecution:
             return Trapped(ErrorValue(error.type, _shown(error), error.effect, site), 0)
         if isinstance(error, ContextMisused):
             return Trapped(ErrorValue(error.code, _shown(error), None, site), 0)
-        return Trapped(ErrorValue("agent.raised", f"{_clean(type(error).__name__)}: {_shown(error)}", None, site), 0)
+        told = f"{_clean(type(error).__name__)}: {_shown(error)}"
+        if isinstance(error, RuntimeError) and NO_LOOP in told:
+            told = f"{told}; {INSTEAD}"
+        return Trapped(ErrorValue("agent.raised", told, None, site), 0)
 
 
 def _lane(path: str, awaitable: Awaitable[Any]) -> _Lane:

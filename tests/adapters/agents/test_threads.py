@@ -53,7 +53,7 @@ async def test_there_is_no_event_loop_where_an_agent_runs() -> None:
 
     step = await ThreadedAgents({}).advance(execution_of(looking), None, 60)
     assert isinstance(step, Trapped)
-    assert "no running event loop" in step.error.message
+    assert "no running event loop; use ctx.sleep, ctx.call and ctx.parallel instead" in step.error.message
 
 
 async def test_one_that_computes_for_ever_is_stopped() -> None:
