@@ -28,6 +28,7 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.append
 	@$(BIN)/python -m benchmarks.commands
 	@$(BIN)/python -m benchmarks.projections
+	@$(BIN)/python -m benchmarks.replays
 	@$(BIN)/python -m benchmarks.rtfs
 	@$(BIN)/precedent bench all
 
