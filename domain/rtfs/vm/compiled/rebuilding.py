@@ -39,8 +39,9 @@ class _Place:
     def __init__(self, frame: FrameType, line: int, entrance: Entrance | None) -> None:
         self.entrance = entrance
         """None: it is one of ``calls``."""
-        self.instruction = line - FIRST_LINE
-        """Below 0: before the first."""
+        begins = -1 if entrance is None or entrance.head is None else entrance.head
+        self.instruction = max(begins, line - FIRST_LINE)
+        """Below 0: before the function is entered."""
         self.frame = frame
         self.call = _CALLS.get(id(frame.f_code))
 

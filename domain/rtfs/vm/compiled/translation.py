@@ -108,7 +108,8 @@ class Translation(Writer):
             return statements
         name = f"{self.runnable.number}_{head}"
         targets: list[ast.expr] = [line.placed(ast.Name(f"r{each}", STORE)) for each in variables]
-        gather = itemgetter(*variables) if len(variables) > 1 else lambda registers: (registers[variables[0]],)
+        one = slice(variables[0], variables[0] + 1)
+        gather = itemgetter(*variables) if len(variables) > 1 else itemgetter(one)
         taken = line.expression("GATHER(registers)", {"GATHER": line.name(self.given_name(f"gather{name}", gather))})
         statements.append(line.placed(ast.Assign([line.placed(ast.Tuple(targets, STORE))], taken)))
         known = line.name(self.given_name(f"known{name}", self.known(head, variables)))
