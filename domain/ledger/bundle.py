@@ -5,12 +5,13 @@ JSON Lines, UTF-8. The first line::
     {"format":"precedent-bundle/1","source":"/acme/run/01JX…","checkpoint":"<signed note>","rotations":["<note>", …],
      "events":7,"content":1}
 
-then a line for each event, in order, then one for each content that they refer to::
+then a line for each event, in order, then one for each content that they refer to, in order of the digests::
 
     {"index":11,"subject":"evt.0.acme.run.01JX….1.RunSubmitted","body":"{…}","proof":["<base64 hash>", …]}
     {"content":"sha256:…","data":"<base64>"}
 
-``body`` is the stored text to the byte. An event's position follows from its index and the checkpoint's line ``first``.
+Nothing else is in a line, keys are in this order, and JSON has no blanks: a bundle has one spelling. ``body`` is the
+stored text to the byte. An event's position follows from its index and the checkpoint's line ``first``.
 
 What a bundle proves: each event stands at its place in the log that the checkpoint is of, and the run's events from the
 first to the last one here are all of them. That the run has no later events is shown only if the last one ends it.
@@ -22,6 +23,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -111,7 +113,8 @@ def written(bundle: Bundle) -> Iterator[bytes]:
 
 def read(lines: Iterable[bytes]) -> Bundle:
     """Read a bundle. Raises ``BundleInvalid`` with the number of the line."""
-    documents = (_document(number, line) for number, line in enumerate(lines, start=1))
+    kept = list(lines)
+    documents = (_document(number, line) for number, line in enumerate(kept, start=1))
     number, head = next(documents, (1, {}))
     if head.get("format") != FORMAT:
         raise BundleInvalid(f"line 1 does not say that this is a {FORMAT}, but {head.get('format')!r:.60}")
@@ -128,13 +131,25 @@ def read(lines: Iterable[bytes]) -> Bundle:
     if (head.get("events"), head.get("content")) != (len(events), len(content)):
         raise BundleInvalid(
             f"the bundle has {len(events)} events and {len(content)} contents; its first line says "
-            f"{head.get('events')} and {head.get('content')}: it was cut"
+            f"{head.get('events')} and {head.get('content')}: lines were removed or added"
         )
     try:
         rotations = tuple(_text(each) for each in head["rotations"])
-        return Bundle(_text(head["source"]), _text(head["checkpoint"]), rotations, tuple(events), content)
+        bundle = Bundle(_text(head["source"]), _text(head["checkpoint"]), rotations, tuple(events), content)
     except (KeyError, TypeError, ValueError) as problem:
         raise BundleInvalid(f"line 1 lacks something: {problem}") from None
+    _check_spelling(bundle, kept)
+    return bundle
+
+
+def _check_spelling(bundle: Bundle, lines: Sequence[bytes]) -> None:
+    """A bundle has one spelling: what is there twice, unknown or hidden would be proven by nothing."""
+    for number, (wanted, line) in enumerate(zip_longest(written(bundle), lines), start=1):
+        if line not in (wanted, wanted and wanted[:-1] if number == len(lines) else wanted):
+            raise BundleInvalid(
+                f"line {number} is not spelled as an export spells it: a key is there twice or unknown, or the order, "
+                "blanks, numbers or escapes are others"
+            )
 
 
 def references(body: bytes) -> list[str]:

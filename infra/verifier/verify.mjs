@@ -18,7 +18,7 @@ const ED25519 = 1;
 // RFC 8410: what stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo.
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 const ADDRESS = /^evt\.([0-9]{1,9})\.([\w-]{1,64})\.([\w-]{1,64})\.([\w-]{1,64})\.([1-9][0-9]{0,17})\.([\w-]{1,64})$/;
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 class NotABundle extends Error {}
 class Untrusted extends Error {}
@@ -173,7 +173,10 @@ function readBundle(file) {
   if (head?.format !== FORMAT) throw new NotABundle(`line 1 does not say that this is a ${FORMAT}`);
   const events = documents.filter((each) => !("content" in each));
   const content = documents.filter((each) => "content" in each);
-  if (head.events !== events.length || head.content !== content.length) throw new NotABundle("the bundle was cut");
+  if (head.events !== events.length || head.content !== content.length) {
+    const said = `its first line says ${head.events} and ${head.content}: lines were removed or added`;
+    throw new NotABundle(`the bundle has ${events.length} events and ${content.length} contents; ${said}`);
+  }
   for (const each of events) {
     const proof = Array.isArray(each.proof) ? each.proof.map(base64) : [];
     const whole = typeof each.subject === "string" && typeof each.body === "string" && Number.isSafeInteger(each.index);
@@ -185,7 +188,29 @@ function readBundle(file) {
   for (const each of content) each.data = base64(each.data);
   const texts = [head.source, head.checkpoint, ...(Array.isArray(head.rotations) ? head.rotations : [null])];
   if (texts.some((each) => typeof each !== "string")) throw new NotABundle("line 1 lacks something");
+  checkSpelling(lines, { head, events, content });
   return { head, events, content };
+}
+
+/** A bundle has one spelling: what is there twice, unknown or hidden would be proven by nothing. */
+function checkSpelling(lines, { head, events, content }) {
+  const { format, source, checkpoint, rotations } = head;
+  const sorted = content.toSorted((left, right) => (left.content < right.content ? -1 : 1));
+  const wanted = [
+    { format, source, checkpoint, rotations, events: events.length, content: content.length },
+    ...events.map(({ index, subject, body, proof }) => ({
+      index,
+      subject,
+      body,
+      proof: proof.map((hash) => hash.toString("base64")),
+    })),
+    ...sorted.map((each) => ({ content: each.content, data: each.data.toString("base64") })),
+  ];
+  wanted.forEach((each, number) => {
+    if (JSON.stringify(each) !== lines[number]) {
+      throw new NotABundle(`line ${number + 1} is not spelled as an export spells it`);
+    }
+  });
 }
 
 function verifyBundle({ head, events, content }, key) {
