@@ -108,6 +108,14 @@ STORIES = {
             "output": ":int",
         }
     ),
+    "agent": Story(
+        {
+            "agent": "histories.agent",
+            "tools": ["fs.list", "fs.read", "timer.sleep"],
+            "inputs": {"absent": "absent.txt"},
+            "output": "[:map [:texts :any] [:at :timestamp] [:patched :bool]]",
+        }
+    ),
     "stateful": Story(
         {"plan": "(do (call :chaos.sum {:n 2}) (call :chaos.sum {:n 3}))", "tools": ["chaos.sum"], "output": ":int"}
     ),
@@ -165,7 +173,14 @@ async def main(again: bool) -> None:
         os.chdir(world)  # no history tells where on a machine it was recorded
         models = {"default": "recorded:planner.yaml"}
         tools = [__spec__.name]
-        settings = load(data=Path(place) / "data", tenant=TENANT, durability="flush", models=models, tools=tools)
+        settings = load(
+            data=Path(place) / "data",
+            tenant=TENANT,
+            durability="flush",
+            models=models,
+            tools=tools,
+            agents=["tests.histories.agents"],
+        )
         os.environ[FOLDER] = place
         async with embedded(settings) as endpoints, write_side(settings, endpoints, run_scoped=(Counting(),)) as side:
             working = asyncio.create_task(DriverPool(side.services, "recorder/1", 4).work())

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from adapters.agents.declare import agents_of_modules
 from commands.replays import known_events
 from commands.runs.log import CATALOG
 from domain.kernel.errors import UnknownEventType
@@ -18,6 +19,7 @@ from domain.runs.journal import ReplayDiverged
 from domain.runs.replay import HistoryInvalid, fold, verify
 
 HERE = Path(__file__).parent
+AGENTS = agents_of_modules(["tests.histories.agents"])
 
 ENDS = {
     # history: (phase, events, effects, type of the error)
@@ -34,6 +36,7 @@ ENDS = {
     "unanswered": ("failed", 6, 0, "model.unavailable"),
     "unplannable": ("failed", 6, 0, "plan.rejected"),
     "criticised": ("failed", 7, 0, "critic.rejected"),
+    "agent": ("completed", 17, 10, None),
     "stateful": ("completed", 11, 2, None),
     "measured": ("completed", 9, 2, None),
     "resolved": ("completed", 10, 1, None),
@@ -58,7 +61,7 @@ def history(bodies: list[bytes]) -> list[RunEvent]:
 @pytest.mark.parametrize("name", ENDS)
 def test_it_replays(name: str) -> None:
     events = history(lines(name))
-    replay = verify(events)
+    replay = verify(events, AGENTS)
     error = fold(events).error
     assert (replay.ended, replay.events, replay.effects, error and error.error.type) == ENDS[name]
 
@@ -154,13 +157,13 @@ def test_a_history_without_its_beginning_is_refused(name: str) -> None:
         with pytest.raises(HistoryInvalid):
             known_events([recorded(number, body) for number, body in enumerate(lines(name), start=1)][first:])
         with pytest.raises(HistoryInvalid):
-            verify(history(lines(name)[first:]))
+            verify(history(lines(name)[first:]), AGENTS)
 
 
 @pytest.mark.parametrize("name", ENDS)
 def test_a_history_that_lacks_its_end_replays_as_far_as_it_goes(name: str) -> None:
     for last in range(1, len(lines(name))):
-        assert verify(history(lines(name)[:last])).events == last
+        assert verify(history(lines(name)[:last]), AGENTS).events == last
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -179,7 +182,7 @@ def test_events_swapped_behind_good_numbers_never_break_the_replay_itself(name: 
     for place in range(len(events) - 1):
         swapped = [*events[:place], events[place + 1], events[place], *events[place + 2 :]]
         with suppress(ReplayDiverged, HistoryInvalid):
-            verify(swapped)
+            verify(swapped, AGENTS)
 
 
 def test_two_effects_that_changed_places_diverge() -> None:

@@ -22,7 +22,7 @@ from domain.runs.journal import ReplayDiverged
 from domain.runs.replay import verify
 from domain.runs.upcasting import NoUpcast
 from domain.tools import ToolNotDeclarable
-from tests.histories.test_replay import ENDS, history, lines
+from tests.histories.test_replay import AGENTS, ENDS, history, lines
 
 STREAM = StreamId("histories", "run", "measured")
 
@@ -111,7 +111,7 @@ def test_a_plan_that_does_not_compile_any_more_diverges() -> None:
 @pytest.mark.parametrize("name", sorted(set(ENDS) - {"measured", "stateful", "resolved"}))
 def test_runs_whose_tools_have_not_changed_replay_as_before(name: str) -> None:
     events = history(lines(name))
-    replay, before = verify(under_present_tools(runner(None), events)), verify(events)
+    replay, before = verify(under_present_tools(runner(None), events), AGENTS), verify(events, AGENTS)
     assert (replay.ended, replay.effects, replay.output_digest) == (before.ended, before.effects, before.output_digest)
 
 
