@@ -22,6 +22,10 @@ READER_GONE: Final = 141
 
 OF_CODE: Final[Mapping[str, int]] = {
     "access": DENIED,
+    "agent": NO,
+    "agent.module-unusable": INVALID,
+    "agent.not-declarable": INVALID,
+    "agent.unavailable": UNREACHABLE,
     "append": NO,
     "backup": INVALID,
     "backup.damaged": TAMPERED,
