@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import random
 import time
@@ -30,6 +31,7 @@ from domain.runs.replay import verify
 from domain.tools import CallContext
 from tests.commands.world import DECLARATIONS, TENANT, World
 
+pytestmark = pytest.mark.filterwarnings("ignore:Exception ignored in.*stubborn:pytest.PytestUnraisableExceptionWarning")
 TOOLS = [*DECLARATIONS, "timer.sleep"]
 
 
@@ -421,6 +423,9 @@ async def test_a_cancelled_agent_cannot_refuse() -> None:
     assert (await world.state("r1")).phase == "cancelled"
     assert world.tools.done["4"] == 0
     assert (await world.verify("r1")).ended == "cancelled"
+    await asyncio.gather(*world.agents._tasks)  # type: ignore[attr-defined]
+    world.tools.during = None
+    gc.collect()  # its last refusal is told here, not in another test
 
 
 async def test_it_sleeps_over_restarts() -> None:
