@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from adapters.agents.declare import agents_of_modules
 from adapters.tools.declare import Tool, declare
 from adapters.tools.registry import BUILT_IN, ToolRegistry, tools_of_modules
 from adapters.tools.runner import LocalToolRunner
@@ -31,13 +32,16 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return world
 
 
+AGENTS = agents_of_modules(["tests.histories.agents"])
+
+
 def runner(root: Path, *more: Tool) -> LocalToolRunner:
     registry = ToolRegistry([*tools_of_modules([*BUILT_IN, "tests.histories.record"]), *more], (Counting(),))
     return LocalToolRunner(registry, ToolSettings(root=root))
 
 
 def again(root: Path, events: list[RunEvent], *more: Tool) -> ReExecution:
-    return asyncio.run(re_execute(runner(root, *more), StreamId("histories", "run", "r"), events))
+    return asyncio.run(re_execute(runner(root, *more), StreamId("histories", "run", "r"), events, AGENTS))
 
 
 ANSWERED = {
@@ -58,6 +62,7 @@ ANSWERED = {
     "stateful": (2, {}),
     "measured": (2, {}),
     "resolved": (0, {"person": 1}),
+    "agent": (4, {"momentary": 5, "timer": 1}),
 }
 
 

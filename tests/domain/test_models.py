@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -150,8 +148,5 @@ def test_a_labelled_block_survives_any_prose_around_it(source: str, before: str,
     "unit", ["`", "``` `\n", "```\n", " ", "(", "\n(", '"\\', "~~~~", "<think>", "\t `", "#|"], ids=repr
 )
 def test_hostile_repetition_is_read_in_linear_time(unit: str) -> None:
-    answer = unit * (MAX_ANSWER // len(unit))
-    start = time.process_time()
-    with pytest.raises(PlanNotFound):
-        extract_plan(answer)
-    assert time.process_time() - start < 5  # a quadratic reader would need hours
+    with pytest.raises(PlanNotFound):  # a quadratic reader would need hours, and the test has two minutes
+        extract_plan(unit * (MAX_ANSWER // len(unit)))
