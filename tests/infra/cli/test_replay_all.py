@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,29 @@ from domain.kernel.ids import StreamId, event_id
 from domain.runs.replay import verify
 from infra.bootstrap.connections import connected, event_store
 from infra.cli import exits
+from infra.settings import load
+from infra.stack.commands import down, up_detached
 from infra.stack.endpoints import endpoints_of
-from tests.conftest import settings_for
-from tests.histories.test_replay import ENDS, history, lines
+from tests.conftest import settings_for, temporary_data_directory
+from tests.histories.test_replay import ENDS as ALL
+from tests.histories.test_replay import history, lines
 from tests.infra.cli.conftest import Cli
 
 TENANT = "replay-all"
+
+ENDS = {name: ends for name, ends in ALL.items() if name != "agent"}
+"""The histories of programs; an agent is replayed only where its module is listed."""
+
+
+@pytest.fixture(scope="module")
+def deployment() -> Iterator[Path]:
+    """A stack of its own, without a projector: broken histories, which end one, are written to it too."""
+    with temporary_data_directory() as data:
+        up_detached(load(data=data, durability="flush"), services=())
+        try:
+            yield data
+        finally:
+            down(data)
 
 
 @pytest.fixture(scope="module")
