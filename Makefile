@@ -16,7 +16,7 @@ up: $(VENV)/.base
 	@$(BIN)/precedent up
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses 2 --dist worksteal
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .

@@ -81,11 +81,17 @@ _GIVEN: Final[Mapping[str, str]] = {
 }
 
 
+def _of(arguments: Any, name: str) -> str:
+    """One argument; a record that has it not, which no program of ours writes, still makes a line."""
+    return text(arguments[name]) if isinstance(arguments, dict) and name in arguments else spelled(arguments)
+
+
 def _value(data: Data) -> Words:
+    asked = data["arguments"]
     if data["kind"] == "ctx.log":
-        return "The agent says", text(data["arguments"]["message"])
+        return "The agent says", _of(asked, "message")
     if data["kind"] == "ctx.patched":
-        return _GIVEN["ctx.patched"], text(data["arguments"]["name"])
+        return _GIVEN["ctx.patched"], _of(asked, "name")
     return _GIVEN.get(data["kind"], "The agent is given a value"), spelled(data["result"])
 
 

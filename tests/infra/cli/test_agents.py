@@ -52,7 +52,7 @@ def test_a_replay_without_the_agent_is_refused_and_a_view_is_not(
     run = cli("run", "--json", agent_task("t.reader", tools=[], inputs={"pages": []})).document["run"]
     monkeypatch.setenv("PRECEDENT_AGENTS", "[]")
     refused = cli("replay", run)
-    assert refused.code == exits.NO
+    assert refused.code == exits.UNREACHABLE
     assert "pinned to version 1 of agent t.reader, and it is not here" in refused.err
     assert cli("replay", run, "--mode", "view").code == exits.DONE
     assert "agent t.reader 1 pursues the run" in cli("show", run, "--at", "4").out

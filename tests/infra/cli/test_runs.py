@@ -352,7 +352,7 @@ def test_ends_that_cannot_be(cli: Cli, options: tuple[str, ...], said: str):
         (("--tenant", "nobody"), "note: no event matched\n"),
         (("--type", "RunComplete"), "no type 'RunComplete' is known here; did you mean RunCompleted"),
         (("--type", "precedent.run.RunCompletd.v1"), "did you mean RunCompleted"),
-        (("--type", "Zz"), "no type 'Zz' is known here; known: ApprovalGranted, "),
+        (("--type", "Zz"), "no type 'Zz' is known here; known: AgentPinned, ApprovalGranted, "),
         (("--category", "runs"), "no category 'runs' is known here; did you mean run?\n"),
         (("--category", "zz", "--type", "RunComplete"), "did you mean RunCompleted"),
         (("--from", "999999999"), "note: no event matched\n"),
