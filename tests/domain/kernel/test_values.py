@@ -185,7 +185,7 @@ def test_a_time_beyond_the_calendar_is_refused() -> None:
         {(1,): 1},
         {1, 2},
         b"bytes",
-        object(),
+        pytest.param(object(), id="object"),
         "\ud800",
         {"\udfff": 1},
         datetime(2026, 1, 1),  # noqa: DTZ001  # no zone
