@@ -1,0 +1,78 @@
+"""What reuse needs of the world: who turns text into points, and who finds the points near to one.
+
+Indexes are projections: they are filled from events, and losing one loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from domain.kernel.embedding import Embedding
+
+
+class Embedder(Protocol):
+    """Texts to points of unit length. The same text gives the same point, on every machine."""
+
+    @property
+    def name(self) -> str:
+        """Name and version, which change when its points do (model, weights, pooling)."""
+        ...
+
+    @property
+    def dimensions(self) -> int:
+        """How many components its points have."""
+        ...
+
+    async def embed(self, texts: Sequence[str]) -> Sequence[Embedding]:
+        """A point for each text, in order. Raises ``ServiceUnreachable``, ``InvalidInput`` (an empty text)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing in a vector index."""
+
+    id: str
+    """A UUID."""
+    embedding: Embedding
+    labels: Mapping[str, str]
+    """What a search may ask to be equal: tenant, namespace, interface, ..."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A point that a search found."""
+
+    id: str
+    score: float
+    """Cosine similarity, from -1 to 1."""
+    labels: Mapping[str, str]
+
+
+class VectorIndex(Protocol):
+    """Points by nearness within equal labels. One index holds points of one embedder."""
+
+    async def put(self, points: Sequence[Point]) -> None:
+        """Add points, or replace those of the same id. Raises ``EmbeddingInvalid`` (another embedder or size)."""
+        ...
+
+    async def remove(self, ids: Sequence[str]) -> None:
+        """Take points out; those that are not there are no error."""
+        ...
+
+    async def search(self, embedding: Embedding, labels: Mapping[str, str], limit: int) -> Sequence[Neighbour]:
+        """The nearest points among those that have all these labels, nearest first, equals by id.
+
+        Raises ``EmbeddingInvalid``, ``ServiceUnreachable``.
+        """
+        ...
+
+    async def count(self) -> int:
+        """How many points it holds."""
+        ...
+
+    async def clear(self) -> None:
+        """Take out every point, to be filled anew."""
+        ...
