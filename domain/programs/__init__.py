@@ -1,0 +1,1 @@
+"""Programs that earned it: published with evidence and a signature, demoted, revoked, used instead of a model."""
