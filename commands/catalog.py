@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from commands.handle import Handling, Reaction
+from commands.programs.handling import decide_program, named_program
 from commands.runs.handling import decide_run, named_run, new_run, wake_driver
+from domain.programs import commands as program
 from domain.runs import commands as run
 
 COMMANDS: Final[Mapping[str, Handling]] = {
@@ -17,6 +19,15 @@ COMMANDS: Final[Mapping[str, Handling]] = {
     "GrantApproval": Handling(command=run.GrantApproval, category="run", stream=named_run, decide=decide_run),
     "RefuseApproval": Handling(command=run.RefuseApproval, category="run", stream=named_run, decide=decide_run),
     "ResolveOutcome": Handling(command=run.ResolveOutcome, category="run", stream=named_run, decide=decide_run),
+    "RevokeProgram": Handling(
+        command=program.RevokeProgram, category="program", stream=named_program, decide=decide_program
+    ),
+    "DemoteProgram": Handling(
+        command=program.DemoteProgram, category="program", stream=named_program, decide=decide_program
+    ),
+    "SupersedeProgram": Handling(
+        command=program.SupersedeProgram, category="program", stream=named_program, decide=decide_program
+    ),
 }
 
 REACTIONS: Final[Mapping[str, Sequence[Reaction]]] = {

@@ -17,6 +17,7 @@ from commands.ports import (
     ToolRunner,
     Wakes,
 )
+from commands.reuse import Reuse
 from commands.runs.fresh import FreshRuns
 from domain.runs.task import DEFAULT_LIMITS, Limits
 
@@ -36,6 +37,8 @@ class Services:
     clock: Clock
     randomness: Randomness
     agents: AgentRunner = field(default_factory=NoAgents)
+    reuse: Reuse | None = None
+    """None where nothing is reused."""
     default_limits: Limits = DEFAULT_LIMITS
     """For what a task does not limit itself."""
     fresh: FreshRuns = field(default_factory=FreshRuns)

@@ -92,6 +92,7 @@ LEDGER: Final = RowPerEvent(
         "precedent.run.PlanDrafted.v1": decided,
         "precedent.run.PlanRejected.v1": decided,
         "precedent.run.ProgramCompiled.v1": decided,
+        "precedent.run.ProgramReused.v1": decided,
         "precedent.run.AgentPinned.v1": decided,
         "precedent.run.ToolCallDenied.v1": decided,
         "precedent.run.OutcomeResolved.v1": decided,

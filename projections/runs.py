@@ -229,6 +229,10 @@ def _status(row: Mapping[str, Any]) -> str:
     return str(row["phase"])
 
 
+def _anew() -> Row:
+    return {"phase": "submitted", "route": None, "program": None, "requested": [], "sleeping": {}, "wake_at": None}
+
+
 _FOLDS: Final[Mapping[str, Fold]] = {
     "precedent.run.RunSubmitted.v1": _submitted,
     "precedent.run.RunClaimed.v1": _claimed,
@@ -238,6 +242,11 @@ _FOLDS: Final[Mapping[str, Fold]] = {
     "precedent.run.ProgramCompiled.v1": lambda _, fact: {
         "phase": "executing", "program": cells.text(fact.data["digest"]),
     },
+    "precedent.run.ProgramReused.v1": lambda _, fact: {
+        "phase": "executing", "program": cells.text(fact.data["digest"]),
+    },
+    "precedent.run.ReuseSettled.v1": lambda _, fact: _anew() if fact.data["goes_on"] else {},
+    "precedent.run.ShadowCompared.v1": lambda _, __: {},
     "precedent.run.AgentPinned.v1": lambda _, fact: {
         "phase": "executing", "program": cells.text(fact.data["digest"]),
     },

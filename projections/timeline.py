@@ -64,8 +64,23 @@ def _program(data: Data) -> Words:
     return "Program compiled", f"{data['digest']} may use: {names or 'nothing'}"
 
 
+_WHOSE: Final[Mapping[str, str]] = {"inherited": " the run's parent", "cache": " before, and the cache kept it"}
+
+
 def _whose(data: Data) -> str:
-    return " the run's parent" if data.get("source") == "inherited" else ""
+    return _WHOSE.get(data.get("source", ""), "")
+
+
+def _reused(data: Data) -> Words:
+    names = ", ".join(text(effect["name"]) for effect in data["effects"])
+    return f"Program {data['entry']} answers", f"{data['digest']} may use: {names or 'nothing'}"
+
+
+_COMPARED: Final[Mapping[bool | None, str]] = {
+    True: "the program agrees with the model",
+    False: "the program differs from the model",
+    None: "the program cannot be compared",
+}
 
 
 def _agent(data: Data) -> Words:
@@ -114,6 +129,9 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.PlanDrafted.v1": lambda d: (f"Plan {d['attempt']} drafted", d["source"]),
     "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
     "precedent.run.ProgramCompiled.v1": _program,
+    "precedent.run.ProgramReused.v1": _reused,
+    "precedent.run.ReuseSettled.v1": lambda d: (f"Program {d['entry']} {d['outcome']}", d["reason"]),
+    "precedent.run.ShadowCompared.v1": lambda d: (f"Shadow: {_COMPARED[d['agreed']]}", d["reason"]),
     "precedent.run.AgentPinned.v1": _agent,
     "precedent.run.ValueRecorded.v1": _value,
     "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", spelled(d["arguments"])),

@@ -10,7 +10,7 @@ from commands.ports import EventStore, Selection
 from commands.runs.log import CATALOG
 from domain.kernel.ids import START, StreamId
 from domain.kernel.values import parse_time
-from domain.runs.events import RunEvent
+from domain.runs.parts import RunEvent
 from domain.runs.state import EMPTY, Run, Settlement, evolve
 
 

@@ -23,8 +23,8 @@ from domain.kernel.ids import StreamId
 from domain.kernel.values import decode, digest_bytes, digest_json
 from domain.runs.differences import Difference, differences
 from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.events import PinnedEffect, RunEvent
 from domain.runs.execution import NONE, Agents, is_own
+from domain.runs.parts import PinnedEffect, RunEvent
 from domain.runs.replay import Replay, fold
 from domain.runs.state import Entry, Run, Settlement
 from domain.tools import CallContext, ToolDeclaration, ToolFailed, ToolOutcome

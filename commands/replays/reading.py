@@ -10,8 +10,9 @@ from commands.runs.log import CATALOG
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
-from domain.runs.events import AgentPinned, RunEvent
 from domain.runs.execution import NONE, Agents
+from domain.runs.parts import RunEvent
+from domain.runs.planning import AgentPinned
 from domain.runs.replay import HistoryInvalid, Replay, fold, verify
 from domain.runs.state import Run
 

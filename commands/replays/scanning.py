@@ -15,9 +15,10 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, StreamId
 from domain.kernel.values import parse_time
-from domain.runs.events import RunCancelled, RunCompleted, RunEvent, RunFailed, RunSubmitted
+from domain.runs.events import RunCancelled, RunCompleted, RunFailed, RunSubmitted
 from domain.runs.execution import NONE, Agents
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from domain.runs.replay import HistoryInvalid, Replay, fold
 from domain.runs.state import ENDED, Run
 

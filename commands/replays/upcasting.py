@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from commands.ports import ToolRunner
 from commands.runs.planning import program_of
 from domain.rtfs.source import LocatedError
-from domain.runs.events import RunEvent
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from domain.runs.replay import fold
 from domain.runs.upcasting import upcasted
 

@@ -12,15 +12,9 @@ from commands.services import Services
 from domain.kernel.values import decode, digest_bytes, format_time, parse_time
 from domain.runs.controller import overtime
 from domain.runs.decide import remaining
-from domain.runs.events import (
-    Fault,
-    RunClaimed,
-    RunEvent,
-    ToolCallCompleted,
-    ToolCallFailed,
-    ToolCallOutcomeUnknown,
-)
+from domain.runs.events import RunClaimed, ToolCallCompleted, ToolCallFailed, ToolCallOutcomeUnknown
 from domain.runs.guard import Asked
+from domain.runs.parts import Fault, RunEvent
 from domain.runs.state import Settlement
 from domain.tools import CallContext, ToolFailed, ToolOutcome, ToolSucceeded
 

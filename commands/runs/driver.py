@@ -10,12 +10,14 @@ from commands.runs.executing import Executor, Resting, Settled, has_versions
 from commands.runs.inheriting import Parent, ParentDiffers
 from commands.runs.log import Overtaken, RunLog
 from commands.runs.planning import compile_draft, draft_plan, pin_agent
+from commands.runs.routing import learn, route_run
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time, parse_time
-from domain.runs.controller import Step, concluded, failed, next_step, overtime, route
+from domain.runs.controller import Step, concluded, failed, next_step, overtime
 from domain.runs.critic import judge
 from domain.runs.events import RunClaimed
+from domain.runs.reuse import settled_by
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +75,7 @@ class Driver:
             step = next_step(self._log.preview, self._services.clock.now())
             if step is Step.END:
                 await self._log.commit()
+                await learn(self._services, self._log)
                 return Rest.ENDED
             if step is Step.REST:
                 await self._log.commit()
@@ -115,7 +118,7 @@ class Driver:
             case Step.OVERTIME:
                 self._log.stage(overtime(run))
             case Step.ROUTE:
-                self._log.stage(route(run, self._services.models.names()))
+                await route_run(self._services, self._log)
             case Step.DRAFT:
                 await draft_plan(self._services, self._log, self._executor.caller, self._parent)
             case Step.PIN:
@@ -137,5 +140,11 @@ class Driver:
         if verdict is None:
             verdict = judge(task, outcome.value)
             self._log.stage(verdict)
+        program = self._log.preview.reused
+        if program is not None:
+            settled = settled_by(self._log.preview, program, verdict)
+            self._log.stage(settled)
+            if settled.goes_on:
+                return None
         self._log.stage(concluded(verdict, outcome.value))
         return None

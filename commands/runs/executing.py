@@ -20,16 +20,7 @@ from domain.rtfs.bytecode.source_map import SourceMap
 from domain.runs.controller import failed, overtime
 from domain.runs.decide import remaining
 from domain.runs.effects import SLEEP, SLEEP_TERMS, SleepRefused, timer
-from domain.runs.events import (
-    AgentPinned,
-    Fault,
-    ProgramCompiled,
-    RunFailed,
-    TimerFired,
-    ToolCallFailed,
-    ToolCallOutcomeUnknown,
-    ToolCallRequested,
-)
+from domain.runs.events import RunFailed, TimerFired, ToolCallFailed, ToolCallOutcomeUnknown, ToolCallRequested
 from domain.runs.execution import (
     MOST_EFFECTS,
     RANDOM_BYTES,
@@ -43,7 +34,10 @@ from domain.runs.execution import (
 )
 from domain.runs.guard import Asked, Terms, authorize
 from domain.runs.journal import ReplayDiverged, answer_of, asked_by
+from domain.runs.parts import Fault, RunEvent
+from domain.runs.planning import AgentPinned, ProgramCompiled, ProgramReused
 from domain.runs.replay import STUCK
+from domain.runs.reuse import settled_badly
 from domain.runs.state import Entry, Run, Settlement
 
 LONGEST_PIECE: Final = LEASE.total_seconds() / 2
@@ -111,7 +105,7 @@ class Executor:
                 case vm.Finished():
                     return step
                 case vm.Trapped():
-                    self._log.stage(_trapped(pinned, step.error))
+                    self._log.stage(*self._stopped(pinned, step.error))
                     return Settled()
                 case vm.Yielded():
                     await self._log.commit()
@@ -130,11 +124,35 @@ class Executor:
         left = remaining(self._log.preview, self._services.clock.now())
         return await self._services.agents.advance(execution, answers, min(LONGEST_PIECE, left))
 
+    def _stopped(self, pinned: ProgramCompiled | AgentPinned, error: vm.ErrorValue) -> Sequence[RunEvent]:
+        """The run's failure; a program that was reused only ends its turn, where it has changed nothing."""
+        failure = _trapped(pinned, error)
+        if not isinstance(pinned, ProgramReused):
+            return [failure]
+        settled = settled_badly(self._log.preview, pinned, "failed", f"{error.type}: {error.message}")
+        return [settled] if settled.goes_on else [settled, failure]
+
+    def _withdrawn(self) -> Sequence[RunEvent]:
+        """What ends a reused program whose module was revoked since it began; nothing where it may go on."""
+        program, reuse = self._log.preview.reused, self._services.reuse
+        if program is None or reuse is None:
+            return []
+        reason = reuse.revocations.reason(self._log.stream.tenant, program.digest)
+        if reason is None:
+            return []
+        settled = settled_badly(self._log.preview, program, "revoked", reason)
+        advice = "Submit the task again: it is then planned anew."
+        failure = failed("program.revoked", f"program {program.entry} was revoked: {reason}", advice=advice)
+        return [settled] if settled.goes_on else [settled, failure]
+
     async def _answers(self, effects: Sequence[Asked]) -> Answers | Resting | Settled:
         try:
             answers, unanswered = self._recorded(effects)
             if not unanswered:
                 return answers
+            if ended := self._withdrawn():
+                self._log.stage(*ended)
+                return Settled()
             if remaining(self._log.preview, self._services.clock.now()) <= 0:
                 self._log.stage(overtime(self._log.preview))
                 return Settled()

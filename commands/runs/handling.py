@@ -13,7 +13,7 @@ from domain.kernel.events import DomainEvent, Recorded
 from domain.runs.commands import RunCommand, SubmitRun
 from domain.runs.decide import Circumstances, decide
 from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.events import RunEvent
+from domain.runs.parts import RunEvent
 from domain.runs.state import EMPTY, evolve
 
 

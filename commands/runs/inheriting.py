@@ -8,9 +8,10 @@ from commands.runs.log import CATALOG, RunLog
 from commands.services import Services
 from domain.kernel.errors import StoredDataInvalid, UnknownEventType
 from domain.kernel.ids import StreamId
-from domain.runs.events import ModelCallAnswered, RunEvent
+from domain.runs.events import ModelCallAnswered
 from domain.runs.guard import Asked
 from domain.runs.inheritance import Inheritance, Inherited, history_digest
+from domain.runs.parts import RunEvent
 from domain.runs.task import ForkPoint
 
 

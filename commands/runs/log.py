@@ -16,12 +16,12 @@ from domain.runs.events import (
     ModelCallAnswered,
     ModelCallFailed,
     RunClaimed,
-    RunEvent,
     ToolCallCompleted,
     ToolCallFailed,
     ToolCallOutcomeUnknown,
     ValueRecorded,
 )
+from domain.runs.parts import RunEvent
 from domain.runs.state import EMPTY, Run, evolve
 
 CATALOG: Final = EventCatalog(RUN_EVENTS)

@@ -19,15 +19,9 @@ from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
 from domain.runs.effects import CONTROLLER_CAPABILITIES
-from domain.runs.events import (
-    Fault,
-    ModelCallAnswered,
-    ModelCallFailed,
-    ModelCallRequested,
-    PinnedEffect,
-    ProgramCompiled,
-    RunEvent,
-)
+from domain.runs.events import ModelCallAnswered, ModelCallFailed, ModelCallRequested
+from domain.runs.parts import Fault, PinnedEffect, RunEvent
+from domain.runs.planning import ProgramCompiled
 from domain.runs.state import Run
 
 NO_PROGRAM: Final = "Correct the plan; `precedent rtfs check` shows the same messages."

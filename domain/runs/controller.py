@@ -10,19 +10,9 @@ from typing import Final
 from domain.agents.declaration import Agent
 from domain.kernel.values import Value, digest_json, encode
 from domain.runs.decide import remaining
-from domain.runs.events import (
-    AgentPinned,
-    Decision,
-    Fault,
-    PinnedEffect,
-    PlanDrafted,
-    PlanRejected,
-    ProgramCompiled,
-    RunCompleted,
-    RunFailed,
-    RunRouted,
-    VerdictReached,
-)
+from domain.runs.events import RunCompleted, RunFailed, VerdictReached
+from domain.runs.parts import Decision, Fault, Lookup, PinnedEffect
+from domain.runs.planning import AgentPinned, PlanDrafted, PlanRejected, ProgramCompiled, RunRouted
 from domain.runs.state import Phase, Run
 from domain.runs.task import Task
 
@@ -64,8 +54,11 @@ def next_step(run: Run, now: datetime) -> Step:
     return _BY_PHASE[run.phase]
 
 
-def route(run: Run, models: Collection[str]) -> RunRouted | RunFailed:
-    """Choose who answers: the plan that the task brought, else the model it names."""
+def route(run: Run, models: Collection[str], lookups: tuple[Lookup, ...] = ()) -> RunRouted | RunFailed:
+    """Choose who answers: the plan that the task brought, else the model it names.
+
+    ``lookups``: what the levels of reuse said before; none of them answers.
+    """
     task = run.accepted_task
     if task.agent is not None:
         return _to_agent(task, task.agent)
@@ -78,7 +71,7 @@ def route(run: Run, models: Collection[str]) -> RunRouted | RunFailed:
     if task.model.name in models:
         reason = f"no plan in the task; its model is {task.model.name}"
         choice = Decision(role="router", chosen=f"model {task.model.name}", options=available, reason=reason, saw=saw)
-        return RunRouted(route="model", decision=choice)
+        return RunRouted(route="model", decision=choice, lookups=lookups)
     listed = ", ".join(sorted(models)) or "none"
     return failed(
         "run.no-planner",

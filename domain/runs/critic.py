@@ -7,7 +7,8 @@ from typing import Final
 from domain.kernel.values import Value, digest
 from domain.rtfs.types import mismatch
 from domain.rtfs.vm import Finished, Limits, Trapped, Yielded, load, resume, start
-from domain.runs.events import Decision, VerdictReached
+from domain.runs.events import VerdictReached
+from domain.runs.parts import Decision
 from domain.runs.task import Task, compile_check
 
 CHECK_FUEL: Final = 1_000_000

@@ -23,14 +23,13 @@ from domain.runs.commands import (
 from domain.runs.events import (
     ApprovalGranted,
     ApprovalRefused,
-    Decision,
     OutcomeResolved,
     RunCancelled,
-    RunEvent,
     RunPaused,
     RunResumed,
     RunSubmitted,
 )
+from domain.runs.parts import Decision, RunEvent
 from domain.runs.state import Phase, Run, Settlement
 from domain.runs.task import ForkPoint, Limits, accept
 

@@ -7,37 +7,18 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from domain.kernel.events import DomainEvent
+from domain.runs.parts import Decision, Fault, Lookup, Role, RunEvent, Savings
+from domain.runs.planning import (
+    AgentPinned,
+    PlanDrafted,
+    PlanRejected,
+    ProgramCompiled,
+    ProgramReused,
+    ReuseSettled,
+    RunRouted,
+    ShadowCompared,
+)
 from domain.runs.task import ForkPoint, Task
-
-Role = Literal["router", "planner", "compiler", "guard", "executor", "critic", "operator", "controller"]
-
-
-class Decision(BaseModel):
-    """Who chose what, among which options, why, and the digest of what was seen."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    role: Role
-    chosen: str
-    options: tuple[str, ...]
-    reason: str
-    saw: str
-
-
-class Fault(BaseModel):
-    """What went wrong: a stable type and a message for people."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    type: str
-    message: str
-
-
-class RunEvent(DomainEvent):
-    """An event of a run. ``ROLE`` decides it."""
-
-    ROLE: ClassVar[Role] = "controller"
 
 
 class RunSubmitted(RunEvent):
@@ -59,80 +40,6 @@ class RunClaimed(RunEvent):
     worker: str
     epoch: int
     deadline: str
-
-
-class RunRouted(RunEvent):
-    """How the task will be answered: by a plan it brought, by asking a model, or by an agent."""
-
-    TYPE: ClassVar[str] = "precedent.run.RunRouted.v1"
-    ROLE: ClassVar[Role] = "router"
-    route: Literal["given-plan", "model", "agent"]
-    decision: Decision
-
-
-class PlanDrafted(RunEvent):
-    """A plan exists as source text."""
-
-    TYPE: ClassVar[str] = "precedent.run.PlanDrafted.v1"
-    ROLE: ClassVar[Role] = "planner"
-    attempt: int
-    source: str
-    decision: Decision
-
-
-class PlanRejected(RunEvent):
-    """A draft does not compile, or asks for more than the task allows."""
-
-    TYPE: ClassVar[str] = "precedent.run.PlanRejected.v1"
-    ROLE: ClassVar[Role] = "compiler"
-    attempt: int
-    message: str
-    decision: Decision
-
-
-class PinnedEffect(BaseModel):
-    """One capability of the effect row, at the version that the program was compiled against."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    name: str
-    version: str
-    mode: str
-
-
-class ProgramCompiled(RunEvent):
-    """The plan is a program; its versions are pinned from here on."""
-
-    TYPE: ClassVar[str] = "precedent.run.ProgramCompiled.v1"
-    ROLE: ClassVar[Role] = "compiler"
-    digest: str
-    interface_hash: str
-    effects: tuple[PinnedEffect, ...]
-    module: str
-    """Canonical bytecode, Base64."""
-    source_map: str
-    """JSON text that gives lines and columns of the plan; not part of the program's meaning."""
-    decision: Decision
-
-    def version_of(self, tool: str) -> str | None:
-        """The version of a tool to which this program is pinned; None where its effects do not have it."""
-        return next((effect.version for effect in self.effects if effect.name == tool), None)
-
-
-class AgentPinned(RunEvent):
-    """An agent pursues the run; its version and those of the tools are pinned from here on."""
-
-    TYPE: ClassVar[str] = "precedent.run.AgentPinned.v1"
-    agent: str
-    version: str
-    digest: str
-    """Of the source text of its module, as the worker had it."""
-    effects: tuple[PinnedEffect, ...]
-    """The tools of the task."""
-    decision: Decision
-
-    def version_of(self, tool: str) -> str | None:
-        """The version of a tool to which the agent is pinned; None where the task does not list it."""
-        return next((effect.version for effect in self.effects if effect.name == tool), None)
 
 
 class ValueRecorded(RunEvent):
@@ -165,6 +72,7 @@ class ToolCallCompleted(RunEvent):
     """A tool answered."""
 
     TYPE: ClassVar[str] = "precedent.run.ToolCallCompleted.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"lookups"})
     ROLE: ClassVar[Role] = "executor"
     effect: str
     tool: str
@@ -174,12 +82,14 @@ class ToolCallCompleted(RunEvent):
     request_digest: str
     result: Any
     result_digest: str
-    source: Literal["executed", "person", "inherited"] = "executed"
-    """``inherited``: the parent of a fork had this answer; the tool was not called."""
+    source: Literal["executed", "person", "inherited", "cache"] = "executed"
+    """``inherited``: the parent of a fork had this answer; ``cache``: an entry had it. The tool was not called."""
     duration: float
     """Seconds."""
     transcript: str | None = None
     """Content address of what the tool printed."""
+    lookups: tuple[Lookup, ...] = ()
+    """What the levels of reuse said; empty where none was asked."""
 
 
 class ToolCallFailed(RunEvent):
@@ -240,18 +150,21 @@ class ModelCallRequested(RunEvent):
     """A model is about to be asked."""
 
     TYPE: ClassVar[str] = "precedent.run.ModelCallRequested.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"lookups"})
     ROLE: ClassVar[Role] = "planner"
     effect: str
     model: str
     request: Any
     request_digest: str
+    lookups: tuple[Lookup, ...] = ()
+    """What the levels of reuse said; empty where none was asked."""
 
 
 class ModelCallAnswered(RunEvent):
     """A model answered, at this cost."""
 
     TYPE: ClassVar[str] = "precedent.run.ModelCallAnswered.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"source"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "saved"})
     ROLE: ClassVar[Role] = "planner"
     effect: str
     text: str
@@ -261,8 +174,10 @@ class ModelCallAnswered(RunEvent):
     usd: float
     recorded: bool
     duration: float
-    source: Literal["executed", "inherited"] = "executed"
-    """``inherited``: the parent of a fork had this answer, and paid for it."""
+    source: Literal["executed", "inherited", "cache"] = "executed"
+    """``inherited``: the parent of a fork had this answer, and paid for it; ``cache``: an entry had it."""
+    saved: Savings = Savings()
+    """What the answer had cost when it was given first, where it was not paid for now."""
 
 
 class ModelCallFailed(RunEvent):
@@ -387,7 +302,8 @@ class RunCancelled(RunEvent):
 
 
 RUN_EVENTS: Final[tuple[type[RunEvent], ...]] = (
-    RunSubmitted, RunClaimed, RunRouted, PlanDrafted, PlanRejected, ProgramCompiled, AgentPinned, ValueRecorded,
+    RunSubmitted, RunClaimed, RunRouted, PlanDrafted, PlanRejected, ProgramCompiled, ProgramReused, ReuseSettled,
+    ShadowCompared, AgentPinned, ValueRecorded,
     ToolCallRequested, ToolCallCompleted, ToolCallFailed, ToolCallDenied, ToolCallOutcomeUnknown, OutcomeResolved,
     ModelCallRequested, ModelCallAnswered, ModelCallFailed,
     ApprovalRequested, ApprovalGranted, ApprovalRefused, TimerStarted, TimerFired,

@@ -15,9 +15,10 @@ from domain.agents.suspects import IN_GENERAL, suspects
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value, encode
 from domain.rtfs import vm
-from domain.runs.events import AgentPinned, ProgramCompiled, ValueRecorded
+from domain.runs.events import ValueRecorded
 from domain.runs.guard import Asked
 from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, loaded
+from domain.runs.planning import AgentPinned, ProgramCompiled
 from domain.runs.state import Run
 
 Agents: TypeAlias = Mapping[str, Agent]

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from domain.kernel.values import digest_json
 from domain.runs.decide import remaining
-from domain.runs.events import ApprovalRequested, Decision, ToolCallDenied, ToolCallRequested
+from domain.runs.events import ApprovalRequested, ToolCallDenied, ToolCallRequested
+from domain.runs.parts import Decision
 from domain.runs.state import Run, Settlement
 
 OPTIONS: Final = ("allow", "ask a person", "deny")

@@ -10,17 +10,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from domain.kernel.values import digest_bytes, digest_json
-from domain.runs.events import (
-    AgentPinned,
-    ModelCallAnswered,
-    ProgramCompiled,
-    RunEvent,
-    ToolCallCompleted,
-    ToolCallFailed,
-    ValueRecorded,
-)
+from domain.runs.events import ModelCallAnswered, ToolCallCompleted, ToolCallFailed, ValueRecorded
 from domain.runs.execution import is_own
 from domain.runs.guard import Asked
+from domain.runs.parts import RunEvent
+from domain.runs.planning import AgentPinned, ProgramCompiled
 from domain.runs.replay import fold
 from domain.runs.state import Entry, Run, Settlement
 

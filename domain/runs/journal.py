@@ -12,8 +12,8 @@ from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.vm import Answer, EffectRequest, Limits, Module, Raised, Returned, load
 from domain.runs.differences import Difference, differences
-from domain.runs.events import AgentPinned, ProgramCompiled
 from domain.runs.guard import Asked, request_digest
+from domain.runs.planning import AgentPinned, ProgramCompiled
 from domain.runs.state import Entry, Run, Settlement
 
 PROGRAM_LIMITS: Final = Limits()

@@ -26,15 +26,15 @@ from domain.runs.critic import judge
 from domain.runs.events import (
     ModelCallRequested,
     OutcomeResolved,
-    ProgramCompiled,
     RunCompleted,
-    RunEvent,
     RunFailed,
     ToolCallCompleted,
     VerdictReached,
 )
 from domain.runs.guard import Asked
 from domain.runs.journal import PROGRAM_LIMITS, ReplayDiverged, answer_of, asked_by, loaded
+from domain.runs.parts import RunEvent
+from domain.runs.planning import ProgramCompiled
 from domain.runs.replay import HistoryInvalid, fold, verify
 from domain.runs.state import Run
 

@@ -27,11 +27,8 @@ from domain.rtfs import vm
 from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.runs.critic import judge
 from domain.runs.events import (
-    AgentPinned,
     OutcomeResolved,
-    ProgramCompiled,
     RunCompleted,
-    RunEvent,
     RunFailed,
     RunSubmitted,
     ToolCallCompleted,
@@ -50,6 +47,8 @@ from domain.runs.execution import (
 )
 from domain.runs.guard import request_digest
 from domain.runs.journal import ReplayDiverged, answer_of, asked_by
+from domain.runs.parts import RunEvent
+from domain.runs.planning import AgentPinned, ProgramCompiled, ReuseSettled
 from domain.runs.state import EMPTY, Entry, Growing, Phase, Run, evolve
 
 STUCK: Final = "limits.stuck"
@@ -100,15 +99,30 @@ def verify(events: Iterable[RunEvent], agents: Agents = NONE) -> Replay:
     """
     recorded = list(events)
     run = fold(recorded)  # 1
+    begun = max((place for place, event in enumerate(recorded, start=1) if _routes_anew(event)), default=0)
+    # A program that was reused and did not do is verified as the open run that it left.
+    before = verify(recorded[: begun - 1], agents) if begun else None
+    made = _verified(recorded, begun, run, agents)
+    return (
+        made if before is None else replace(made, effects=made.effects + before.effects, fuel=made.fuel + before.fuel)
+    )
+
+
+def _routes_anew(event: RunEvent) -> bool:
+    return isinstance(event, ReuseSettled) and event.goes_on
+
+
+def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents) -> Replay:
     if run.pinned is None:
         return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0)
     try:
-        return _verify(recorded, run, run.pinned, agents)
+        made = _verify(recorded[begun:], run, run.pinned, agents)
     except ReplayDiverged as error:
         locate(error, run, agents)
         raise
     except (ValueNotDecodable, ModuleInvalid) as error:
         raise HistoryInvalid(f"the record holds what no run ever wrote: {error}") from error
+    return replace(made, events=len(recorded))
 
 
 def _verify(recorded: list[RunEvent], run: Run, pinned: ProgramCompiled | AgentPinned, agents: Agents) -> Replay:
@@ -255,6 +269,10 @@ def _check_end(run: Run, step: Step, recorded: str | None) -> str | None:
         if run.verdict is None or verdict != run.verdict:
             raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
         return recorded
+    if run.phase is Phase.JUDGED and run.verdict is not None and isinstance(step, vm.Finished):
+        if (verdict := judge(run.accepted_task, step.value)) != run.verdict:
+            raise ReplayDiverged("verdict", str(run.verdict), str(verdict))
+        return None
     if run.phase is Phase.FAILED and run.error is not None:
         _check_failure(run, run.error, step)
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from domain.rtfs import vm
 from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.vm.inspection import LaneView, inspect
-from domain.runs.events import ProgramCompiled
+from domain.runs.planning import ProgramCompiled
 from domain.runs.replay import execute
 from domain.runs.state import Run
 

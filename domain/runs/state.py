@@ -8,26 +8,19 @@ from enum import StrEnum
 from typing import Any, Final
 
 from domain.runs.events import (
-    AgentPinned,
     ApprovalGranted,
     ApprovalRefused,
     ApprovalRequested,
-    Fault,
     ModelCallAnswered,
     ModelCallFailed,
     ModelCallRequested,
     OutcomeResolved,
-    PlanDrafted,
-    PlanRejected,
-    ProgramCompiled,
     RunCancelled,
     RunClaimed,
     RunCompleted,
-    RunEvent,
     RunFailed,
     RunPaused,
     RunResumed,
-    RunRouted,
     RunSubmitted,
     TimerFired,
     TimerStarted,
@@ -38,6 +31,16 @@ from domain.runs.events import (
     ToolCallRequested,
     ValueRecorded,
     VerdictReached,
+)
+from domain.runs.parts import Fault, RunEvent
+from domain.runs.planning import (
+    AgentPinned,
+    PlanDrafted,
+    PlanRejected,
+    ProgramCompiled,
+    ProgramReused,
+    ReuseSettled,
+    RunRouted,
 )
 from domain.runs.task import ForkPoint, Task
 
@@ -141,6 +144,8 @@ class Run:
     """Model calls that failed."""
     program: ProgramCompiled | None = None
     agent: AgentPinned | None = None
+    refuted: tuple[ReuseSettled, ...] = ()
+    """Reused programs that did not do, after each of which the run was routed anew."""
     journal: Mapping[str, Entry] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     """Effects that wait for a person."""
@@ -153,6 +158,11 @@ class Run:
     def ended(self) -> bool:
         """Whether nothing can happen to it any more."""
         return self.phase in ENDED
+
+    @property
+    def reused(self) -> ProgramReused | None:
+        """The published program that it executes, if it does not execute one of its own."""
+        return self.program if isinstance(self.program, ProgramReused) else None
 
     @property
     def pinned(self) -> ProgramCompiled | AgentPinned | None:
@@ -311,6 +321,26 @@ def _timer_fired(run: Run, event: TimerFired) -> Run:
     return _settled(run, event.effect, replace(run.journal[event.effect], settlement=Settlement.COMPLETED))
 
 
+def _program_reused(run: Run, event: ProgramReused) -> Run:
+    return _changed(run, phase=Phase.EXECUTING, program=event, drafts=(Draft(event.plan),))
+
+
+def _reuse_settled(run: Run, event: ReuseSettled) -> Run:
+    if not event.goes_on:
+        return run
+    anew = Growing() if isinstance(run.journal, Growing) else {}
+    return _changed(
+        run,
+        phase=Phase.SUBMITTED,
+        route=None,
+        program=None,
+        verdict=None,
+        drafts=(),
+        journal=anew,
+        refuted=(*run.refuted, event),
+    )
+
+
 def _plan_rejected(run: Run, event: PlanRejected) -> Run:
     drafts = (*run.drafts[:-1], replace(run.drafts[-1], rejected=event.message)) if run.drafts else ()
     return _changed(run, phase=Phase.ROUTED, drafts=drafts)
@@ -341,6 +371,8 @@ _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
     PlanDrafted: lambda run, e: _changed(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
     PlanRejected: _plan_rejected,
     ProgramCompiled: lambda run, e: _changed(run, phase=Phase.EXECUTING, program=e),
+    ProgramReused: _program_reused,
+    ReuseSettled: _reuse_settled,
     AgentPinned: lambda run, e: _changed(run, phase=Phase.EXECUTING, agent=e),
     ValueRecorded: _value_recorded,
     ToolCallRequested: _tool_call_requested,

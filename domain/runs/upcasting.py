@@ -15,14 +15,14 @@ from domain.kernel.values import Value, decode, digest_json, encode
 from domain.runs.events import (
     ApprovalRequested,
     OutcomeResolved,
-    ProgramCompiled,
-    RunEvent,
     ToolCallCompleted,
     ToolCallDenied,
     ToolCallFailed,
     ToolCallRequested,
 )
 from domain.runs.guard import request_digest
+from domain.runs.parts import RunEvent
+from domain.runs.planning import ProgramCompiled
 
 Upcasts: TypeAlias = Mapping[str, Mapping[str, Callable[[Value], Value]]]
 """By tool and earlier version: what makes a result of the present version of one of that."""

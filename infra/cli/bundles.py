@@ -10,7 +10,8 @@ from domain.kernel.ids import StreamId
 from domain.ledger.bundle import Bundle
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note
-from domain.runs.events import AgentPinned, RunEvent
+from domain.runs.parts import RunEvent
+from domain.runs.planning import AgentPinned
 from domain.runs.replay import Replay, verify
 
 

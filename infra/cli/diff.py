@@ -16,7 +16,8 @@ from rich.text import Text
 from commands.replays import known_events, recorded
 from domain.kernel.events import Recorded
 from domain.runs.comparison import Change, Comparison, compare
-from domain.runs.events import ModelCallAnswered, ModelCallFailed, RunEvent, ToolCallCompleted, ToolCallFailed
+from domain.runs.events import ModelCallAnswered, ModelCallFailed, ToolCallCompleted, ToolCallFailed
+from domain.runs.parts import RunEvent
 from domain.runs.replay import fold
 from infra.cli.divergence import difference_document, difference_table
 from infra.cli.elapsed import Elapsed

@@ -9,7 +9,7 @@ from typing import Self
 from commands.runs.log import CATALOG
 from domain.kernel.events import Recorded
 from domain.kernel.values import parse_time
-from domain.runs.events import RunEvent
+from domain.runs.parts import RunEvent
 from domain.runs.state import EMPTY, Run, evolve
 
 

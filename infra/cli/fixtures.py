@@ -10,7 +10,7 @@ from rich.text import Text
 
 from commands.replays import known_events, recorded
 from domain.kernel.events import Recorded
-from domain.runs.events import RunEvent
+from domain.runs.parts import RunEvent
 from domain.runs.redaction import redacted
 from infra.cli.documents import write_document
 from infra.cli.exits import DONE

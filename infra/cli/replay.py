@@ -19,9 +19,9 @@ from commands.replays.recording import other_answers
 from commands.replays.upcasting import under_present_tools
 from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.ids import StreamId
-from domain.runs.events import RunEvent
 from domain.runs.inheritance import history_digest
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from domain.runs.replay import Replay
 from domain.runs.replay_events import Mode, ReplayFinished, ReplayStarted
 from domain.runs.state import ENDED, Run

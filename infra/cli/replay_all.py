@@ -20,8 +20,8 @@ from commands.replays.recording import other_answers
 from commands.replays.scanning import Replayed, ReplayRun, Wanted, scan, verified
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.values import format_time
-from domain.runs.events import RunEvent
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from domain.runs.replay_events import DivergenceFound, Mode, ReplayFinished, ReplayStarted
 from infra.bootstrap.agents import agents_of
 from infra.bootstrap.tools import tool_runner

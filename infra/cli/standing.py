@@ -18,7 +18,8 @@ from domain.kernel.values import decode, encode, parse_time
 from domain.rtfs import vm
 from domain.rtfs.types import plain
 from domain.rtfs.vm.inspection import PROGRAM, Call, LaneView
-from domain.runs.events import ProgramCompiled, RunEvent
+from domain.runs.parts import RunEvent
+from domain.runs.planning import ProgramCompiled
 from domain.runs.replay import fold
 from domain.runs.standing import Standing, standing
 from domain.runs.state import Entry, Run

@@ -13,14 +13,9 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from domain.kernel.events import Recorded
-from domain.runs.events import (
-    ApprovalRequested,
-    PlanDrafted,
-    PlanRejected,
-    RunEvent,
-    ToolCallCompleted,
-    ToolCallOutcomeUnknown,
-)
+from domain.runs.events import ApprovalRequested, ToolCallCompleted, ToolCallOutcomeUnknown
+from domain.runs.parts import RunEvent
+from domain.runs.planning import PlanDrafted, PlanRejected
 from domain.runs.state import Run
 from infra.cli.elapsed import Elapsed
 from infra.cli.output import Output, counted

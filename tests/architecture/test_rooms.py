@@ -12,7 +12,8 @@ import pytest
 
 from commands.catalog import COMMANDS, REACTIONS
 from domain.runs import commands as run_commands
-from domain.runs.events import RUN_EVENTS, RunEvent
+from domain.runs.events import RUN_EVENTS
+from domain.runs.parts import RunEvent
 from projections.catalog import CATALOG
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,9 @@ from adapters.tools.settings import ToolSettings
 from commands.replays.executing import ReExecution, ToolsDiffer, re_execute
 from domain.kernel.ids import StreamId
 from domain.kernel.values import digest_json
-from domain.runs.events import RunEvent, ToolCallCompleted, VerdictReached
+from domain.runs.events import ToolCallCompleted, VerdictReached
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from tests.chaos.tools import FOLDER, Counting
 from tests.histories.test_replay import ENDS, history, lines
 

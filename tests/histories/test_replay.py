@@ -14,8 +14,9 @@ from commands.runs.log import CATALOG
 from domain.kernel.errors import UnknownEventType
 from domain.kernel.events import Recorded, address
 from domain.kernel.ids import Position, StreamId
-from domain.runs.events import RUN_EVENTS, RunEvent
+from domain.runs.events import RUN_EVENTS
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from domain.runs.replay import HistoryInvalid, fold, verify
 
 HERE = Path(__file__).parent

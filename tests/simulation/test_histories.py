@@ -40,9 +40,9 @@ from domain.runs.events import (
     OutcomeResolved,
     RunCancelled,
     RunClaimed,
-    RunEvent,
     ToolCallRequested,
 )
+from domain.runs.parts import RunEvent
 from domain.runs.replay import fold, verify
 from domain.runs.state import Run, Settlement
 from tests.simulation.virtual_loop import simulate

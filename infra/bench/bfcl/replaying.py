@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from commands.runs.log import CATALOG
 from domain.kernel.events import Recorded
 from domain.kernel.values import decode, digest_json, encode
-from domain.runs.events import RunEvent
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import RunEvent
 from domain.runs.replay import fold, verify
 from domain.runs.state import Run, Settlement
 from infra.bench.bfcl.report import Divergence, Replays

@@ -13,8 +13,9 @@ from domain.rtfs.types import parse_type
 from domain.runs.commands import SubmitRun
 from domain.runs.controller import compiled, drafted, route
 from domain.runs.decide import Circumstances, decide
-from domain.runs.events import PinnedEffect, RunEvent, ToolCallCompleted, ToolCallRequested
+from domain.runs.events import ToolCallCompleted, ToolCallRequested
 from domain.runs.guard import request_digest
+from domain.runs.parts import PinnedEffect, RunEvent
 from domain.runs.replay import fold
 from domain.runs.task import Limits, TaskFile
 

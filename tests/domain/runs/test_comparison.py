@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.runs.comparison import Change, _in_order, compare
-from domain.runs.events import RunEvent, ToolCallCompleted
+from domain.runs.events import ToolCallCompleted
+from domain.runs.parts import RunEvent
 from domain.runs.replay import fold
 from tests.domain.runs.given import completed, executing, submitted
 from tests.domain.runs.test_replay import PLAN, ended, failing, whole

@@ -24,17 +24,10 @@ from domain.runs.controller import (
 )
 from domain.runs.critic import judge
 from domain.runs.decide import decide
-from domain.runs.events import (
-    ModelCallAnswered,
-    ModelCallRequested,
-    RunCompleted,
-    RunEvent,
-    RunFailed,
-    RunRouted,
-    TimerFired,
-    TimerStarted,
-)
+from domain.runs.events import ModelCallAnswered, ModelCallRequested, RunCompleted, RunFailed, TimerFired, TimerStarted
 from domain.runs.guard import authorize
+from domain.runs.parts import RunEvent
+from domain.runs.planning import RunRouted
 from domain.runs.replay import fold
 from domain.runs.state import Settlement
 from tests.domain.runs.given import NOW, circumstances, deadline, executing, later, submitted

@@ -33,12 +33,9 @@ from domain.runs.events import (
     ApprovalGranted,
     ApprovalRefused,
     ApprovalRequested,
-    Decision,
-    Fault,
     OutcomeResolved,
     RunCancelled,
     RunCompleted,
-    RunEvent,
     RunFailed,
     RunPaused,
     RunResumed,
@@ -46,6 +43,7 @@ from domain.runs.events import (
     ToolCallOutcomeUnknown,
     ToolCallRequested,
 )
+from domain.runs.parts import Decision, Fault, RunEvent
 from domain.runs.replay import fold
 from domain.runs.state import Settlement
 from domain.runs.task import Limits, TaskFile, TaskInvalid

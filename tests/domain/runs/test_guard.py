@@ -11,14 +11,13 @@ from domain.kernel.values import encode
 from domain.runs.events import (
     ApprovalGranted,
     ApprovalRequested,
-    Decision,
     OutcomeResolved,
-    RunEvent,
     ToolCallDenied,
     ToolCallOutcomeUnknown,
     ToolCallRequested,
 )
 from domain.runs.guard import Asked, Terms, authorize, request_digest
+from domain.runs.parts import Decision, RunEvent
 from domain.runs.replay import fold
 from tests.domain.runs.given import NOW, completed, deadline, executing, later, requested, submitted
 

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from domain.kernel.values import Keyword, bytes_of_text, digest_json, encode
 from domain.runs.controller import failed
-from domain.runs.events import Fault, ProgramCompiled, ToolCallFailed
+from domain.runs.events import ToolCallFailed
 from domain.runs.guard import request_digest
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import Fault
+from domain.runs.planning import ProgramCompiled
 from domain.runs.redaction import PATTERNS, NotRedactable, redacted
 from domain.runs.replay import fold, verify
 from tests.domain.runs.given import completed, executing

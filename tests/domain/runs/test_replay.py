@@ -12,8 +12,10 @@ from domain.runs.commands import CancelRun
 from domain.runs.controller import concluded, failed, overtime
 from domain.runs.critic import judge
 from domain.runs.decide import decide
-from domain.runs.events import Fault, ProgramCompiled, RunCompleted, RunEvent, RunFailed, ToolCallFailed
+from domain.runs.events import RunCompleted, RunFailed, ToolCallFailed
 from domain.runs.journal import ReplayDiverged
+from domain.runs.parts import Fault, RunEvent
+from domain.runs.planning import ProgramCompiled
 from domain.runs.replay import fold, verify
 from tests.domain.runs.given import circumstances, completed, executing, requested, submitted
 

@@ -1,0 +1,77 @@
+"""Programs in the log: one stream each, and one for each module that was withdrawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from commands.ports import Head
+from commands.services import Services
+from domain.kernel.embedding import Embedding
+from domain.kernel.events import Draft, EventCatalog, Recorded
+from domain.kernel.ids import StreamId, event_id
+from domain.kernel.values import bytes_of_text, format_time, text_of_bytes
+from domain.programs.events import (
+    PROGRAM_EVENTS,
+    Meaning,
+    ProgramEvent,
+)
+from domain.programs.state import EMPTY, Program, evolve
+
+CATALOG: Final = EventCatalog(PROGRAM_EVENTS)
+CATEGORY: Final = "program"
+KIND: Final = "program"
+"""What a program's point in the vector index is labelled with."""
+
+ATTEMPTS: Final = 5
+"""How often something is decided anew when others append to a program at the same time."""
+
+
+def labels(tenant: str, namespace: str, interface: str) -> dict[str, str]:
+    """What points of programs are told apart by."""
+    return {"kind": KIND, "tenant": tenant, "namespace": namespace, "interface": interface}
+
+
+def meaning_of(embedding: Embedding) -> Meaning:
+    """A point as events hold it."""
+    return Meaning(embedder=embedding.embedder, vector=text_of_bytes(embedding.vector))
+
+
+def embedding_of(meaning: Meaning) -> Embedding:
+    """A point as indexes want it. Raises ``EmbeddingInvalid``, ``ValueNotDecodable``."""
+    return Embedding(meaning.embedder, bytes_of_text(meaning.vector)).checked()
+
+
+async def load_program(services: Services, stream: StreamId) -> tuple[Program, Head]:
+    """A program, or a module's withdrawal, as the log has it now.
+
+    Raises ``ServiceUnreachable``, ``StoredDataInvalid``.
+    """
+    slice_ = await services.store.load(stream)
+    return folded(slice_.events), slice_.head
+
+
+def folded(events: Sequence[Recorded]) -> Program:
+    """State of a program after these events."""
+    program = EMPTY
+    for recorded in events:
+        event = CATALOG.decode(recorded)
+        if isinstance(event, ProgramEvent):
+            program = evolve(program, event)
+    return program
+
+
+async def append(
+    services: Services, stream: StreamId, head: Head, event: ProgramEvent, *, cause: str, actor: str
+) -> None:
+    """Add an event after ``head``; by the same cause it has the same id. Raises ``VersionConflict``."""
+    draft = Draft(
+        id=event_id(f"{stream}/{cause}", head.version),
+        type=event.TYPE,
+        time=format_time(services.clock.now()),
+        correlation=stream.id,
+        causation=cause.partition("/")[0],
+        actor=actor,
+        data=event.as_json(),
+    )
+    await services.store.append(stream, [draft], head)

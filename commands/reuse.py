@@ -1,0 +1,40 @@
+"""What reuse was given, in one place: the indexes, the keys, the terms. Built in ``infra/bootstrap`` only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from commands.indexes import Embedder, VectorIndex
+from commands.ports import Signer
+from domain.programs.policy import Policy
+
+
+@dataclass(slots=True)
+class Revocations:
+    """Modules that must not run, as the feed of this process has heard: a running program looks here."""
+
+    _reasons: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def add(self, tenant: str, module: str, reason: str) -> None:
+        """Note a revocation."""
+        self._reasons[tenant, module] = reason
+
+    def reason(self, tenant: str, module: str) -> str | None:
+        """Why this module must not run; None where nothing was heard."""
+        return self._reasons.get((tenant, module))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reuse:
+    """The ports of reuse, filled."""
+
+    embedder: Embedder
+    vectors: VectorIndex
+    signer: Signer | None
+    """Who signs what is published here; None where this process may not publish."""
+    trusted: Mapping[str, Mapping[str, bytes]]
+    """By tenant: public keys (32 bytes, Ed25519) by key id, whose programs may run."""
+    policy: Policy = field(default_factory=Policy)
+    revocations: Revocations = field(default_factory=Revocations)
+    """No port: what this process has heard."""

@@ -1,0 +1,76 @@
+"""What events of runs are made of. Shapes here are persisted: they never change, only grow."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from domain.kernel.events import DomainEvent
+
+Role = Literal["router", "planner", "compiler", "guard", "executor", "critic", "operator", "controller"]
+
+
+class Decision(BaseModel):
+    """Who chose what, among which options, why, and the digest of what was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    role: Role
+    chosen: str
+    options: tuple[str, ...]
+    reason: str
+    saw: str
+
+
+class Fault(BaseModel):
+    """What went wrong: a stable type and a message for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    type: str
+    message: str
+
+
+class RunEvent(DomainEvent):
+    """An event of a run. ``ROLE`` decides it."""
+
+    ROLE: ClassVar[Role] = "controller"
+
+
+class PinnedEffect(BaseModel):
+    """One capability of the effect row, at the version that the program was compiled against."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    version: str
+    mode: str
+
+
+Level = Literal["L1", "L2", "L3", "L4"]
+"""What is reused: a delegation, an exact answer, the answer to a question of the same meaning, a program."""
+
+
+class Lookup(BaseModel):
+    """What one level of reuse had to say: every hit, and every miss with its reason."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    level: Level
+    outcome: Literal["hit", "miss", "explore", "shadow"]
+    """``explore`` and ``shadow``: it would have been a hit, and the model is asked all the same, to compare."""
+    reason: str
+    entry: str | None = None
+    """Id of the cache entry or program that was found."""
+    score: float | None = None
+    """Cosine similarity, where it was found by its meaning."""
+    tier: Literal["process", "shared", "database", "log"] | None = None
+    """Where it was found."""
+    duration: float = 0.0
+    """Seconds."""
+
+
+class Savings(BaseModel):
+    """What an answer had cost when it was made, and so was not spent again."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
