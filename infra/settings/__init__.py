@@ -1,5 +1,6 @@
 """What a deployment may choose, where each value comes from, and what is refused."""
 
+from infra.settings.embedder import HttpEmbedder
 from infra.settings.load import load
 from infra.settings.model import (
     ConfigurationError,
@@ -21,6 +22,7 @@ __all__ = [
     "DatabaseSettings",
     "Durability",
     "EffectiveValue",
+    "HttpEmbedder",
     "HttpModel",
     "HttpSettings",
     "NatsSettings",

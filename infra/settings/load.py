@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from infra.settings.embedder import HttpEmbedder
 from infra.settings.model import ConfigurationError, HttpModel, Settings
 from infra.settings.yaml_error import told
 
@@ -174,6 +175,8 @@ def _explain(detail: ErrorDetails, origins: Mapping[str, str]) -> str:
     path = [str(part) for part in detail["loc"] if part != "[key]"]
     if path[:1] == ["models"] and len(path) > 2 and path[2] in ("http", "recorded"):  # the tag of the union
         del path[2]
+    if path[:1] == ["embedder"] and len(path) > 1:  # likewise
+        del path[1]
     key = ".".join(path)
     origin = _nearest_origin(path, origins)
     match detail["type"]:
@@ -205,6 +208,8 @@ def _siblings(path: list[str]) -> list[str]:
         return sorted(Settings.model_fields)
     if path[0] == "models":
         return [".".join([*path[:-1], key]) for key in HttpModel.model_fields]
+    if path[0] == "embedder":
+        return [f"embedder.{key}" for key in HttpEmbedder.model_fields]
     return [key for key in _all_keys() if key.startswith(f"{path[0]}.")]
 
 

@@ -12,12 +12,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     PrivateAttr,
@@ -30,6 +27,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from domain.kernel.errors import PrecedentError
 from domain.ledger.notes import KeyInvalid, VerifierKey
+from infra.settings.embedder import Embedder
+from infra.settings.values import EnvironmentName, HostPattern, ModelName, ModuleName, Section, Tenant, matching, url_of
 
 
 class ConfigurationError(PrecedentError):
@@ -41,27 +40,6 @@ class ConfigurationError(PrecedentError):
 Durability = Literal["fsync", "replicated", "flush"]
 
 
-def _url(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme not in schemes or not (parts.netloc or parts.query):
-            raise ValueError(f"a URL that starts with {' or '.join(f'{s}://' for s in schemes)}")
-        if parts.password is not None and schemes != ("postgresql",):
-            raise ValueError("a URL without a password in it: there are keys of their own for credentials")
-        return value
-
-    return AfterValidator(check)
-
-
-def _matching(pattern: str, what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not re.fullmatch(pattern, value):
-            raise ValueError(what)
-        return value
-
-    return AfterValidator(check)
-
-
 def _file_url(value: str) -> str:
     if not value.startswith("file:") or value == "file:":
         raise ValueError("file: and a directory, as in file:/srv/precedent/content")
@@ -69,35 +47,10 @@ def _file_url(value: str) -> str:
     return "file:" + str(Path(path[2:] if path.startswith("///") else path).absolute())
 
 
-HostPattern = Annotated[
-    str,
-    _matching(
-        r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*",
-        "a host name such as example.org, or *.example.org for every host below it",
-    ),
-]
-ModuleName = Annotated[
-    str, _matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the dotted name of a Python module, as in acme.tools")
-]
-ModelName = Annotated[
-    str, _matching(r"[a-z0-9][a-z0-9_-]{0,63}", "a name of at most 64 lower-case letters, digits, - and _")
-]
-EnvironmentName = Annotated[
-    str, _matching(r"[A-Z_][A-Z0-9_]*", "the name of an environment variable that holds the key, never the key itself")
-]
-Tenant = Annotated[str, _matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - and _")]
-
-
-class Section(BaseModel):
-    """A group of keys; a key that it does not know is refused rather than ignored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
 class NatsSettings(Section):
     """The broker. Without a URL the embedded stack runs one."""
 
-    url: Annotated[str, _url("nats", "tls")] | None = None
+    url: Annotated[str, url_of("nats", "tls")] | None = None
     #: A JSON file with ``user`` and ``password``; the embedded stack writes one that only its owner may read.
     credentials: Path | None = None
     user: str | None = None
@@ -115,7 +68,7 @@ class NatsSettings(Section):
 class DatabaseSettings(Section):
     """PostgreSQL for the read side. Without a URL the embedded stack runs one."""
 
-    url: Annotated[str, _url("postgresql")] | None = Field(default=None, repr=False)
+    url: Annotated[str, url_of("postgresql")] | None = Field(default=None, repr=False)
 
 
 class ContentSettings(Section):
@@ -138,7 +91,7 @@ class HttpSettings(Section):
 class HttpModel(Section):
     """A model behind an OpenAI-compatible interface."""
 
-    url: Annotated[str, _url("http", "https")]
+    url: Annotated[str, url_of("http", "https")]
     model: Annotated[str, Field(min_length=1)]
     api_key_env: EnvironmentName | None = None
     #: US dollars for a million tokens.
@@ -202,20 +155,18 @@ class WitnessSettings(Section):
     """Someone apart from this machine who cosigns checkpoints (C2SP tlog-witness)."""
 
     key: Annotated[str, AfterValidator(_verifier_key)]
-    url: Annotated[str, _url("http", "https")]
+    url: Annotated[str, url_of("http", "https")]
 
 
 class LedgerSettings(Section):
     """The signed Merkle tree over the log."""
 
     #: Name of the log in checkpoints; it belongs to the key, and is taken when a key is made.
-    name: Annotated[str, _matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}", "a name such as log.example.org")] | None = (
-        None
-    )
+    name: Annotated[str, matching(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,127}", "a name such as log.example.org")] | None = None
     #: The signing key; made at the first start, readable by its owner only. Default: ``ledger.key`` in ``data``.
     key: Path | None = None
     #: A signer on another machine instead: it gets ``POST /sign`` and answers with the signature.
-    signer: Annotated[str, _url("http", "https")] | None = None
+    signer: Annotated[str, url_of("http", "https")] | None = None
     #: The remote signer's public key.
     signer_key: Annotated[str, AfterValidator(_verifier_key)] | None = None
     #: Earlier keys of this log, whose checkpoints still count.
@@ -261,6 +212,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     content: ContentSettings
     models: dict[ModelName, Model] = {}
+    #: Who makes points of texts, for semantic reuse. ``auto``: MiniLM where it is installed as published, else words.
+    embedder: Embedder = "auto"
     tools: tuple[ModuleName, ...] = ()
     #: Python modules with agents.
     agents: tuple[ModuleName, ...] = ()
