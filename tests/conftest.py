@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +14,9 @@ import pytest
 from infra.settings import Durability, Settings
 from infra.stack.endpoints import Endpoints
 from infra.stack.stack import embedded
+from tests.seaweedfs import SeaweedFS
+
+os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what a test reads would wrap
 
 
 @contextmanager
@@ -52,3 +56,12 @@ async def fsync_stack() -> AsyncIterator[Endpoints]:
     with temporary_data_directory() as data:
         async with embedded(settings_for(data, "fsync")) as endpoints:
             yield endpoints
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A real S3 server for the whole session; tests keep apart by the prefix of their keys."""
+    server = SeaweedFS(tmp_path_factory.mktemp("s3"))
+    server.start()
+    yield server
+    server.kill()
