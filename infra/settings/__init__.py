@@ -1,10 +1,10 @@
 """What a deployment may choose, where each value comes from, and what is refused."""
 
+from infra.settings.content import ContentSettings
 from infra.settings.embedder import HttpEmbedder
 from infra.settings.load import load
 from infra.settings.model import (
     ConfigurationError,
-    ContentSettings,
     DatabaseSettings,
     Durability,
     HttpModel,

@@ -117,7 +117,11 @@ def _relative_to(folder: Path, read: dict[str, Any]) -> dict[str, Any]:
 
     if "data" in read:
         read["data"] = anchored(read["data"])
-    for section, key, prefix in (("content", "url", "file:"), ("nats", "credentials", "")):
+    for section, key, prefix in (
+        ("content", "url", "file:"),
+        ("content", "credentials", ""),
+        ("nats", "credentials", ""),
+    ):
         if isinstance(read.get(section), dict) and key in read[section]:
             read[section][key] = anchored(read[section][key], prefix)
     if isinstance(models := read.get("models"), dict):

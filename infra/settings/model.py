@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     Discriminator,
     Field,
     PrivateAttr,
@@ -26,9 +25,20 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.kernel.errors import PrecedentError
-from domain.ledger.notes import KeyInvalid, VerifierKey
+from infra.settings.content import ContentSettings
 from infra.settings.embedder import Embedder
-from infra.settings.values import EnvironmentName, HostPattern, ModelName, ModuleName, Section, Tenant, matching, url_of
+from infra.settings.programs import ProgramsSettings
+from infra.settings.values import (
+    EnvironmentName,
+    HostPattern,
+    KeyLine,
+    ModelName,
+    ModuleName,
+    Section,
+    Tenant,
+    matching,
+    url_of,
+)
 
 
 class ConfigurationError(PrecedentError):
@@ -38,13 +48,6 @@ class ConfigurationError(PrecedentError):
 
 
 Durability = Literal["fsync", "replicated", "flush"]
-
-
-def _file_url(value: str) -> str:
-    if not value.startswith("file:") or value == "file:":
-        raise ValueError("file: and a directory, as in file:/srv/precedent/content")
-    path = value.removeprefix("file:")
-    return "file:" + str(Path(path[2:] if path.startswith("///") else path).absolute())
 
 
 class NatsSettings(Section):
@@ -69,17 +72,6 @@ class DatabaseSettings(Section):
     """PostgreSQL for the read side. Without a URL the embedded stack runs one."""
 
     url: Annotated[str, url_of("postgresql")] | None = Field(default=None, repr=False)
-
-
-class ContentSettings(Section):
-    """Where values too big for an event are kept, by digest."""
-
-    url: Annotated[str, AfterValidator(_file_url)]
-
-    @property
-    def directory(self) -> Path:
-        """The folder that the URL names."""
-        return Path(self.url.removeprefix("file:"))
 
 
 class HttpSettings(Section):
@@ -144,17 +136,10 @@ class TaskLimits(Section):
     tool_calls: Annotated[int, Field(ge=0)] = 500
 
 
-def _verifier_key(value: str) -> str:
-    try:
-        return str(VerifierKey.parse(value))
-    except KeyInvalid as problem:
-        raise ValueError(f"a verifier key, <name>+<hash>+<key> ({problem})") from None
-
-
 class WitnessSettings(Section):
     """Someone apart from this machine who cosigns checkpoints (C2SP tlog-witness)."""
 
-    key: Annotated[str, AfterValidator(_verifier_key)]
+    key: KeyLine
     url: Annotated[str, url_of("http", "https")]
 
 
@@ -168,9 +153,9 @@ class LedgerSettings(Section):
     #: A signer on another machine instead: it gets ``POST /sign`` and answers with the signature.
     signer: Annotated[str, url_of("http", "https")] | None = None
     #: The remote signer's public key.
-    signer_key: Annotated[str, AfterValidator(_verifier_key)] | None = None
+    signer_key: KeyLine | None = None
     #: Earlier keys of this log, whose checkpoints still count.
-    earlier_keys: tuple[Annotated[str, AfterValidator(_verifier_key)], ...] = ()
+    earlier_keys: tuple[KeyLine, ...] = ()
     witnesses: tuple[WitnessSettings, ...] = ()
     #: Witnesses that must cosign before an event counts as published.
     witnesses_required: Annotated[int, Field(ge=0)] = 0
@@ -214,6 +199,7 @@ class Settings(BaseSettings):
     models: dict[ModelName, Model] = {}
     #: Who makes points of texts, for semantic reuse. ``auto``: MiniLM where it is installed as published, else words.
     embedder: Embedder = "auto"
+    programs: ProgramsSettings = ProgramsSettings()
     tools: tuple[ModuleName, ...] = ()
     #: Python modules with agents.
     agents: tuple[ModuleName, ...] = ()
@@ -245,6 +231,11 @@ class Settings(BaseSettings):
     def origins(self) -> Mapping[str, str]:
         """Where each value that is not a default came from, by key path."""
         return self._origins
+
+    @property
+    def content_directory(self) -> Path:
+        """The folder of what is kept in files: the ledger's tiles and archive, and content unless it is on S3."""
+        return self.content.directory or self.data / "content"
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from domain.ledger.notes import KeyInvalid, VerifierKey
+
 
 def url_of(*schemes: str) -> AfterValidator:
     """A URL of one of these schemes, with no password in it (but of a database)."""
@@ -50,6 +52,16 @@ ModelName = Annotated[
 EnvironmentName = Annotated[
     str, matching(r"[A-Z_][A-Z0-9_]*", "the name of an environment variable that holds the key, never the key itself")
 ]
+
+
+def _verifier_key(value: str) -> str:
+    try:
+        return str(VerifierKey.parse(value))
+    except KeyInvalid as problem:
+        raise ValueError(f"a verifier key, <name>+<hash>+<key> ({problem})") from None
+
+
+KeyLine = Annotated[str, AfterValidator(_verifier_key)]
 Tenant = Annotated[str, matching(r"[A-Za-z0-9_-]{1,64}", "1 to 64 letters, digits, - and _")]
 
 
