@@ -1,100 +1,79 @@
-"""What every process that reuses must hear: programs that were published and withdrawn, as they happen.
+"""What every process that reuses must hear, as it happens: what was published, withdrawn, invalidated and judged.
 
-The feed fills the vector index of its process from the events, and notes which modules were revoked. An index may
-lag or be lost; what may run is decided by the log itself (``commands/programs/retrieving.py``).
+Indexes and tiers are filled from here. They may lag or be lost: what may run or be given again is decided by the log
+itself, or by having heard the log within the last second.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Never
+from typing import Final, TypeAlias
 
-from commands.indexes import Point
-from commands.ports import Selection
-from commands.programs.log import CATALOG, CATEGORY, embedding_of, labels
-from commands.reuse import Reuse
-from commands.services import Services
-from domain.kernel.embedding import Embedding, EmbeddingInvalid
-from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
+from commands.ports import Clock, EventStore, Selection
+from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Positions
-from domain.kernel.values import ValueNotDecodable
-from domain.programs.events import (
-    Offer,
-    ProgramDemoted,
-    ProgramPublished,
-    ProgramRevoked,
-    ProgramSuperseded,
-)
 
 logger = logging.getLogger(__name__)
 
-SELECTION: Final = Selection(category=CATEGORY)
 PAUSE: Final = 0.5
-"""Seconds before the next attempt while the log or the index is unreachable."""
+"""Seconds before the next attempt while the log, or what is filled from it, is unreachable."""
+
+Hear: TypeAlias = Callable[[Recorded], Awaitable[None]]
+"""Raises ``ServiceUnreachable`` to be told the same again; any other error of ours leaves the event out."""
 
 
 @dataclass(slots=True)
 class Feed:
-    """Follows the events of programs, from the first one on."""
+    """Follows whole categories of events, from the first one on."""
 
-    services: Services
-    reuse: Reuse
-    heard: Positions = START
-    """Up to where the index of this process has everything."""
-    _entries: dict[str, set[str]] = field(default_factory=dict)
-    """Programs by tenant and module, to be taken out together when it is revoked."""
+    store: EventStore
+    clock: Clock
+    listeners: Mapping[str, Sequence[Hear]]
+    """By category."""
+    heard: dict[str, Positions] = field(default_factory=dict)
+    """By category: up to where everything was told."""
+    _word: dict[str, float] = field(default_factory=dict)
+
+    def silent_for(self, category: str) -> float:
+        """Seconds since the log last said anything of a category, be it that there is no news; infinite before."""
+        last = self._word.get(category)
+        return float("inf") if last is None else self.clock.monotonic() - last
 
     async def catch_up(self) -> None:
-        """Apply what the log holds now. Raises ``ServiceUnreachable``."""
-        async for events in self.services.store.read(self.heard, SELECTION):
-            await self._apply(events)
+        """Tell what the log holds now. Raises ``ServiceUnreachable``."""
+        for category in self.listeners:
+            async for events in self.store.read(self.heard.get(category, START), Selection(category=category)):
+                await self._tell(category, events)
+            self._word[category] = self.clock.monotonic()
 
-    async def follow(self) -> Never:
-        """Apply what arrives, for ever; wait while the log or the index is unreachable."""
+    async def follow(self) -> None:
+        """Tell what arrives, for ever; wait while the log, or a listener, cannot be reached."""
+        await asyncio.gather(*(self._follow(category) for category in self.listeners))
+
+    async def _follow(self, category: str) -> None:
         while True:
             try:
-                async for events in self.services.store.follow(self.heard, SELECTION):
-                    await self._apply(events)
+                async for events in self.store.follow(self.heard.get(category, START), Selection(category=category)):
+                    await self._tell(category, events)
+                    self._word[category] = self.clock.monotonic()
             except ServiceUnreachable as error:
-                logger.warning("the feed of programs waits: %s", error)
+                logger.warning("the feed of category %s waits: %s", category, error)
             except Exception:  # a fault on one event must not end what revocations travel by
-                logger.exception("the feed of programs stumbled")
+                logger.exception("the feed of category %s stumbled", category)
             await asyncio.sleep(PAUSE)
 
-    async def _apply(self, events: Sequence[Recorded]) -> None:
+    async def _tell(self, category: str, events: Sequence[Recorded]) -> None:
         for recorded in events:
-            try:
-                await self._apply_one(recorded)
-            except ServiceUnreachable:
-                raise
-            except PrecedentError as error:
-                # Nothing is used by what the index says: an entry that cannot be read is one that is not found.
-                logger.warning("event %s is left out of the index: %s", recorded.position, error)
-            self.heard = self.heard.advanced(recorded.position)
-
-    async def _apply_one(self, recorded: Recorded) -> None:
-        event, stream = CATALOG.decode(recorded), recorded.stream
-        match event:
-            case ProgramPublished(offer=offer):
-                self._entries.setdefault(f"{stream.tenant}/{offer.module}", set()).add(stream.id)
-                where = labels(stream.tenant, offer.namespace, offer.interface)
-                await self.reuse.vectors.put([Point(stream.id, await self._point(offer), where)])
-            case ProgramDemoted() | ProgramSuperseded():
-                await self.reuse.vectors.remove([stream.id])
-            case ProgramRevoked(module=module, reason=reason):
-                self.reuse.revocations.add(stream.tenant, module, reason)
-                await self.reuse.vectors.remove(sorted(self._entries.pop(f"{stream.tenant}/{module}", ())))
-
-    async def _point(self, offer: Offer) -> Embedding:
-        """The recorded point; one of this process's embedder where another made it."""
-        if offer.meaning.embedder == self.reuse.embedder.name:
-            try:
-                return embedding_of(offer.meaning)
-            except (EmbeddingInvalid, ValueNotDecodable) as error:
-                raise InvalidInput(f"the point of {offer.id} cannot be used: {error}") from error
-        (embedding,) = await self.reuse.embedder.embed([offer.goal])
-        return embedding
+            for hear in self.listeners[category]:
+                try:
+                    await hear(recorded)
+                except ServiceUnreachable:
+                    raise
+                except PrecedentError as error:
+                    # Nothing is used by what an index says: what cannot be read is what is not found.
+                    logger.warning("event %s is left out: %s", recorded.position, error)
+            self.heard[category] = self.heard.get(category, START).advanced(recorded.position)

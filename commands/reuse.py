@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from commands.evidence import EvidenceBook
 from commands.indexes import Embedder, VectorIndex
 from commands.ports import Signer
 from domain.programs.policy import Policy
@@ -36,5 +37,7 @@ class Reuse:
     trusted: Mapping[str, Mapping[str, bytes]]
     """By tenant: public keys (32 bytes, Ed25519) by key id, whose programs may run."""
     policy: Policy = field(default_factory=Policy)
+    evidence: EvidenceBook = field(default_factory=EvidenceBook)
+    """No port: what this process has heard of right and wrong answers."""
     revocations: Revocations = field(default_factory=Revocations)
     """No port: what this process has heard."""

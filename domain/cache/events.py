@@ -99,6 +99,8 @@ class ReuseJudged(CacheEvent):
     judge: str
     """Who compared: the name of a rule, a model, or a person."""
     source: Literal["exploration", "feedback"]
+    stands_for: int = 1
+    """Of an exploration: how many proposals it stands for, where one in so many is judged."""
     run: str
 
 

@@ -12,8 +12,10 @@ from commands.catalog import COMMANDS, REACTIONS
 from commands.feed import Feed
 from commands.handle import CommandHandler
 from commands.ports import Selection
+from commands.programs.hearing import Programs
 from commands.programs.log import CATALOG
 from commands.reuse import Reuse
+from domain.kernel.ids import START
 from domain.programs.events import ProgramEvent
 from domain.programs.policy import Policy
 from tests.commands.world import TENANT, World
@@ -52,7 +54,8 @@ class ReusingWorld(World):
         )
         self.services = replace(self.services, reuse=self.reuse)
         self.handler = CommandHandler(self.services, COMMANDS, REACTIONS)
-        self.feed = Feed(self.services, self.reuse)
+        listeners = {"program": [Programs(self.reuse).hear], "cache": [self.reuse.evidence.hear]}
+        self.feed = Feed(self.store, self.clock, listeners)
 
     async def solve(self, run: str, plan: str | None = PLAN, **task: Any) -> list[str]:
         """Submit and drive a run; ``plan`` is what a model would answer, None for a model that must not be asked."""
@@ -66,9 +69,5 @@ class ReusingWorld(World):
 
     async def program_events(self) -> list[ProgramEvent]:
         """Everything that happened to programs."""
-        found = [
-            e
-            async for batch in self.store.read(self.feed.heard.__class__({}), Selection(category="program"))
-            for e in batch
-        ]
+        found = [e async for batch in self.store.read(START, Selection(category="program")) for e in batch]
         return [event for each in found if isinstance(event := CATALOG.decode(each), ProgramEvent)]
