@@ -6,13 +6,17 @@ flushed, renamed, and the folder flushed), so a crash leaves at most a `.partial
 
 import asyncio
 import os
+import re
 import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from adapters.content.address import hexadecimal
 from domain.kernel.errors import NotFound, ServiceUnreachable, StoredDataInvalid
 from domain.kernel.ids import token
 from domain.kernel.values import digest_bytes
+
+_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class FileContentStore:
@@ -29,6 +33,24 @@ class FileContentStore:
     async def get(self, tenant: str, digest: str) -> bytes:
         """Return the bytes, verified. Raises `NotFound`, `StoredDataInvalid`, or `InvalidInput` for a wrong digest."""
         return await asyncio.to_thread(self._get, tenant, digest)
+
+    async def listed(self) -> AsyncIterator[tuple[str, str]]:
+        """Tenant and digest of every blob; other files, and half written ones, are left out.
+
+        Raises `ServiceUnreachable`.
+        """
+        try:
+            for found in await asyncio.to_thread(self._tenants):
+                for name in await asyncio.to_thread(_names, found):
+                    yield found.name, f"sha256:{name}"
+        except OSError as error:
+            raise ServiceUnreachable(
+                f"content store cannot read {error.filename or self._folder}: {error.strerror or error}"
+            ) from error
+
+    def _tenants(self) -> list[Path]:
+        # Not every folder is a tenant's: beside them lies the ledger's, whose name no tenant can have.
+        return sorted(each for each in self._folder.glob("[!.]*") if each.is_dir())
 
     def _put(self, tenant: str, data: bytes) -> str:
         digest = digest_bytes(data)
@@ -56,6 +78,10 @@ class FileContentStore:
     def _path(self, tenant: str, digest: str) -> Path:
         name = hexadecimal(digest)
         return self._folder / token(tenant, "tenant") / name[:2] / name
+
+
+def _names(tenant: Path) -> list[str]:
+    return sorted(each.name for each in tenant.glob("??/*") if _NAME.fullmatch(each.name))
 
 
 def _verify(path: Path, digest: str) -> bytes:

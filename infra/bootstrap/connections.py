@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
-from adapters.content.files import FileContentStore
 from adapters.nats.connection import Connection
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.nats.streams import ensure_streams
 from adapters.postgres.database import PostgresDatabase
+from infra.bootstrap.content import content_store
 from infra.bootstrap.ledger import check_whole
 from infra.settings import ConfigurationError
 from infra.stack.endpoints import Endpoints
@@ -52,11 +52,11 @@ async def event_store(
     connection: Connection, endpoints: Endpoints, *, grouped: bool = True
 ) -> AsyncIterator[JetStreamEventStore]:
     """The log. ``grouped``: whether the broker syncs every write, so that many appends are better sent as one."""
-    store = JetStreamEventStore(connection, FileContentStore(endpoints.content_directory), grouped=grouped)
-    try:
+    with (
+        content_store(endpoints.content) as content,
+        closing(JetStreamEventStore(connection, content, grouped=grouped)) as store,
+    ):
         yield store
-    finally:
-        store.close()
 
 
 def database(endpoints: Endpoints) -> PostgresDatabase:

@@ -10,7 +10,6 @@ from faststream.security import SASLPlaintext
 
 from adapters.access.same_tenant import OnlyTenants
 from adapters.agents.threads import ThreadedAgents
-from adapters.content.files import FileContentStore
 from adapters.models.clients import ModelClients
 from adapters.models.configuration import ModelConfiguration
 from adapters.nats.answers import JetStreamAnswers
@@ -28,6 +27,7 @@ from commands.services import Services
 from domain.runs.task import Limits
 from infra.bootstrap.agents import agents_of
 from infra.bootstrap.connections import connected, event_store
+from infra.bootstrap.content import content_store
 from infra.bootstrap.tools import tool_runner
 from infra.settings import Settings
 from infra.settings.model import RecordedModel
@@ -58,7 +58,7 @@ async def write_side(
         stack.callback(wakes.close)
         services = Services(
             store=store,
-            content=FileContentStore(endpoints.content_directory),
+            content=stack.enter_context(content_store(endpoints.content)),
             wakes=wakes,
             answers=JetStreamAnswers(connection),
             authorizer=OnlyTenants([settings.tenant]),

@@ -11,7 +11,6 @@ from typing import Any
 import click
 from rich.text import Text
 
-from adapters.content.files import FileContentStore
 from adapters.memory.ledger import MemoryCheckpointLog
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.stored_log import JetStreamStoredLog
@@ -26,6 +25,7 @@ from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
 from domain.ledger.notes import VerifierKey
 from domain.runs.replay import Replay
+from infra.bootstrap.content import content_store
 from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
     SHARD,
@@ -203,7 +203,7 @@ async def _verify_log(cli: Invocation, trusted: Callable[[Settings], Trust]) -> 
 
 async def _verify_archive(cli: Invocation, trusted: Callable[[Settings], Trust], *, held: bool) -> int:
     settings = cli.settings()
-    content, damaged = settings.content.directory, Damages(SHARD)
+    content, damaged = settings.content_directory, Damages(SHARD)
     log, tiles, checkpoints = (
         ArchivedLog(segment_store(content), damaged.add),
         tile_store(content),
@@ -276,15 +276,16 @@ def _replay_words(replay: Replay | None) -> str:
 
 async def _export(cli: Invocation, name: str, output: Path) -> int:
     async with session(cli, services=False, whole=False) as connected:
-        exports = Exports(
-            connected.store,
-            FileContentStore(connected.endpoints.content_directory),
-            JetStreamCheckpoints(connected.connection),
-            tile_store(connected.endpoints.content_directory),
-        )
-        await _publish(connected, connected.run(name))
-        rotations = await rotations_of(connected.store, connected.settings.tenant)
-        bundle = await exports.bundle(SHARD, connected.run(name), rotations)
+        with content_store(connected.endpoints.content) as content:
+            exports = Exports(
+                connected.store,
+                content,
+                JetStreamCheckpoints(connected.connection),
+                tile_store(connected.endpoints.content_directory),
+            )
+            await _publish(connected, connected.run(name))
+            rotations = await rotations_of(connected.store, connected.settings.tenant)
+            bundle = await exports.bundle(SHARD, connected.run(name), rotations)
         key = own_key(connected.settings)
     lines = b"".join(bundles.written(bundle))
     write_document(output, lines)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 import orjson
@@ -21,10 +21,11 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from commands.archive import ArchivedLog, JoinedLog
 from commands.audits import Trust, checkpoint_of, keys_of, rotations_of
 from commands.backups import segments_of
-from domain.kernel.errors import InvalidInput, NotFound, StoredDataInvalid
-from domain.kernel.values import digest_bytes, format_time
+from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.values import format_time
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note
+from infra.bootstrap.content import content_store
 from infra.bootstrap.ledger import SHARD, earlier_keys, key_file, segment_store
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
@@ -33,8 +34,6 @@ from infra.cli.session import Session, session
 from infra.cli.trust import own_key
 from infra.settings import Settings
 from infra.settings.show import without_password
-
-HEXADECIMAL: Final = frozenset("0123456789abcdef")
 
 
 @click.command(epilog=examples("precedent backup -o precedent.tar", "precedent backup -o precedent.tar --with-key"))
@@ -62,9 +61,10 @@ async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
                 name = f"segments/{SHARD}/{kept.first:020}-{kept.last:020}.segment.gz"
                 writer.add(name, await asyncio.to_thread(gzip.compress, data, LEVEL, mtime=0))
             count = 0
-            for path in _contents(content):
-                writer.add(f"content/{path.relative_to(content)}", await asyncio.to_thread(_verified, path))
-                count += 1
+            with content_store(connected.endpoints.content) as blobs:
+                async for tenant, digest in blobs.listed():
+                    writer.add(_name(tenant, digest.removeprefix("sha256:")), await blobs.get(tenant, digest))
+                    count += 1
             writer.add("checkpoints.jsonl", b"".join([line async for line in _checkpoints(connected, checkpoint)]))
             writer.add("configuration.yaml", yaml.safe_dump(configuration(settings), sort_keys=False).encode())
             if key is not None:
@@ -104,21 +104,8 @@ async def _checkpoints(connected: Session, newest: Checkpoint) -> AsyncIterator[
             yield orjson.dumps({"shard": SHARD, "note": note}) + b"\n"
 
 
-def _contents(folder: Path) -> Iterator[Path]:
-    """Every content of every tenant; what is half written, and the ledger's folder, are left out."""
-    if not folder.is_dir():
-        return
-    for tenant in sorted(each for each in folder.iterdir() if each.is_dir() and not each.name.startswith(".")):
-        for path in sorted(tenant.glob("??/*")):
-            if len(path.name) == 64 and HEXADECIMAL.issuperset(path.name):
-                yield path
-
-
-def _verified(path: Path) -> bytes:
-    data = path.read_bytes()
-    if digest_bytes(data) != f"sha256:{path.name}":
-        raise StoredDataInvalid(f"{path} does not have the digest that is its name: it was damaged or edited")
-    return data
+def _name(tenant: str, digits: str) -> str:
+    return f"content/{tenant}/{digits[:2]}/{digits}"
 
 
 def _size(path: Path) -> int:

@@ -37,6 +37,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "command.expired": NO,
     "command.unhandled": NO,
     "configuration": INVALID,
+    "content.credentials-refused": INVALID,
     "dead-letter": NO,
     "database": UNREACHABLE,
     "event": NO,

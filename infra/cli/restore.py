@@ -15,7 +15,6 @@ import orjson
 from rich.text import Text
 
 from adapters.content.backup_file import BackupDamaged, BackupReader
-from adapters.content.files import FileContentStore
 from adapters.crypto.signing import FileSigner
 from adapters.memory.ledger import MemoryCheckpointLog, MemoryTileStore
 from adapters.nats.checkpoints import JetStreamCheckpoints
@@ -23,12 +22,14 @@ from adapters.nats.log_writer import JetStreamLogWriter
 from adapters.nats.stored_log import JetStreamStoredLog
 from commands.archive import ArchivedLog, Damages
 from commands.audits import Audits, Trust, rotations_in
-from commands.backups import make_tiles, missing_content
+from commands.backups import Progress, make_tiles, missing_content
 from commands.repairs import How, Repairs
 from domain.kernel.errors import InvalidInput, PrecedentError
+from domain.kernel.values import digest_bytes
 from domain.ledger.auditing import Report
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey
+from infra.bootstrap.content import content_store
 from infra.bootstrap.ledger import LEDGER_FOLDER, SHARD, earlier_keys_file, key_file, segment_store, tile_store
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
@@ -83,17 +84,20 @@ class _Found:
 
 
 async def _restore(cli: Invocation, file: Path, settings: Settings, key: VerifierKey) -> int:
-    content = settings.content.directory
+    content = settings.content_directory
     with BackupReader.reading(file) as backup, _emptied_on_failure(settings.data, content):
         DataDirectory.prepare(settings.data)
         with cli.output.progress("unpack") as bar:
             names = backup.names()
-            for done, name in enumerate(names, start=1):
+            unpacked = [name for name in names if not name.startswith("content/")]
+            for done, name in enumerate(unpacked, start=1):
                 await asyncio.to_thread(_unpack, backup, name, settings)
-                bar(done, len(names))
+                bar(done, len(unpacked))
         found = await _verified(cli, backup, content, key)
         if not found.report.sound:
             raise _NotGenuine(found.report)
+        with cli.output.progress("content") as bar:
+            await _put_content(backup, settings, bar)
         has_key = "ledger.key" in names
         if not has_key and settings.ledger.signer is None:
             _new_key(settings, key)
@@ -147,12 +151,9 @@ def _emptied_on_failure(*folders: Path) -> Iterator[None]:
 
 
 def _unpack(backup: BackupReader, name: str, settings: Settings) -> None:
-    content = settings.content.directory
     if name.startswith("segments/"):
         _, shard, file = name.split("/")
-        target = content / LEDGER_FOLDER / shard / "segments" / file
-    elif name.startswith("content/"):
-        target = content / name.removeprefix("content/")
+        target = settings.content_directory / LEDGER_FOLDER / shard / "segments" / file
     elif name == "ledger.key":
         target = key_file(settings)
     else:
@@ -178,18 +179,32 @@ async def _verified(cli: Invocation, backup: BackupReader, content: Path, key: V
         rotations = await rotations_in(log, SHARD)
         report = await Audits(log, checkpoints, MemoryTileStore()).verify(SHARD, trust, rotations, progress=bar)
     report.findings[:0] = damaged.findings()
-    store = FileContentStore(content)
-    for name in backup.names():
-        if name.startswith("content/"):
-            _, tenant, _, digest = name.split("/")
-            await store.get(tenant, f"sha256:{digest}")
-    present = {tuple(name.split("/")[1::2]) for name in backup.names() if name.startswith("content/")}
+    contents = _contents(backup)
+    for name, (_, digest) in contents.items():
+        if digest_bytes(await asyncio.to_thread(backup.read, name)) != digest:
+            raise BackupDamaged(f"{name} of the backup does not have the digest that is its name")
+    present = set(contents.values())
 
     def is_there(tenant: str, digest: str) -> bool:
-        return (tenant, digest.removeprefix("sha256:")) in present
+        return (tenant, digest) in present
 
     report.findings.extend(await missing_content(log, SHARD, is_there))
     return _Found(notes, report)
+
+
+def _contents(backup: BackupReader) -> dict[str, tuple[str, str]]:
+    """Tenant and digest of every content, by its name in the backup."""
+    parts = {name: name.split("/") for name in backup.names() if name.startswith("content/")}
+    return {name: (tenant, f"sha256:{digits}") for name, (_, tenant, _, digits) in parts.items()}
+
+
+async def _put_content(backup: BackupReader, settings: Settings, bar: Progress) -> None:
+    """Only after all of it was verified: a bucket may hold other content, and nothing is taken out of it again."""
+    contents = _contents(backup)
+    with content_store(settings.content) as store:
+        for done, (name, (tenant, _)) in enumerate(contents.items(), start=1):
+            await store.put(tenant, await asyncio.to_thread(backup.read, name), "application/octet-stream")
+            bar(done, len(contents))
 
 
 def _notes(backup: BackupReader) -> list[str]:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from adapters.nats.dead_letters import dead_letters
 from infra.bootstrap.connections import connected, database, event_store
+from infra.bootstrap.content import check_content
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
@@ -42,11 +43,18 @@ def up(cli: Invocation, *, detach: bool, data: Path | None) -> int:
     Whatever dies is started again; the data is kept. Servers that the configuration names elsewhere are not started.
     """
     settings = cli.settings(data=data)
+    complete(_reach_content(settings))
     if detach:
         _report_ready(cli.output, stack.up_detached(settings, services=SERVICES), "stop it with `precedent down`")
         return DONE
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
     return complete(_serve(cli.output, settings))
+
+
+async def _reach_content(settings: Settings) -> int:
+    """Tell of a wrong bucket or key at once, and not when a run first has something big to keep."""
+    await check_content(settings.content)
+    return DONE
 
 
 async def _serve(output: Output, settings: Settings) -> int:

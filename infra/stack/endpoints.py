@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from infra.settings import ConfigurationError, Settings
+from infra.settings import ConfigurationError, ContentSettings, Settings
 from infra.stack.state import read_state
 
 
@@ -21,8 +21,10 @@ class Endpoints:
     nats_password: str | None = field(default=None, repr=False)
     #: ``postgresql://...``, for psycopg and libpq.
     database_url: str = field(repr=False)
-    #: ``file:/directory``.
-    content_url: str
+    #: Where content is kept, and where the key for it is named.
+    content: ContentSettings
+    #: The folder of what is kept in files: the ledger's tiles and archive, and content unless it is on S3.
+    content_directory: Path
 
     def nats_options(self) -> dict[str, Any]:
         """Keyword arguments for ``nats.connect``."""
@@ -33,11 +35,6 @@ class Endpoints:
     def sqlalchemy_url(self) -> str:
         """The database for SQLAlchemy with psycopg 3."""
         return "postgresql+psycopg://" + self.database_url.partition("://")[2]
-
-    @property
-    def content_directory(self) -> Path:
-        """The content store's directory."""
-        return Path(self.content_url.removeprefix("file:"))
 
 
 def endpoints_of(settings: Settings) -> Endpoints | None:
@@ -67,7 +64,8 @@ def endpoints_at(settings: Settings, nats_url: str, database_url: str) -> Endpoi
         nats_user=user,
         nats_password=password,
         database_url=database_url,
-        content_url=settings.content.url,
+        content=settings.content,
+        content_directory=settings.content_directory,
     )
 
 

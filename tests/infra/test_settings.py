@@ -133,7 +133,20 @@ REFUSED = {
         "database: {url: 'mysql://h/d'}",
         "database.url: expected a URL that starts with postgresql://",
     ),
-    "a bucket as content store": ("content: {url: 's3://bucket'}", "content.url: expected file: and a directory"),
+    "a bucket of no server": ("content: {url: 's3://bucket'}", "content.url: expected an endpoint or, for Amazon's S3"),
+    "another content store": ("content: {url: 'ftp://h/d'}", "content.url: expected file: and a directory"),
+    "a bucket's key in its URL": (
+        "content: {url: 's3://k:s3cret@bucket?region=r'}",
+        "content.url: expected an S3 URL without credentials in it",
+    ),
+    "a key for a folder": (
+        "content: {url: 'file:/c', credentials: key.json}",
+        "content.credentials and content.*_env only with content.url of a bucket",
+    ),
+    "two keys of a bucket": (
+        "content: {url: 's3://bucket?region=r', credentials: key.json, access_key_env: A}",
+        "either content.credentials or content.access_key_env",
+    ),
     "two credentials": (
         "nats: {url: 'nats://h', credentials: c.json, user: u, password: p}",
         "nats: expected either nats.credentials or nats.user with nats.password",
