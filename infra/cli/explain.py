@@ -15,12 +15,17 @@ from rich.text import Text
 
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import Handling
+from domain.cache.events import CACHE_EVENTS
+from domain.programs.events import PROGRAM_EVENTS
 from domain.runs.events import RUN_EVENTS
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 from projections.catalog import CATALOG
 
 ROOT: Final = Path(__file__).parents[2]
+
+SHOWN_BY: Final = {"run": "precedent show RUN", "program": "precedent programs show ID", "cache": "precedent cache ls"}
+"""What shows the outcome, by category of streams."""
 
 SENDERS: Final = {
     "SubmitRun": ("precedent run", "precedent submit"),
@@ -30,6 +35,12 @@ SENDERS: Final = {
     "GrantApproval": ("precedent approve",),
     "RefuseApproval": ("precedent approve --refuse",),
     "ResolveOutcome": ("precedent resolve",),
+    "RevokeProgram": ("precedent programs revoke",),
+    "DemoteProgram": ("precedent programs demote", "precedent cache feedback --wrong"),
+    "SupersedeProgram": ("precedent programs supersede",),
+    "InvalidateCache": ("precedent cache invalidate --namespace",),
+    "InvalidateEntry": ("precedent cache invalidate",),
+    "JudgeReuse": ("precedent cache feedback",),
 }
 """Which of our own commands send it, beside `precedent publish`, which sends all."""
 
@@ -108,16 +119,22 @@ def walk(command: str, handling: Handling) -> list[Step]:
     ]
     return [
         *steps,
-        Step("infra/cli", f"`precedent show RUN` and `precedent events --type {event.short_name()}` show it"),
+        Step(
+            "infra/cli", f"`{SHOWN_BY[handling.category]}` and `precedent events --type {event.short_name()}` show it"
+        ),
     ]
 
 
 def caused_event(command: str) -> Any:
-    """The event of a command, by the law of names: SubmitRun causes RunSubmitted, GrantApproval ApprovalGranted."""
-    for event in RUN_EVENTS:
-        name = event.short_name()
-        verb = command.removesuffix(_noun(command))
-        if name.startswith(_noun(command)) and name.removeprefix(_noun(command)).startswith(verb):
+    """The event of a command, by the law of names: SubmitRun causes RunSubmitted, GrantApproval ApprovalGranted.
+
+    A longer noun of the same thing will do: InvalidateEntry causes CacheEntryInvalidated.
+    """
+    noun = _noun(command)
+    verb = command.removesuffix(noun).removesuffix("e")
+    for event in (*RUN_EVENTS, *PROGRAM_EVENTS, *CACHE_EVENTS):
+        _, found, done = event.short_name().rpartition(noun)
+        if found and done.startswith(verb):
             return event
     raise LookupError(f"no event is named after {command}")
 

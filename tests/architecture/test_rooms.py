@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 
 from commands.catalog import COMMANDS, REACTIONS
-from domain.runs import commands as run_commands
+from domain.cache.commands import CacheCommand
+from domain.cache.events import CACHE_EVENTS, CacheEvent
+from domain.kernel.events import DomainEvent
+from domain.programs.commands import ProgramCommand
+from domain.programs.events import PROGRAM_EVENTS, ProgramEvent
+from domain.runs.commands import RunCommand
 from domain.runs.events import RUN_EVENTS
 from domain.runs.parts import RunEvent
 from projections.catalog import CATALOG
@@ -19,6 +24,10 @@ from projections.catalog import CATALOG
 ROOT = Path(__file__).parents[2]
 ROOMS = ("domain", "commands", "projections", "adapters", "infra")
 ALLOWED_IN_DOMAIN = {"pydantic", "orjson", "re2", "rfc8785", "domain"}
+COMMANDS_OF = {"run": RunCommand, "program": ProgramCommand, "cache": CacheCommand}
+EVENTS_OF = {"run": RUN_EVENTS, "program": PROGRAM_EVENTS, "cache": CACHE_EVENTS}
+BASE_OF = {"run": RunEvent, "program": ProgramEvent, "cache": CacheEvent}
+"""By category of streams."""
 VERIFYING_SIGNATURES = {
     "cryptography.exceptions",
     "cryptography.hazmat.primitives.asymmetric.ed25519",
@@ -63,20 +72,33 @@ def test_no_file_outgrows_its_room(room: str) -> None:
     assert not large, "split these before they grow further"
 
 
-def test_every_command_is_handled() -> None:
-    declared = {kind.__name__: kind for kind in run_commands.RunCommand.__args__}
-    assert {name: handling.command for name, handling in COMMANDS.items()} == declared
+@pytest.mark.parametrize("category", sorted({handling.category for handling in COMMANDS.values()}))
+def test_every_command_is_handled(category: str) -> None:
+    declared = {kind.__name__: kind for kind in COMMANDS_OF[category].__args__}
+    handled = {name: each.command for name, each in COMMANDS.items() if each.category == category}
+    assert handled == declared
 
 
 def test_every_reaction_is_to_an_event_that_exists() -> None:
-    assert set(REACTIONS) <= {kind.short_name() for kind in RUN_EVENTS}
+    assert set(REACTIONS) <= {kind.short_name() for events in EVENTS_OF.values() for kind in events}
 
 
-def test_every_event_reaches_a_projection() -> None:
-    assert set(CATALOG) == {kind.TYPE for kind in RUN_EVENTS}
+@pytest.mark.parametrize("category", sorted({kind.split(".")[1] for kind in CATALOG}))
+def test_every_event_reaches_a_projection(category: str) -> None:
+    assert {kind for kind in CATALOG if kind.split(".")[1] == category} == {kind.TYPE for kind in EVENTS_OF[category]}
 
 
-def test_every_event_is_listed_once_with_a_versioned_name() -> None:
-    assert set(RUN_EVENTS) == set(RunEvent.__subclasses__())
-    for kind in RUN_EVENTS:
-        assert f"precedent.run.{kind.__name__}.v1" == kind.TYPE
+@pytest.mark.parametrize("category", sorted(EVENTS_OF))
+def test_every_event_is_listed_once_with_a_versioned_name(category: str) -> None:
+    events = EVENTS_OF[category]
+    assert len(set(events)) == len(events)
+    assert set(events) == set(kinds_of(BASE_OF[category]))
+    for kind in events:
+        assert f"precedent.{category}.{kind.__name__}.v1" == kind.TYPE
+
+
+def kinds_of(base: type[DomainEvent]) -> Iterator[type[DomainEvent]]:
+    """Every kind of event below, however deep."""
+    for kind in base.__subclasses__():
+        yield kind
+        yield from kinds_of(kind)

@@ -12,8 +12,10 @@ from pydantic import BaseModel
 
 from commands.catalog import COMMANDS
 from commands.handle import Answer, CommandEnvelope, ErrorDetail, Outcome
-from domain.kernel.events import Draft
+from domain.cache.events import CACHE_EVENTS
+from domain.kernel.events import DomainEvent, Draft
 from domain.kernel.ids import StreamId
+from domain.programs.events import PROGRAM_EVENTS
 from domain.runs.events import RUN_EVENTS
 from tests.commands.world import World
 
@@ -42,14 +44,26 @@ def test_every_field_of_the_envelope_is_described(model: type[BaseModel], requir
         assert ("| yes |" in row(name)) == (name in required)
 
 
-def test_every_outcome_command_and_event_is_described() -> None:
+def test_every_outcome_and_command_is_described() -> None:
     for outcome in get_args(Outcome):
         assert row(outcome)
     for name, handling in COMMANDS.items():
         for field in handling.command.model_fields:
             assert f"`{field}`" in row(name)
-    named = set(re.findall(r"precedent\.run\.\w+\.v1", TEXT.partition("### Events of a run")[2]))
-    assert named == {kind.TYPE for kind in RUN_EVENTS}
+
+
+@pytest.mark.parametrize(
+    ("heading", "events"),
+    [
+        ("### Events of a run", RUN_EVENTS),
+        ("### Events of a program", PROGRAM_EVENTS),
+        ("### Events of the cache", CACHE_EVENTS),
+    ],
+    ids=["run", "program", "cache"],
+)
+def test_every_event_is_described(heading: str, events: tuple[type[DomainEvent], ...]) -> None:
+    section = TEXT.partition(heading)[2].partition("\n#")[0]
+    assert set(re.findall(r"precedent\.\w+\.\w+\.v1", section)) == {kind.TYPE for kind in events}
 
 
 def test_the_examples_have_the_fields_of_the_code() -> None:
