@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
-from commands.indexes import Neighbour
 from commands.programs.log import (
     CATEGORY,
     labels,
@@ -19,6 +18,8 @@ from commands.programs.log import (
 )
 from commands.reuse import Reuse
 from commands.services import Services
+from domain.cache.gates import refusal
+from domain.cache.semantic import Proposal, decide
 from domain.kernel.errors import (
     InvalidInput,
     NotFound,
@@ -31,10 +32,14 @@ from domain.programs.events import (
     Offer,
     module_stream,
 )
+from domain.programs.policy import is_shadowed
 from domain.runs.parts import Lookup
 
 NEIGHBOURS: Final = 3
 """How many near programs are looked at: the nearest may have been withdrawn."""
+
+LONGEST_REASON: Final = 1_000
+"""Characters of a reason on the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,48 +52,76 @@ class Found:
     score: float
 
 
-async def retrieve(services: Services, reuse: Reuse, goal: str, wanted: Wanted) -> tuple[Lookup, Found | None]:
-    """The nearest program that may answer, and what is to be recorded either way. Never raises: a fault is a miss."""
+async def retrieve(
+    services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str
+) -> tuple[Lookup, Found | None]:
+    """The nearest program that may answer, and what is to be recorded either way. Never raises: a fault is a miss.
+
+    ``draw``: what decides which hits are explored or shadowed; another text for each run.
+    """
     began = services.clock.monotonic()
-    reason, found, near = "", None, None
     try:
-        (embedding,) = await reuse.embedder.embed([goal])
-        where = labels(wanted.tenant, wanted.namespace, wanted.interface)
-        for near in await reuse.vectors.search(embedding, where, NEIGHBOURS):
-            if near.score < reuse.policy.similarity:
-                reason = (
-                    reason or f"the nearest goal has similarity {near.score:.4f}, under {reuse.policy.similarity:g}"
-                )
-                break
-            try:
-                found = await _accepted(services, reuse, near, wanted)
-                break
-            except (Unacceptable, NotFound, StoredDataInvalid) as error:
-                reason = reason or f"{near.id}: {error}"
-        else:
-            reason = reason or "no program with this interface"
+        said, found = await _searched(services, reuse, goal, wanted, draw)
     except (ServiceUnreachable, InvalidInput, StoredDataInvalid) as error:
-        reason = f"{error.code}: {error}"
-    duration = services.clock.monotonic() - began
-    if found is not None:
-        said = f"published for the goal {found.offer.goal[:200]!r}"
-        return Lookup(
-            level="L4", outcome="hit", reason=said, entry=found.entry, score=found.score, tier="log", duration=duration
-        ), found
-    nearest = None if near is None else near.score
-    return Lookup(level="L4", outcome="miss", reason=reason[:1_000], score=nearest, duration=duration), None
+        said, found = _miss(f"{error.code}: {error}"), None
+    said = said.model_copy(update={"duration": services.clock.monotonic() - began})
+    return said, found if said.outcome == "hit" else None
 
 
-async def _accepted(services: Services, reuse: Reuse, near: Neighbour, wanted: Wanted) -> Found:
-    ((program, _),) = await asyncio.gather(load_program(services, StreamId(wanted.tenant, CATEGORY, near.id)))
+def _miss(reason: str, score: float | None = None, entry: str | None = None) -> Lookup:
+    return Lookup(level="L4", outcome="miss", reason=reason[:LONGEST_REASON], score=score, entry=entry)
+
+
+async def _searched(
+    services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str
+) -> tuple[Lookup, Found | None]:
+    (embedding,) = await reuse.embedder.embed([goal])
+    where = labels(wanted.tenant, wanted.namespace, wanted.interface)
+    first: Lookup | None = None
+    for near in await reuse.vectors.search(embedding, where, NEIGHBOURS):  # 1, 2
+        if near.score < reuse.evidence.policy.floor:
+            break
+        try:
+            found = await accepted(services, reuse, near.id, near.score, wanted)
+        except (Unacceptable, NotFound, StoredDataInvalid) as error:
+            first = first or _miss(str(error), near.score, near.id)
+            continue
+        return _weighed(reuse, goal, wanted, found, draw), found
+    return first or _miss("no program for a goal like this, with these types"), None
+
+
+def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -> Lookup:
+    """Whether the likeness of the goals is enough."""
+    solved = found.offer.goal
+    if refused := refusal(goal, solved):
+        return _miss(f"the goals differ in {refused.gate}: {refused.reason}", found.score, found.entry)
+    if goal == solved:
+        action, why = "reuse", "the same goal"
+    else:
+        evidence, scope = reuse.evidence, (wanted.tenant, wanted.namespace, "L4")
+        threshold = evidence.threshold(*scope, otherwise=reuse.policy.similarity)
+        proposal = Proposal(entry=found.entry, similarity=found.score)
+        verdict = decide(proposal, threshold, evidence.own(wanted.tenant, found.entry), evidence.policy, draw)
+        action, why = verdict.action, f"{verdict.reason} (similarity {found.score:.4f}, threshold {threshold:.4f})"
+    if action == "miss":
+        return _miss(why, found.score, found.entry)
+    outcome: Literal["hit", "explore", "shadow"] = "explore" if action == "explore" else "hit"
+    if outcome == "hit" and is_shadowed(draw, reuse.policy.shadow):
+        outcome, why = "shadow", f"{why}; in the share of hits that are compared"
+    return Lookup(level="L4", outcome=outcome, reason=why, entry=found.entry, score=found.score, tier="log")
+
+
+async def accepted(services: Services, reuse: Reuse, entry: str, score: float, wanted: Wanted) -> Found:
+    """Steps 3 to 7. Raises ``Unacceptable``, ``NotFound``, ``StoredDataInvalid``, ``ServiceUnreachable``."""
+    program, _ = await load_program(services, StreamId(wanted.tenant, CATEGORY, entry))
     if program.offer is None:
-        raise NotFound("the index names it, and the log has no such program")
-    withdrawn, data = await asyncio.gather(
+        raise Unacceptable("the index names a program that the log has not")
+    (withdrawn, _), data = await asyncio.gather(
         load_program(services, StreamId(wanted.tenant, CATEGORY, module_stream(program.offer.module))),
         services.content.get(wanted.tenant, program.offer.module),
     )
-    offer = check_status(program, withdrawn[0])  # 3
-    check_signature(program, offer, near.id, wanted, reuse.trusted.get(wanted.tenant, {}))  # 4
+    offer = check_status(program, withdrawn)  # 3
+    check_signature(program, offer, entry, wanted, reuse.trusted.get(wanted.tenant, {}))  # 4
     check_bytes(offer, data)  # 5, 6
     check_rights(offer, wanted, reuse.policy)  # 7
-    return Found(near.id, offer, data, near.score)
+    return Found(entry, offer, data, score)

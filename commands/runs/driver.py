@@ -6,11 +6,13 @@ import logging
 from enum import StrEnum
 
 from commands.runs.calling import LEASE, Interrupted
+from commands.runs.comparing import stage_comparison
 from commands.runs.executing import Executor, Resting, Settled, has_versions
 from commands.runs.inheriting import Parent, ParentDiffers
+from commands.runs.learning import learn
 from commands.runs.log import Overtaken, RunLog
 from commands.runs.planning import compile_draft, draft_plan, pin_agent
-from commands.runs.routing import learn, route_run
+from commands.runs.routing import route_run
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time, parse_time
@@ -146,5 +148,7 @@ class Driver:
             self._log.stage(settled)
             if settled.goes_on:
                 return None
+        elif verdict.passed:
+            await stage_comparison(self._services, self._log, outcome.value)
         self._log.stage(concluded(verdict, outcome.value))
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,3 +43,9 @@ class Policy(BaseModel):
     def wider(self, modes: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the modes that are wider than allowed."""
         return tuple(mode for mode in modes if WIDTH[mode] > WIDTH[self.effects])
+
+
+def is_shadowed(draw: str, share: float) -> bool:
+    """Whether this draw is in the share of hits that are compared; the same draw always gives the same."""
+    drawn = int.from_bytes(sha256(f"shadow:{draw}".encode()).digest()[:8], "big")
+    return drawn < share * 2**64

@@ -32,7 +32,7 @@ from domain.runs.events import (
     ValueRecorded,
     VerdictReached,
 )
-from domain.runs.parts import Fault, RunEvent
+from domain.runs.parts import Fault, Lookup, RunEvent
 from domain.runs.planning import (
     AgentPinned,
     PlanDrafted,
@@ -131,6 +131,8 @@ class Run:
     live: bool = False
     """Whether it has asked anything of the world itself; a fork that has inherits no more."""
     route: str | None = None
+    lookups: tuple[Lookup, ...] = ()
+    """What reuse said when it was routed."""
     deadline: str | None = None
     """End of the active time; None while it stands still."""
     remaining: float | None = None
@@ -328,17 +330,9 @@ def _program_reused(run: Run, event: ProgramReused) -> Run:
 def _reuse_settled(run: Run, event: ReuseSettled) -> Run:
     if not event.goes_on:
         return run
-    anew = Growing() if isinstance(run.journal, Growing) else {}
-    return _changed(
-        run,
-        phase=Phase.SUBMITTED,
-        route=None,
-        program=None,
-        verdict=None,
-        drafts=(),
-        journal=anew,
-        refuted=(*run.refuted, event),
-    )
+    anew = {"phase": Phase.SUBMITTED, "route": None, "program": None, "verdict": None, "drafts": ()}
+    journal = Growing() if isinstance(run.journal, Growing) else {}
+    return _changed(run, **anew, journal=journal, refuted=(*run.refuted, event))
 
 
 def _plan_rejected(run: Run, event: PlanRejected) -> Run:
@@ -367,7 +361,7 @@ _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
         run, phase=Phase.SUBMITTED, task=e.task, deadline=e.deadline, forked_from=e.forked_from
     ),
     RunClaimed: lambda run, e: _changed(run, claim=Claim(e.worker, e.epoch, e.deadline)),
-    RunRouted: lambda run, e: _changed(run, phase=Phase.ROUTED, route=e.route),
+    RunRouted: lambda run, e: _changed(run, phase=Phase.ROUTED, route=e.route, lookups=e.lookups),
     PlanDrafted: lambda run, e: _changed(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
     PlanRejected: _plan_rejected,
     ProgramCompiled: lambda run, e: _changed(run, phase=Phase.EXECUTING, program=e),

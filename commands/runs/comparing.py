@@ -1,0 +1,88 @@
+"""Explored and shadowed hits: the program that would have answered is compared with the model's, and judged."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+from commands.ports import NEW_STREAM
+from commands.programs.retrieving import accepted
+from commands.runs.log import CATALOG, RunLog
+from commands.runs.routing import as_reused, wanted_by
+from commands.services import Services
+from domain.cache.events import ReuseJudged
+from domain.kernel.errors import PrecedentError, VersionConflict
+from domain.kernel.events import Draft
+from domain.kernel.ids import StreamId, event_id
+from domain.kernel.values import Value, format_time
+from domain.runs.parts import Lookup
+from domain.runs.planning import ShadowCompared
+from domain.runs.shadow import compare_beside
+from domain.runs.state import Phase, Run
+
+JUDGE: Final = "same-output/1"
+"""Rule that compares: outputs have the same bytes."""
+
+
+def _compared(run: Run) -> Lookup | None:
+    beside = ("explore", "shadow")
+    return next((each for each in run.lookups if each.level == "L4" and each.outcome in beside), None)
+
+
+async def stage_comparison(services: Services, log: RunLog, output: Value) -> None:
+    """Stage how the program that would have answered does on this run's record. A fault compares nothing."""
+    run = log.preview
+    lookup = _compared(run)
+    if lookup is None or lookup.entry is None or services.reuse is None or run.reused is not None:
+        return
+    try:
+        wanted = wanted_by(services, log.stream.tenant, run.accepted_task)
+        found = await accepted(services, services.reuse, lookup.entry, lookup.score or 0.0, wanted)
+        log.stage(compare_beside(run, as_reused(run, found), output))
+    except PrecedentError as error:
+        log.stage(ShadowCompared(entry=lookup.entry, agreed=None, reason=f"{error.code}: {error}"[:1_000]))
+
+
+async def judge_compared(services: Services, log: RunLog) -> None:
+    """Put the comparison of an ended run among the evidence. Doing it twice changes nothing."""
+    run = log.run
+    lookup = _compared(run)
+    if lookup is None or run.phase is not Phase.COMPLETED or run.task is None:
+        return
+    stored = (await services.store.load(log.stream)).events
+    events = [event for each in stored if isinstance(event := CATALOG.decode(each), ShadowCompared)]
+    if not events or events[-1].agreed is None:
+        return
+    policy = None if services.reuse is None else services.reuse.evidence.policy
+    one_in = 1 if policy is None or lookup.outcome == "shadow" else policy.explore_one_in
+    judged = ReuseJudged(
+        namespace=run.task.cache.namespace,
+        level="L4",
+        entry=events[-1].entry,
+        score=lookup.score or 0.0,
+        correct=events[-1].agreed,
+        judge=JUDGE,
+        source="exploration",
+        stands_for=one_in,
+        run=log.stream.id,
+    )
+    await append_judgement(services, log.stream.tenant, judged, actor="agent:critic")
+
+
+async def append_judgement(services: Services, tenant: str, judged: ReuseJudged, *, actor: str) -> None:
+    """Each judgement has a stream of its own, so that nobody waits for another. The same again changes nothing."""
+    name = sha256(f"{judged.run}/{judged.entry}/{judged.source}".encode()).hexdigest()
+    stream = StreamId(tenant, "cache", name)
+    draft = Draft(
+        id=event_id(f"{stream}/judged", 0),
+        type=judged.TYPE,
+        time=format_time(services.clock.now()),
+        correlation=judged.run,
+        causation=judged.run,
+        actor=actor,
+        data=judged.as_json(),
+    )
+    try:
+        await services.store.append(stream, [draft], NEW_STREAM)
+    except VersionConflict:
+        return  # it was judged before
