@@ -27,8 +27,8 @@ from nats.js import JetStreamContext
 
 from adapters.memory.content import MemoryContentStore
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
-from adapters.nats.streams import ensure_streams
 from commands.ports import NEW_STREAM, Head
 from domain.kernel.events import Draft
 from domain.kernel.ids import START, StreamId, event_id

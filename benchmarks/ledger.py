@@ -29,9 +29,9 @@ from adapters.memory.content import MemoryContentStore
 from adapters.memory.ledger import MemoryCheckpointLog, MemoryStoredLog, MemoryTileStore
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.nats.stored_log import JetStreamStoredLog
-from adapters.nats.streams import ensure_streams
 from adapters.system.clock import SystemClock
 from benchmarks.append import broker, draft
 from commands.archive import ArchivedLog, Copy

@@ -1,8 +1,8 @@
 """The archive: the ledger's copy of the log in segments, kept as it goes, and read as a log.
 
 A message is in the copy, on the disk, before a checkpoint stands over it; so what a checkpoint proves to have been
-there can be put back. Segments end where ``segments.is_full`` says, whoever writes them: any number of processes keep
-the same copy.
+there can be put back. Segments end where ``segments.is_full`` says and where an epoch ends, whoever writes them: any
+number of processes keep the same copy.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class Copy:
         self._store = store
         self._shard = first.shard
         self._begins = first
+        self._epoch = first.epoch
+        """Of the segment that grows."""
         self._next = first.sequence
         self._first = first.sequence
         """Of the segment that grows."""
@@ -97,10 +99,13 @@ class Copy:
         for message in messages:
             if message.position.sequence < self._next:
                 continue
+            if self._count and message.position.epoch != self._epoch:
+                self._end_segment()
             data = frame(message)
             if not self._waiting or self._waiting[-1][0] != self._first:
                 self._waiting.append((self._first, []))
             if not self._count:
+                self._epoch = message.position.epoch
                 self._waiting[-1][1].append(beginning(message.position))
             self._waiting[-1][1].append(data)
             self._next += 1
@@ -108,11 +113,14 @@ class Copy:
             self._size += len(data)
             self._bytes += len(data)
             if is_full(self._count, self._size):
-                self._full.append((Kept(self._first, self._next - 1), self._size))
-                self._first, self._count, self._size = self._next, 0, 0
+                self._end_segment()
         if self._bytes > WRITE_AT:
             with suppress(ServiceUnreachable):  # ``flush`` tells
                 self._write()
+
+    def _end_segment(self) -> None:
+        self._full.append((Kept(self._first, self._next - 1), self._size))
+        self._first, self._count, self._size = self._next, 0, 0
 
     def _write(self) -> None:
         while self._waiting:
@@ -134,7 +142,12 @@ class Copy:
 
     def _seal(self, kept: Kept, size: int) -> None:
         assert kept.last is not None
-        data = self._store.read(self._shard, Kept(kept.first, None))
+        try:
+            data = self._store.read(self._shard, Kept(kept.first, None))
+        except NotFound:
+            # Another process was faster; sealing it once more lets go of what this one has open.
+            self._store.seal(self._shard, kept, self._store.read(self._shard, kept))
+            return
         if len(data) != BEGINNING_SIZE + size:
             raise SegmentInvalid(
                 f"the open segment from {kept.first} to {kept.last} has {len(data)} bytes, not the "
@@ -191,8 +204,9 @@ class ArchivedLog:
         for kept in reversed(listed):
             segment = await asyncio.to_thread(self._load, shard, kept)
             if segment is not None and segment.messages:
-                epoch = segment.first.epoch
-                return Position(epoch, shard, listed[0].first), Position(epoch, shard, segment.last)
+                begins = await asyncio.to_thread(self._load, shard, listed[0])
+                first = Position(segment.first.epoch, shard, listed[0].first) if begins is None else begins.first
+                return first, Position(segment.first.epoch, shard, segment.last)
         return Position(0, shard, 1), Position(0, shard, 0)
 
     async def read_stored(self, shard: int, after: int = 0, batch: int = 1000) -> AsyncIterator[Sequence[Stored]]:

@@ -30,8 +30,11 @@ async def segments_of(
     """Sealed segments of all that a checkpoint stands over. Raises ``LedgerBroken`` where that is not what is there."""
     tree, taken, size = Tree(), list[Stored](), 0
     async for event in _under(log, checkpoint):
-        if event.position != checkpoint.position(tree.size):
+        if event.position.sequence != checkpoint.position(tree.size).sequence:
             break
+        if taken and event.position.epoch != taken[-1].position.epoch:
+            yield _sealed(taken)
+            taken, size = [], 0
         tree.append(leaf_hash(leaf_data(event.subject, event.identity, event.body)))
         taken.append(event)
         size += len(frame(event))

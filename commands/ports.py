@@ -10,6 +10,7 @@ from typing import Protocol
 from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import Position, Positions, StreamId, token
 from domain.kernel.values import Value
+from domain.ledger.epochs import Closed
 from domain.ledger.notes import VerifierKey
 from domain.ledger.segments import Kept
 from domain.ledger.stored import Stored
@@ -345,6 +346,22 @@ class SegmentStore(Protocol):
 
     def forsake(self, shard: int) -> None:
         """Drop the open segments of processes that have ended."""
+        ...
+
+
+class EpochStore(Protocol):
+    """What is known of closed epochs, beside their segments."""
+
+    def closed(self, shard: int) -> Sequence[Closed]:
+        """Every closed epoch that the archive has, in order. Raises ``StoredDataInvalid``, ``ServiceUnreachable``."""
+        ...
+
+    def keep(self, closed: Closed, index: bytes | None = None) -> None:
+        """Keep this durably, in the place of what was known of the epoch; without an index the one there is stays."""
+        ...
+
+    def index(self, shard: int, epoch: int) -> memoryview:
+        """Where the messages of each stream lie (``domain.ledger.epochs``). Raises ``NotFound``."""
         ...
 
 

@@ -48,8 +48,8 @@ class NotRestored(PrecedentError):
 class LogWriter(Protocol):
     """Writes messages of the log where they were."""
 
-    async def begin_anew(self, shard: int, first: int) -> None:
-        """Throw the shard's messages away; the next one gets this sequence."""
+    async def begin_anew(self, first: Position) -> None:
+        """Throw the shard's messages away from the epoch of this place on; the next one gets this place."""
         ...
 
     async def write(self, groups: Sequence[Sequence[Stored]]) -> None:
@@ -80,6 +80,8 @@ class Plan:
     """Sequence after which events are written."""
     last: int
     """The last of them."""
+    anew: Position
+    """Where the log begins that would be made anew: what has left the broker stays in the archive."""
     unsigned: int
     """Events of these that no checkpoint stands over: acknowledged shortly before the loss."""
     behind: tuple[Stored, ...] = field(repr=False)
@@ -99,6 +101,8 @@ class Repairs:
     segments: SegmentStore
     checkpoints: CheckpointLog
     tiles: TileStore
+    left: int = 0
+    """Sequence of the last event that has left the broker; the archive alone has what is before."""
 
     async def plan(self, shard: int, trust: Trust, progress: Progress = lambda _done, _total: None) -> Plan:
         """Look, and write nothing. Raises ``NotFound``, ``NotRepairable``, and what reading an archive raises."""
@@ -111,10 +115,13 @@ class Repairs:
         ours = aiter(_each(self.log, shard))
         mine = await anext(ours, None)
         differs: Position | None = None
+        anew = base
         end = base.sequence - 1
         """Of what the log has like the archive."""
         async for messages in archive.read_stored(shard, base.sequence - 1, READ_AT_ONCE):
             audit.feed(messages)
+            if anew.sequence <= self.left:
+                anew = next((each.position for each in messages if each.position.sequence > self.left), anew)
             for message in messages:
                 if differs is not None or mine is None:
                     break
@@ -143,8 +150,9 @@ class Repairs:
             how=how,
             held=held,
             differs=differs,
-            after=end if how is How.APPEND else base.sequence - 1,
+            after=end if how is How.APPEND else anew.sequence - 1,
             last=until,
+            anew=anew,
             unsigned=max(0, until - signed),
             behind=tuple(behind),
         )
@@ -167,7 +175,7 @@ class Repairs:
         shard, base = plan.checkpoint.first.shard, plan.checkpoint.first
         if plan.how is How.ANEW:
             await self._keep(plan.behind, base)
-            await writer.begin_anew(shard, base.sequence)
+            await writer.begin_anew(plan.anew)
         if plan.how is not How.WHOLE:
             restoring = Restoring(plan.after)
             archive = ArchivedLog(self.segments)

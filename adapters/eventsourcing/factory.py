@@ -31,8 +31,8 @@ from adapters.eventsourcing.recorders import (
 )
 from adapters.eventsourcing.spelling import category
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
-from adapters.nats.streams import ensure_streams
 from adapters.system.clock import SystemClock
 from domain.kernel.errors import PrecedentError
 
@@ -53,6 +53,10 @@ class PrecedentFactory(InfrastructureFactory[PrecedentTrackingRecorder]):
                 f"{URL} is not set: it is the broker's address, which `precedent status` shows, as nats://127.0.0.1:4222"
             )
         content = self.env.get(CONTENT) or "file:.precedent/content"
+        if not content.startswith("file:"):
+            raise InfrastructureFactoryError(
+                f"{CONTENT}: an application keeps its big events in a folder, as in file:/srv/precedent/content"
+            )
         self._tenant = self.env.get(TENANT) or "default"
         self._background = Background()
         try:

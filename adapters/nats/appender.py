@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -19,6 +19,7 @@ from adapters.nats.client import publication, status
 from adapters.nats.connection import Connection
 from commands.appends import LARGEST_ATOMIC, Written
 from domain.kernel.events import CONTENT_TYPE
+from domain.ledger.stored import EPOCH
 
 GROUP_FROM: Final = 16
 """Events under way or waiting beyond which they are sent as one batch."""
@@ -38,8 +39,12 @@ DUPLICATE: Final = 0
 WRONG_SEQUENCE: Final = frozenset({10071, 10164})
 """The broker's error codes for a head expectation that does not hold."""
 
-PASSING: Final = frozenset({DUPLICATE, 10176, 10201})
-"""Refusals that mean nothing by themselves: an id seen a moment ago (alone, in a batch), a batch torn in two."""
+WRONG_STREAM: Final = 10060
+"""The broker's error code for an event that names another epoch's stream."""
+
+PASSING: Final = frozenset({DUPLICATE, 10109, 10176, 10201})
+"""Refusals that mean nothing by themselves: an id seen a moment ago (alone, in a batch), a batch torn in two, an epoch
+that was closed while the event was on its way."""
 
 _SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
 
@@ -59,12 +64,15 @@ class Unacknowledged(Exception):  # never leaves this folder
 class Entry:
     """Events of one stream in order, under way together."""
 
-    __slots__ = ("done", "expected", "filter", "sequences", "written")
+    __slots__ = ("done", "epoch", "expected", "filter", "sequences", "written")
 
-    def __init__(self, written: Sequence[Written], stream_filter: str, expected: int) -> None:
+    def __init__(self, written: Sequence[Written], stream_filter: str, expected: int, epoch: str) -> None:
         self.written = written
         self.filter = stream_filter
         self.expected = expected
+        self.epoch = epoch
+        """Name of the epoch's stream. Where no head is expected, only the name keeps apart a stream that is new from
+        one that is older than the epoch."""
         self.sequences: list[int] = []
         self.done: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
 
@@ -86,7 +94,9 @@ class Entry:
     def expectation(self) -> str:
         """Header lines for the next event: with which sequence its stream must end now."""
         sequence = self.sequences[-1] if self.sequences else self.expected
-        return f"{_SEQUENCE}: {sequence}\r\n{_SEQUENCE}-Subject: {self.filter}\r\n"
+        if sequence:
+            return f"{_SEQUENCE}: {sequence}\r\n{_SEQUENCE}-Subject: {self.filter}\r\n"
+        return f"{_SEQUENCE}: 0\r\n{_SEQUENCE}-Subject: {self.filter}\r\n{EPOCH}: {self.epoch}\r\n"
 
 
 class _Flight:
@@ -118,6 +128,10 @@ class Appender:
         self._pumping = False
         self._watch: asyncio.TimerHandle | None = None
         self._batches = count(1)
+        self.epoch = ""
+        """Name of the stream that the newest event went to."""
+        self.begins = 0
+        """Smallest sequence that is known to be in it."""
         self._stop_listening = connection.on_lost(self._lose_all)
 
     def close(self) -> None:
@@ -218,8 +232,9 @@ class Appender:
             return  # a doubled acknowledgement, or one that was given up
         self._groups -= flight.grouped
         answer = _answer(payload, headers)
-        if isinstance(answer, int):
-            self._advance(flight, answer)
+        if isinstance(answer, _Stored):
+            self._note(answer, flight)
+            self._advance(flight, answer.sequence)
         elif flight.divisible:
             # One member's refusal is no other's: each is asked alone.
             for entry in flight.entries:
@@ -228,6 +243,14 @@ class Appender:
             for entry in flight.entries:
                 entry.fail(answer)
         self._pump()
+
+    def _note(self, stored: _Stored, flight: _Flight) -> None:
+        """Keep in mind where the newest epoch begins: acknowledgements of two may cross."""
+        if stored.stream != self.epoch and stored.sequence > self.begins:
+            self.epoch, self.begins = stored.stream, stored.sequence
+        first = stored.sequence + 1 - (sum(len(entry.written) for entry in flight.entries) if flight.grouped else 1)
+        if stored.stream == self.epoch and first < self.begins:
+            self.begins = first
 
     def _advance(self, flight: _Flight, last: int) -> None:
         if not flight.grouped:
@@ -271,7 +294,14 @@ def _identity(event: Written) -> str:
     return f"Nats-Msg-Id: {event.id}\r\ncontent-type: {CONTENT_TYPE}\r\n"
 
 
-def _answer(payload: bytes, headers: bytes | None) -> int | Exception:
+class _Stored(NamedTuple):
+    """An acknowledgement."""
+
+    stream: str
+    sequence: int
+
+
+def _answer(payload: bytes, headers: bytes | None) -> _Stored | Exception:
     if status(headers) == 503:
         return Unacknowledged("nobody stores this subject; the stream is missing or the broker is starting")
     answer = orjson.loads(payload)
@@ -279,5 +309,4 @@ def _answer(payload: bytes, headers: bytes | None) -> int | Exception:
         return Refused(error["description"], error.get("err_code", 0))
     if answer.get("duplicate"):
         return Refused("the broker has had this event id a moment ago", DUPLICATE)
-    sequence: int = answer["seq"]
-    return sequence
+    return _Stored(answer["stream"], answer["seq"])

@@ -1,4 +1,4 @@
-"""Reads one stream straight from the broker's store, without a consumer."""
+"""Reads one stream of the open epoch straight from the broker's store, without a consumer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any, Final
 from adapters.nats.client import header, status
 from adapters.nats.connection import Connection
 from adapters.nats.direct import NONE, TOO_MANY, Direct
-from commands.ports import Head
-from domain.kernel.errors import StoredDataInvalid
+from adapters.nats.streams import events_name
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position, StreamId
 
@@ -23,34 +22,29 @@ LARGEST_ANSWER: Final = 8 * 1024 * 1024
 class Loader:
     """Direct reads in one shard's stream."""
 
-    def __init__(self, connection: Connection, stream_name: str, epoch: int, shard: int) -> None:
-        self._direct = Direct(connection, stream_name)
+    def __init__(self, connection: Connection, epoch: int, shard: int) -> None:
+        self._direct = Direct(connection, events_name(epoch, shard))
         self._epoch = epoch
         self._shard = shard
 
-    async def events(self, stream: StreamId, after: int) -> tuple[list[Recorded], Head]:
-        """Events of a stream above a version, and its head. Raises ``ServiceUnreachable``."""
+    async def messages(self, stream: StreamId, after: int) -> tuple[list[Recorded], Recorded | None]:
+        """Messages of a stream above a version, and its last one. Raises ``ServiceUnreachable``."""
         whole = f"evt.{self._shard}.{stream.tenant}.{stream.category}.{stream.id}"
         if after == 0:
             events = await self._all([f"{whole}.>"])
             if events is not None:
-                return self._checked(stream, events, 0), _head(events)
-        head = await self._last(f"{whole}.>")
+                return events, events[-1] if events else None
+        last = await self._last(f"{whole}.>")
         events = []
-        for first in range(after + 1, head.version + 1, PAGE):
-            versions = range(first, min(first + PAGE, head.version + 1))
+        end = 0 if last is None else last.version
+        for first in range(after + 1, end + 1, PAGE):
+            versions = range(first, min(first + PAGE, end + 1))
             events += await self._all([f"{whole}.{version}.*" for version in versions]) or []
-        return self._checked(stream, events, min(after, head.version)), head if not events else _head(events)
+        return events, events[-1] if events else last
 
-    def _checked(self, stream: StreamId, events: list[Recorded], after: int) -> list[Recorded]:
-        for version, event in enumerate(events, start=after + 1):
-            if event.version != version:
-                raise StoredDataInvalid(f"{stream} has {event.address} where version {version} must be")
-        return events
-
-    async def _last(self, subjects: str) -> Head:
+    async def _last(self, subjects: str) -> Recorded | None:
         answer = await self._direct.ask({"last_by_subj": subjects}, is_one=True)
-        return _head([self._event(*answer.messages[-1])]) if answer.messages else Head()
+        return self._event(*answer.messages[-1]) if answer.messages else None
 
     async def _all(self, subjects: Sequence[str]) -> list[Recorded] | None:
         """Last message of each of these subjects, in order; None when there are too many."""
@@ -71,7 +65,3 @@ class Loader:
         sequence = int(header(headers, b"Nats-Sequence"))
         address = header(headers, b"Nats-Subject").decode()
         return Recorded(Position(self._epoch, self._shard, sequence), address, body)
-
-
-def _head(events: Sequence[Recorded]) -> Head:
-    return Head(events[-1].version, events[-1].position.sequence) if events else Head()

@@ -10,9 +10,11 @@ import orjson
 
 from adapters.nats.client import Receive, status
 from adapters.nats.connection import Connection
-from adapters.nats.streams import ensure_streams, event_streams, events_name
+from adapters.nats.epochs import Epochs
+from commands.epochs import ArchivedEpochs
 from commands.repairs import NotRestored
 from domain.kernel.errors import ServiceUnreachable
+from domain.kernel.ids import Position
 from domain.ledger.stored import Stored
 
 AT_ONCE: Final = 256
@@ -23,25 +25,28 @@ ACKNOWLEDGED_WITHIN: Final = 30.0
 
 
 class JetStreamLogWriter:
-    """The ``LogWriter`` port on the streams of one epoch."""
+    """The ``LogWriter`` port on the broker's streams: what was in another epoch gets into another epoch."""
 
-    def __init__(self, connection: Connection, *, epoch: int = 0) -> None:
+    def __init__(self, connection: Connection, archived: ArchivedEpochs | None = None) -> None:
+        """``archived``: epochs that have left the broker, and are not written to it."""
         self._connection = connection
-        self._epoch = epoch
+        self._epochs = Epochs(connection, archived)
 
-    async def begin_anew(self, shard: int, first: int) -> None:
+    async def begin_anew(self, first: Position) -> None:
         """As the port says."""
-        name = events_name(self._epoch, shard)
-        settings = event_streams(self._epoch, shard + 1)[name]
-        await self._connection.api(f"STREAM.DELETE.{name}")
-        await self._connection.api(f"STREAM.CREATE.{name}", {"name": name, "first_seq": first, **settings})
-        await ensure_streams(self._connection, epoch=self._epoch)
+        await self._epochs.begin(first)
+        await self._epochs.ensure(first.shard)
 
     async def write(self, groups: Sequence[Sequence[Stored]]) -> None:
         """As the port says."""
         waiting: list[Sequence[Stored]] = []
         count = 0
         for group in groups:
+            first = group[0].position
+            if first.epoch != (await self._epochs.known(first.shard)).open:
+                await self._send(waiting)
+                waiting, count = [], 0
+                await self._epochs.go_on(first)
             waiting.append(group)
             count += len(group)
             if count >= AT_ONCE:
@@ -51,6 +56,8 @@ class JetStreamLogWriter:
 
     async def _send(self, groups: Sequence[Sequence[Stored]]) -> None:
         """Send in order, and see that each got its place."""
+        if not groups:
+            return
         await self._connection.up(ACKNOWLEDGED_WITHIN)
         answers: list[asyncio.Future[tuple[bytes, bytes | None]]] = []
         replies: list[str] = []

@@ -16,6 +16,7 @@ import orjson
 
 from adapters.nats.client import header, status
 from adapters.nats.connection import ApiRefused, Connection
+from adapters.nats.streams import NOT_FOUND, events_name
 from commands.ports import EVERYTHING, Selection
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Recorded
@@ -46,6 +47,10 @@ Message: TypeAlias = tuple[bytes, bytes, bytes, bytes]
 
 E = TypeVar("E", Recorded, Stored)
 Make: TypeAlias = Callable[[Position, Message], E]
+
+
+class EpochLeft(Exception):  # never leaves this folder
+    """The stream has left the broker: go on in the archive."""
 
 
 class ConsumerLost(Exception):  # never leaves this folder
@@ -149,17 +154,19 @@ class _Consumer:
 class ShardReader:
     """Batches of one shard's events after a sequence."""
 
-    def __init__(self, connection: Connection, stream_name: str, epoch: int, shard: int) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        epoch: int,
+        shard: int,
+        has_left: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """``has_left`` tells whether the epoch has been taken out of the broker."""
         self._connection = connection
-        self._stream_name = stream_name
+        self._stream_name = events_name(epoch, shard)
         self._epoch = epoch
         self._shard = shard
-
-    async def last(self) -> int:
-        """Sequence of the last event, 0 when there is none."""
-        info = await self._connection.api(f"STREAM.INFO.{self._stream_name}")
-        sequence: int = info["state"]["last_seq"]
-        return sequence
+        self._has_left = has_left
 
     async def read(
         self, after: int, until: int, selection: Selection, limit: int
@@ -217,7 +224,9 @@ class ShardReader:
         while True:
             try:
                 return await self._create(after, selection)
-            except (ServiceUnreachable, ApiRefused):
+            except (ServiceUnreachable, ApiRefused) as problem:
+                if isinstance(problem, ApiRefused) and problem.number == NOT_FOUND and self._has_left():
+                    raise EpochLeft from None
                 if loop.time() >= deadline:
                     raise
                 await asyncio.sleep(0.1)  # the broker is starting, and says so at once

@@ -46,17 +46,14 @@ def events_name(epoch: int, shard: int) -> str:
     return f"EVENTS_{epoch}_{shard}"
 
 
-def event_streams(epoch: int, shards: int) -> dict[str, dict[str, Any]]:
-    """Settings of an epoch's event streams by name."""
-    return {
-        events_name(epoch, shard): {
-            **_STORED,
-            **_UNDELETABLE,
-            "subjects": [f"evt.{shard}.>"],
-            "allow_atomic": True,
-        }
-        for shard in range(shards)
-    }
+def epoch_named(name: str) -> int:
+    """Epoch of a stream of this name."""
+    return int(name.split("_")[1])
+
+
+def events_settings(shard: int) -> dict[str, Any]:
+    """Settings of the stream that holds the open epoch of a shard."""
+    return {**_STORED, **_UNDELETABLE, "subjects": [f"evt.{shard}.>"], "allow_atomic": True}
 
 
 BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -101,9 +98,9 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
 """Streams of the command bus, the work queue, the ledger's checkpoints and what could not be handled."""
 
 
-async def ensure_streams(connection: Connection, *, epoch: int = 0, shards: int = 1) -> None:
-    """Make every stream that is missing. Raises ``StreamDiffers``, ``ServiceUnreachable``."""
-    for name, settings in {**event_streams(epoch, shards), **BUS_STREAMS}.items():
+async def ensure_bus(connection: Connection) -> None:
+    """Make every stream that is missing, but those of events. Raises ``StreamDiffers``, ``ServiceUnreachable``."""
+    for name, settings in BUS_STREAMS.items():
         await _ensure(connection, name, settings)
 
 
@@ -114,7 +111,7 @@ async def _ensure(connection: Connection, name: str, settings: Mapping[str, Any]
         if refusal.number != NOT_FOUND:
             raise
         found = await _create(connection, name, settings)
-    _check(name, settings, found["config"])
+    check_settings(name, settings, found["config"])
 
 
 async def _create(connection: Connection, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +124,8 @@ async def _create(connection: Connection, name: str, settings: Mapping[str, Any]
         return await connection.api(f"STREAM.INFO.{name}")
 
 
-def _check(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+def check_settings(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Compare a stream's settings with those that it must have. Raises ``StreamDiffers``."""
     differing = {
         setting: (found.get(setting), wanted)
         for setting, wanted in settings.items()

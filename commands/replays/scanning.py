@@ -15,6 +15,7 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, StreamId
 from domain.kernel.values import parse_time
+from domain.ledger.epochs import is_carried
 from domain.runs.events import RunCancelled, RunCompleted, RunFailed, RunSubmitted
 from domain.runs.execution import NONE, Agents
 from domain.runs.journal import ReplayDiverged
@@ -123,6 +124,8 @@ class _Held:
     def take(self, event: Recorded, wanted: Wanted) -> None:
         """Remember an event."""
         name = event.stream.id
+        if is_carried(event):
+            return
         gathered = self.runs.get(name)
         if gathered is None:
             if event.short_name != RunSubmitted.short_name() or event.version != 1:

@@ -118,6 +118,10 @@ class Positions:
         """Sequence reached in one shard, 0 when none."""
         return self.reached.get((epoch, shard), 0)
 
+    def furthest(self, shard: int) -> int:
+        """Sequence reached in a shard, whatever the epoch: they go on from one epoch to the next. 0 when none."""
+        return max((sequence for (_, of), sequence in self.reached.items() if of == shard), default=0)
+
     def advanced(self, position: Position) -> Positions:
         """These positions with one more event seen."""
         key = (position.epoch, position.shard)

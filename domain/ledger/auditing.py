@@ -14,6 +14,7 @@ kept (or a witness signed) shows that the log was cut or rewritten.
 from __future__ import annotations
 
 import sys
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -149,11 +150,12 @@ class Audit:
             if index != self._next:
                 self._gap(index)
             self._next = index + 1
-            identity, problems = check(event)
+            digest = sha256(event.body).digest()
+            identity, problems = check(event, digest)
             for problem in problems:
                 self._find(Kind.RULE, problem, event.position)
             report.events += 1
-            parts = event.subject.encode(), identity.encode(), sha256(event.body).digest()
+            parts = event.subject.encode(), identity.encode(), digest
             leaf = leaf_hash(leaf_of(*parts))
             if not waiting and self._tiles.agrees(index - self._offset, leaf):
                 self._grow(leaf, leaf)
@@ -189,7 +191,10 @@ class Audit:
             self.report.more += 1
 
     def _place(self, index: int) -> Position:
-        return Position(self.first.epoch, self.first.shard, self.first.sequence + index)
+        sequence = self.first.sequence + index
+        epochs = self._rules.epochs
+        found = bisect_right(epochs, (sequence, sys.maxsize)) - 1
+        return Position(epochs[found][1] if found >= 0 else self.first.epoch, self.first.shard, sequence)
 
     def _gap(self, index: int) -> None:
         """Places are missing in the log itself."""

@@ -4,6 +4,9 @@
 2. Every header follows from the event: its id, its content type, the head that it was appended to, and where it stood
    in a batch. So nothing can be hidden in a header, although the tree does not cover headers.
 3. Within a stream versions are 1, 2, 3, …, and the expected head is the event before.
+4. A stream that goes on in a new epoch begins there with ``StreamCarried``, which has the version of its last event and
+   says where that lies. The broker had no head of it then. Whatever expects no head may name the epoch's stream of the
+   broker, as a guard against a change of epochs meanwhile.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import orjson
 from domain.kernel.errors import StoredDataInvalid
 from domain.kernel.events import CONTENT_TYPE
 from domain.kernel.ids import Position
+from domain.ledger.events import StreamCarried
 
 _ADDRESS: Final = re.compile(
     r"evt\.([0-9]{1,9})\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{1,64})"
@@ -25,6 +29,8 @@ _ADDRESS: Final = re.compile(
 _BEGINNING: Final = b'{"specversion":"1.0","id":"'
 HEAD: Final = "Nats-Expected-Last-Subject-Sequence"
 FILTER: Final = f"{HEAD}-Subject"
+EPOCH: Final = "Nats-Expected-Stream"
+"""May stand on a message that expects no head: the broker's stream of the epoch that its writer knew."""
 _BEFORE_HEAD: Final = f"NATS/1.0\r\n{HEAD}: ".encode()
 _AFTER_ID: Final = f"\r\ncontent-type: {CONTENT_TYPE}\r\n\r\n".encode()
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -53,22 +59,38 @@ class Stored(NamedTuple):
 class _Stream:
     """What the next event of a stream must agree with."""
 
-    __slots__ = ("after_head", "identity", "sequence", "source", "version")
+    __slots__ = ("after_head", "carried", "digest", "epoch", "identity", "sequence", "source", "version")
 
-    def __init__(self, tenant: str, category: str, identity: str, stream_filter: str) -> None:
+    def __init__(self, tenant: str, category: str, identity: str, stream_filter: str, epoch: int) -> None:
         self.version = 0
         self.sequence = 0
+        """Of its last message; 0 where the epoch has none yet."""
+        self.digest = b""
+        """Of its last body, where it is known."""
+        self.epoch = epoch
+        self.carried: tuple[int, str] = 0, ""
+        """Sequence of the mark that it was carried over by, and the position that this names."""
         self.source = f"/{tenant}/{category}/{identity}"
         self.identity = identity
         self.after_head = f"\r\n{FILTER}: {stream_filter}\r\nNats-Msg-Id: ".encode()
+
+    def last(self, shard: int) -> str:
+        """Where its last event lies."""
+        at, position = self.carried
+        return position if at == self.sequence else str(Position(self.epoch, shard, self.sequence))
 
 
 class Rules:
     """The rules above, along one shard from its first event on."""
 
     def __init__(self) -> None:
+        self.epochs: list[tuple[int, int]] = []
+        """First sequence and number of every epoch met."""
+        self._epoch = -1
         self._streams: dict[str, _Stream] = {}
-        """By what stands before version and name in their subjects."""
+        """Those met in this epoch, by what stands before version and name in their subjects."""
+        self._earlier: dict[str, _Stream] = {}
+        """Those of earlier epochs that did not go on yet."""
         self._kinds: dict[str, str] = {}
         """Types of events that were right once, and their names in subjects."""
         self._batch: tuple[str, int] = ("", 0)
@@ -99,8 +121,13 @@ class Rules:
             return identity, []
         return str(identity), [f"the body says {_said(document)}, the subject {event.subject}"]
 
-    def check(self, event: Stored) -> tuple[str, Sequence[str]]:
-        """Give the event's id, and what is wrong with it, also among the events before it."""
+    def check(self, event: Stored, digest: bytes = b"") -> tuple[str, Sequence[str]]:
+        """Give the event's id, and what is wrong with it, also among the events before it.
+
+        ``digest`` is its body's, where it is known: with it, marks that carry streams over are compared too.
+        """
+        if event.position.epoch != self._epoch:
+            self._begin_epoch(event.position)
         prefix, _, rest = event.subject.rpartition(".")
         prefix, _, version = prefix.rpartition(".")
         stream = self._streams.get(prefix)
@@ -119,30 +146,56 @@ class Rules:
                 ):
                     stream.version += 1
                     stream.sequence = event.position.sequence
+                    stream.digest = digest
                     self._leave_batch()
                     return identity, ()
             except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 pass
-        return self._check(event)
+        return self._check(event, digest)
 
-    def _check(self, event: Stored) -> tuple[str, Sequence[str]]:
+    def _begin_epoch(self, first: Position) -> None:
+        self.epochs.append((first.sequence, first.epoch))
+        self._epoch = first.epoch
+        self._earlier.update(self._streams)
+        self._streams = {}
+
+    def _check(self, event: Stored, digest: bytes) -> tuple[str, Sequence[str]]:
         identity, problems = self.of_one(event)
         if not identity:
             return identity, problems
         prefix, version, name = event.subject.rsplit(".", 2)
-        _, _, tenant, category, stream_id = prefix.split(".")
-        stream = self._streams.get(prefix)
-        if stream is None:
-            stream = self._streams[prefix] = _Stream(tenant, category, stream_id, f"{prefix}.>")
         if not problems:
             self._kinds[orjson.loads(event.body)["type"]] = name
-        if int(version) != stream.version + 1:
+        is_mark = name == StreamCarried.short_name()
+        stream = self._streams.get(prefix)
+        if stream is None:
+            earlier = self._earlier.pop(prefix, None)
+            if earlier is not None or is_mark:
+                problems.extend(_carried(event, earlier, is_mark=is_mark))
+            stream = self._begin(prefix, earlier, event.position.epoch)
+        elif is_mark:
+            problems.append("it carries over a stream that already has events in this epoch")
+        if int(version) != stream.version + (not is_mark):
             problems.append(f"version {version} of its stream follows version {stream.version}")
-        problems.extend(self._headers(event.headers, identity, f"{prefix}.>", stream.sequence))
+        problems.extend(self._headers(event, identity, f"{prefix}.>", stream.sequence))
         stream.version, stream.sequence = int(version), event.position.sequence
+        if is_mark:
+            stream.carried = event.position.sequence, _data(event).get("position", "")
+        else:
+            stream.digest = digest
         return identity, problems
 
-    def _headers(self, headers: bytes, identity: str, stream_filter: str, last: int) -> Iterator[str]:
+    def _begin(self, prefix: str, earlier: _Stream | None, epoch: int) -> _Stream:
+        """Let a stream begin in this epoch."""
+        if earlier is None:
+            _, _, tenant, category, stream_id = prefix.split(".")
+            earlier = _Stream(tenant, category, stream_id, f"{prefix}.>", epoch)
+        earlier.sequence, earlier.epoch = 0, epoch
+        self._streams[prefix] = earlier
+        return earlier
+
+    def _headers(self, event: Stored, identity: str, stream_filter: str, last: int) -> Iterator[str]:
+        headers = event.headers
         found, problem = header_lines(headers)
         if problem:
             yield problem
@@ -151,6 +204,8 @@ class Rules:
         wanted |= self._batch_headers(found)
         if stream_filter not in self._in_batch:
             wanted |= {HEAD: str(last), FILTER: stream_filter}
+            if not last and EPOCH in found:
+                wanted[EPOCH] = f"EVENTS_{event.position.epoch}_{event.position.shard}"
         self._in_batch.add(stream_filter)
         if "Nats-Batch-Commit" in found or not self._batch[0]:
             self._leave_batch()
@@ -181,6 +236,26 @@ class Rules:
         if self._in_batch:
             self._batch = "", 0
             self._in_batch.clear()
+
+
+def _carried(event: Stored, earlier: _Stream | None, *, is_mark: bool) -> Iterator[str]:
+    """What is wrong with how a stream of an earlier epoch goes on in this one."""
+    if earlier is None:
+        yield "it carries over a stream that has no event before"
+        return
+    if not is_mark:
+        yield f"its stream goes on from {earlier.last(event.position.shard)}, in an earlier epoch, without a mark first"
+        return
+    data, last = _data(event), earlier.last(event.position.shard)
+    if data.get("position") != last:
+        yield f"it carries over {data.get('position')!r:.80}, and the last event of its stream lies at {last}"
+    if earlier.digest and data.get("digest") != f"sha256:{earlier.digest.hex()}":
+        yield f"it says {data.get('digest')!r:.80} of the event at {last}, whose body has another digest"
+
+
+def _data(event: Stored) -> dict[str, Any]:
+    data = orjson.loads(event.body).get("data")
+    return data if isinstance(data, dict) else {}
 
 
 def header_lines(headers: bytes) -> tuple[dict[str, str], str]:

@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
-from adapters.nats.streams import ensure_streams
 from adapters.postgres.database import PostgresDatabase
 from infra.bootstrap.content import content_store
-from infra.bootstrap.ledger import check_whole
+from infra.bootstrap.ledger import archived_epochs, check_whole
 from infra.settings import ConfigurationError
 from infra.stack.endpoints import Endpoints
 
@@ -39,7 +39,7 @@ async def connected(endpoints: Endpoints, name: str, *, whole: bool = True) -> A
         endpoints.nats_url, name=name, user=endpoints.nats_user, password=endpoints.nats_password
     )
     try:
-        await ensure_streams(connection)
+        await ensure_streams(connection, archived=archived_epochs(endpoints.content_directory))
         if whole:
             await check_whole(connection, endpoints)
         yield connection
@@ -52,9 +52,10 @@ async def event_store(
     connection: Connection, endpoints: Endpoints, *, grouped: bool = True
 ) -> AsyncIterator[JetStreamEventStore]:
     """The log. ``grouped``: whether the broker syncs every write, so that many appends are better sent as one."""
+    archived = archived_epochs(endpoints.content_directory)
     with (
         content_store(endpoints.content) as content,
-        closing(JetStreamEventStore(connection, content, grouped=grouped)) as store,
+        closing(JetStreamEventStore(connection, content, archived=archived, grouped=grouped)) as store,
     ):
         yield store
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from adapters.content.epochs import FileEpochStore
 from adapters.content.segments import FileSegmentStore
 from adapters.content.tiles import FileTileStore
 from adapters.crypto.signing import FileSigner
@@ -18,8 +19,9 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.remote.signer import RemoteSigner
 from adapters.remote.witness import HttpWitness
 from adapters.system.clock import SystemClock
-from commands.archive import Copy
+from commands.archive import Copy, Damaged
 from commands.audits import rotations_of
+from commands.epochs import ArchivedEpochs
 from commands.ledger import Identity, Ledger, check_length
 from commands.ports import EventStore, Signer
 from domain.kernel.ids import Position
@@ -65,6 +67,21 @@ def segment_store(content: Path) -> FileSegmentStore:
     return FileSegmentStore(content / LEDGER_FOLDER)
 
 
+def epoch_store(content: Path) -> FileEpochStore:
+    """What is known of closed epochs, beside their segments."""
+    return FileEpochStore(content / LEDGER_FOLDER)
+
+
+def archived_epochs(content: Path, on_damaged: Damaged | None = None) -> ArchivedEpochs:
+    """Epochs that the archive has. Damage is raised, or told to ``on_damaged``."""
+    return ArchivedEpochs(segment_store(content), epoch_store(content), on_damaged)
+
+
+def stored_log(connection: Connection, content: Path, on_damaged: Damaged | None = None) -> JetStreamStoredLog:
+    """The log as it lies there, what has left the broker included."""
+    return JetStreamStoredLog(connection, archived_epochs(content, on_damaged))
+
+
 def earlier_keys(settings: Settings) -> list[VerifierKey]:
     """Keys of this log before its present one, which did not say who follows: configured, or noted by a restore."""
     file = earlier_keys_file(settings)
@@ -104,7 +121,7 @@ def ledger(connection: Connection, endpoints: Endpoints, known: Identity, *, arc
     return Ledger(
         SHARD,
         known,
-        log=JetStreamStoredLog(connection),
+        log=stored_log(connection, endpoints.content_directory),
         tiles=tile_store(endpoints.content_directory),
         checkpoints=JetStreamCheckpoints(connection),
         clock=SystemClock(),
@@ -119,10 +136,11 @@ async def check_whole(connection: Connection, endpoints: Endpoints) -> None:
     Raises ``LogTruncated``.
     """
     newest = await JetStreamCheckpoints(connection).newest(SHARD)
+    log = stored_log(connection, endpoints.content_directory)
     beside = await tile_store(endpoints.content_directory).checkpoint(SHARD)
     for note in (newest[1] if newest else None, beside):
         if note is not None:
-            await check_length(JetStreamStoredLog(connection), Checkpoint.parse(Note.parse(note).text), SHARD)
+            await check_length(log, Checkpoint.parse(Note.parse(note).text), SHARD)
 
 
 def next_key(settings: Settings) -> FileSigner:

@@ -13,7 +13,6 @@ from rich.text import Text
 
 from adapters.memory.ledger import MemoryCheckpointLog
 from adapters.nats.checkpoints import JetStreamCheckpoints
-from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.system.clock import SystemClock
 from commands.archive import ArchivedLog, Damages
 from commands.audits import Audits, Exports, Trust, rotations_in, rotations_of
@@ -36,6 +35,7 @@ from infra.bootstrap.ledger import (
     ledger,
     next_key,
     segment_store,
+    stored_log,
     take_next_key,
     tile_store,
 )
@@ -184,14 +184,16 @@ async def _verify_log(cli: Invocation, trusted: Callable[[Settings], Trust]) -> 
     async with session(cli, services=False, whole=False) as connected:
         trust = trusted(connected.settings)
         own = own_key(connected.settings)
+        content, damaged = connected.endpoints.content_directory, Damages(SHARD)
         audits = Audits(
-            JetStreamStoredLog(connected.connection),
+            stored_log(connected.connection, content, damaged.add),
             JetStreamCheckpoints(connected.connection),
-            tile_store(connected.endpoints.content_directory),
+            tile_store(content),
         )
         rotations = await rotations_of(connected.store, connected.settings.tenant)
         with cli.output.progress("audit") as bar:
             report = await audits.verify(SHARD, trust, rotations, now=datetime.now(UTC), progress=bar)
+    report.findings[:0] = damaged.findings()
     show_report(cli.output, report)
     if report.sound and not trust.held and not trust.witnesses and trust.key == own:
         cli.output.warn(

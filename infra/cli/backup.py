@@ -17,7 +17,6 @@ from rich.text import Text
 from adapters.content.backup_file import BackupWriter
 from adapters.content.segments import LEVEL
 from adapters.nats.checkpoints import JetStreamCheckpoints
-from adapters.nats.stored_log import JetStreamStoredLog
 from commands.archive import ArchivedLog, JoinedLog
 from commands.audits import Trust, checkpoint_of, keys_of, rotations_of
 from commands.backups import segments_of
@@ -26,7 +25,7 @@ from domain.kernel.values import format_time
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note
 from infra.bootstrap.content import content_store
-from infra.bootstrap.ledger import SHARD, earlier_keys, key_file, segment_store
+from infra.bootstrap.ledger import SHARD, earlier_keys, key_file, segment_store, stored_log
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
@@ -55,7 +54,7 @@ async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
         key = _private_key(settings) if with_key else None
         checkpoint, note, rotations = await _newest(connected)
         content = connected.endpoints.content_directory
-        log = JoinedLog(ArchivedLog(segment_store(content)), JetStreamStoredLog(connected.connection))
+        log = JoinedLog(ArchivedLog(segment_store(content)), stored_log(connected.connection, content))
         with BackupWriter.writing(output) as writer, cli.output.progress("backup") as bar:
             async for kept, data in segments_of(log, checkpoint, bar):
                 name = f"segments/{SHARD}/{kept.first:020}-{kept.last:020}.segment.gz"

@@ -40,6 +40,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "content.credentials-refused": INVALID,
     "dead-letter": NO,
     "database": UNREACHABLE,
+    "epoch": NO,
     "event": NO,
     "input": INVALID,
     "interrupted": INTERRUPTED,

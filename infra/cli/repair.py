@@ -10,11 +10,10 @@ from rich.text import Text
 
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.log_writer import JetStreamLogWriter
-from adapters.nats.stored_log import JetStreamStoredLog
 from commands.audits import Audits, Trust, rotations_of
 from commands.repairs import How, Plan, Repairs
 from domain.kernel.errors import InvalidInput
-from infra.bootstrap.ledger import SHARD, earlier_keys, segment_store, tile_store
+from infra.bootstrap.ledger import SHARD, archived_epochs, earlier_keys, segment_store, stored_log, tile_store
 from infra.cli.exits import DONE, NO, TAMPERED
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
@@ -49,8 +48,10 @@ async def _repair(cli: Invocation, key: str | None, *, is_wanted: bool, is_anew_
         settings = connected.settings
         trust = Trust(key=key_of(key) if key is not None else own_key(settings), earlier=earlier_keys(settings))
         content = connected.endpoints.content_directory
-        log, checkpoints = JetStreamStoredLog(connected.connection), JetStreamCheckpoints(connected.connection)
-        repairs = Repairs(log, segment_store(content), checkpoints, tile_store(content))
+        archived = archived_epochs(content)
+        log, checkpoints = stored_log(connected.connection, content), JetStreamCheckpoints(connected.connection)
+        left = max((each.last for each in archived.left(SHARD)), default=0)
+        repairs = Repairs(log, segment_store(content), checkpoints, tile_store(content), left)
         with cli.output.progress("look") as bar:
             plan = await repairs.plan(SHARD, trust, bar)
         allowed = is_wanted and (is_anew_wanted or plan.how is not How.ANEW)
@@ -58,7 +59,7 @@ async def _repair(cli: Invocation, key: str | None, *, is_wanted: bool, is_anew_
             _show_plan(cli.output, plan, is_wanted=is_wanted)
             return NO
         with cli.output.progress("repair") as bar:
-            await repairs.carry_out(plan, JetStreamLogWriter(connected.connection), progress=bar)
+            await repairs.carry_out(plan, JetStreamLogWriter(connected.connection, archived), progress=bar)
         rotations = await rotations_of(connected.store, settings.tenant)
         report = await Audits(log, checkpoints, tile_store(content)).verify(
             SHARD, trust, rotations, now=datetime.now(UTC)

@@ -23,6 +23,7 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from commands.archive import ArchivedLog, Damages
 from commands.audits import Audits, Trust, rotations_in
 from commands.backups import Progress, make_tiles, missing_content
+from commands.epochs import recall
 from commands.repairs import How, Repairs
 from domain.kernel.errors import InvalidInput, PrecedentError
 from domain.kernel.values import digest_bytes
@@ -30,7 +31,17 @@ from domain.ledger.auditing import Report
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey
 from infra.bootstrap.content import content_store
-from infra.bootstrap.ledger import LEDGER_FOLDER, SHARD, earlier_keys_file, key_file, segment_store, tile_store
+from infra.bootstrap.ledger import (
+    LEDGER_FOLDER,
+    SHARD,
+    archived_epochs,
+    earlier_keys_file,
+    epoch_store,
+    key_file,
+    segment_store,
+    stored_log,
+    tile_store,
+)
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
@@ -101,6 +112,7 @@ async def _restore(cli: Invocation, file: Path, settings: Settings, key: Verifie
         has_key = "ledger.key" in names
         if not has_key and settings.ledger.signer is None:
             _new_key(settings, key)
+        await recall(segment_store(content), epoch_store(content), SHARD)
         async with session(cli, services=False, settings=settings, whole=False) as connected:
             report = await _put_back(cli, connected, found, Trust(key=key))
         if report.root != found.report.root:
@@ -227,8 +239,10 @@ def _new_key(settings: Settings, trusted: VerifierKey) -> None:
 async def _put_back(cli: Invocation, connected: Session, found: _Found, trust: Trust) -> Report:
     content = connected.endpoints.content_directory
     tiles, checkpoints = tile_store(content), JetStreamCheckpoints(connected.connection)
-    archive, log = segment_store(content), JetStreamStoredLog(connected.connection)
-    if (await log.extent(SHARD))[1].sequence or await checkpoints.newest(SHARD) is not None:
+    archive, archived = segment_store(content), archived_epochs(content)
+    log = stored_log(connected.connection, content)
+    first, last = await JetStreamStoredLog(connected.connection).extent(SHARD)
+    if last.sequence >= first.sequence or await checkpoints.newest(SHARD) is not None:
         raise InvalidInput("the broker that is configured holds a log already; a restore needs an empty one")
     place = 0
     for note in found.notes:
@@ -239,7 +253,7 @@ async def _put_back(cli: Invocation, connected: Session, found: _Found, trust: T
     plan = await repairs.plan(SHARD, trust)
     assert plan.how is How.APPEND or not plan.missing, "an empty broker is appended to"
     with cli.output.progress("restore") as bar:
-        await repairs.carry_out(plan, JetStreamLogWriter(connected.connection), progress=bar)
+        await repairs.carry_out(plan, JetStreamLogWriter(connected.connection, archived), progress=bar)
     with cli.output.working("making the read side again"):
         await _project(connected)
     return await Audits(log, checkpoints, tiles).verify(SHARD, trust, await rotations_in(log, SHARD))

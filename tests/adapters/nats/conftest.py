@@ -5,7 +5,7 @@ import nats
 import pytest
 
 from adapters.nats.connection import Connection
-from adapters.nats.streams import ensure_streams
+from adapters.nats.epochs import ensure_streams
 from infra.stack.endpoints import Endpoints
 from tests.adapters.nats.commanding import Bus, serving
 from tests.contracts.event_store import SHARDS

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapters.nats.connection import ApiRefused, Connection, ServerRefused, ServerTooOld, ServerTooSmall
-from adapters.nats.streams import BUS_STREAMS, StreamDiffers, ensure_streams
+from adapters.nats.epochs import ensure_streams
+from adapters.nats.streams import BUS_STREAMS, StreamDiffers
 from domain.kernel.errors import ServiceUnreachable
 from infra.stack.broker import free_port
 from tests.adapters.nats.broker import Broker

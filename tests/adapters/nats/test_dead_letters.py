@@ -9,7 +9,7 @@ import pytest
 
 from adapters.nats.connection import Connection
 from adapters.nats.dead_letters import DeadLetter, DeadLetterCut, bury, dead_letters, exhume, retry
-from adapters.nats.streams import ensure_streams
+from adapters.nats.epochs import ensure_streams
 from domain.kernel.errors import NotFound
 from tests.adapters.nats.broker import Broker
 

@@ -11,10 +11,10 @@ from adapters.crypto.signing import FileSigner
 from adapters.memory.content import MemoryContentStore
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.nats.log_writer import JetStreamLogWriter
 from adapters.nats.stored_log import JetStreamStoredLog
-from adapters.nats.streams import ensure_streams
 from adapters.system.clock import SystemClock
 from commands.archive import Copy
 from commands.audits import Trust
@@ -107,7 +107,7 @@ async def archived(tmp_path: Path) -> AsyncIterator[tuple[Archived, list[Stored]
 async def lose(deployment: Archived, events: list[Stored]) -> None:
     """The broker has only these any more, at their places where they are at the beginning."""
     connection = await deployment.connect()
-    await JetStreamLogWriter(connection).begin_anew(0, 1)
+    await JetStreamLogWriter(connection).begin_anew(Position(0, 0, 1))
     restoring = Restoring(0)
     writer = JetStreamLogWriter(connection)
     await writer.write([*restoring.feed(events), *restoring.finish()])
@@ -233,7 +233,7 @@ async def test_what_was_lost_behind_the_archive_cannot_be_restored(
     deployment, events = archived
     connection = await deployment.connect()
     # The broker counts on from a place that the archive does not reach.
-    await JetStreamLogWriter(connection).begin_anew(0, len(events) + 10)
+    await JetStreamLogWriter(connection).begin_anew(Position(0, 0, len(events) + 10))
     store = JetStreamEventStore(connection, MemoryContentStore(), grouped=False)
     await store.append(StreamId("acme", "run", "late"), drafts("late", 2), NEW_STREAM)
     store.close()

@@ -12,10 +12,10 @@ from adapters.crypto.signing import FileSigner
 from adapters.memory.content import MemoryContentStore
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.nats.publishing import publish
 from adapters.nats.stored_log import JetStreamStoredLog
-from adapters.nats.streams import ensure_streams
 from adapters.system.clock import SystemClock
 from commands.audits import Audits, Trust
 from commands.ledger import Identity, Ledger, LogTruncated, check_length

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.nats.connection import Connection
 from adapters.nats.dead_letters import dead_letters
-from adapters.nats.streams import ensure_streams
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.wakes import JetStreamWakes
 from tests.adapters.nats.broker import Broker
 from tests.contracts.wakes import WakesContract, wake
