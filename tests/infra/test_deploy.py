@@ -15,6 +15,7 @@ import nats
 import pytest
 import yaml
 
+from adapters.content.s3_credentials import AccessKey, of_environment
 from infra.settings import load
 from infra.stack.broker import free_port, nats_server
 from infra.stack.endpoints import endpoints_of
@@ -106,6 +107,23 @@ def test_the_services_understand_their_environment(
     assert found.nats_options() == {"servers": ["nats://nats:4222"], "user": "precedent", "password": "12e4"}
     assert found.database_url == "postgresql://precedent:0x5ecret@postgres:5432/precedent"
     assert str(found.content_directory) == services["worker"]["volumes"][0].split(":")[1]
+
+
+def test_content_may_be_on_s3_with_the_ledgers_files_in_the_volume(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    url = "s3://blobs?endpoint=https://s3.example.org&region=eu-central-1"
+    rendered = render({**SECRETS, "CONTENT_URL": url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "12e4"})
+    assert rendered.returncode == 0, rendered.stderr
+    worker = yaml.safe_load(rendered.stdout)["services"]["worker"]
+    monkeypatch.chdir(tmp_path)
+    image = re.findall(r"PRECEDENT_DATA=(\S+)", final_stage_of_the_image())
+    for name, value in {**worker["environment"], "PRECEDENT_DATA": image[-1]}.items():
+        monkeypatch.setenv(name, value)
+    found = endpoints_of(load())
+    assert found is not None
+    assert found.content.url == url
+    assert str(found.content_directory) == worker["volumes"][0].split(":")[1]
+    keys = of_environment(found.content.access_key_env, found.content.secret_key_env)
+    assert keys() == AccessKey("a", "12e4")
 
 
 def test_what_the_image_is_built_from_exists():

@@ -26,12 +26,12 @@ class Called:
     stderr: str
 
 
-def call(environment: dict[str, str], *arguments: str) -> Called:
-    """Call the command line in this process, which spares a second of imports each time."""
+def call(environment: dict[str, str], *arguments: str, folder: Path = ROOT) -> Called:
+    """Call the command line in this process, as from this folder; that spares a second of imports each time."""
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
         for name, value in environment.items():
             patch.setenv(name, value)
-        patch.chdir(ROOT)
+        patch.chdir(folder)
         code = main(list(arguments))
     return Called(code, out.getvalue(), err.getvalue())
 

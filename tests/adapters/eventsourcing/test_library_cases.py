@@ -195,6 +195,12 @@ def test_large_and_odd_events(environment):
             assert bank.recorder.select_events(originator) == [stored]
 
 
+def test_a_bucket_for_big_events_is_refused_and_not_taken_for_a_folder(environment):
+    environment["PRECEDENT_CONTENT__URL"] = "s3://bucket?region=eu-central-1"
+    with pytest.raises(InfrastructureFactoryError, match="PRECEDENT_CONTENT__URL: an application keeps its big events"):
+        PrecedentFactory(Environment(env=environment))
+
+
 def test_where_the_broker_is_must_be_said(environment):
     del environment["PRECEDENT_NATS__URL"]
     with pytest.raises(InfrastructureFactoryError, match="PRECEDENT_NATS__URL is not set"):
