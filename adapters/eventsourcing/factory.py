@@ -31,8 +31,8 @@ from adapters.eventsourcing.recorders import (
 )
 from adapters.eventsourcing.spelling import category
 from adapters.nats.connection import Connection
+from adapters.nats.epochs import ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
-from adapters.nats.streams import ensure_streams
 from adapters.system.clock import SystemClock
 from domain.kernel.errors import PrecedentError
 
