@@ -50,6 +50,15 @@ class TestFileContentStore(ContentStoreContract):
         assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
         assert stat.S_IMODE((tmp_path / "content" / "acme").stat().st_mode) == 0o700
 
+    async def test_it_lists_every_blob_and_nothing_else(self, store: FileContentStore, tmp_path: Path) -> None:
+        assert [each async for each in store.listed()] == []
+        wanted = {(tenant, await store.put(tenant, data, "")) for tenant in ("acme", "g-2_X") for data in (b"a", b"b")}
+        digits = stored_file(tmp_path, b"a").name
+        for stranger in (f".ledger/ab/{digits}", "acme/ab/short", f"acme/{digits[:2]}/{digits}.12.partial", "README"):
+            (tmp_path / "content" / stranger).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "content" / stranger).write_bytes(b"?")
+        assert {each async for each in store.listed()} == wanted
+
     async def test_a_folder_that_cannot_be_made_is_reported_with_its_path(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("in the way")
         store = FileContentStore(tmp_path / "file")
