@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
 from commands.ports import EventStore
+from commands.replays.watching import verify_watched
 from commands.runs.log import CATALOG
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Recorded
@@ -53,12 +53,12 @@ async def verify_run(store: EventStore, run: StreamId, agents: Agents = NONE) ->
 
 
 async def verify_events(events: Sequence[RunEvent], agents: Agents = NONE) -> Replay:
-    """Re-execute a run against its journal; an agent in a thread, as workers do, where there is no event loop.
+    """Re-execute a run against its journal; an agent is watched, since its code may never come back.
 
-    Raises ``ReplayDiverged`` at the first difference, ``HistoryInvalid``, ``AgentUnavailable``.
+    Raises ``ReplayDiverged`` at the first difference, ``HistoryInvalid``, ``AgentUnavailable``, ``AgentStuck``.
     """
     if any(isinstance(event, AgentPinned) for event in events):
-        return await asyncio.to_thread(verify, events, agents)
+        return await verify_watched(events, agents)
     return verify(events)
 
 

@@ -28,8 +28,9 @@ LARGEST_HELD: Final = 256 * 1024 * 1024
 
 ENDINGS: Final = frozenset({RunCompleted.short_name(), RunFailed.short_name(), RunCancelled.short_name()})
 
-Outcome = Literal["identical", "diverged", "open", "refused"]
-"""``open``: identical as far as the run has come. ``refused``: this release cannot tell, and says why."""
+Outcome = Literal["identical", "diverged", "open", "nothing", "refused"]
+"""``open``: identical as far as the run has come. ``nothing``: the run ended before it had a program or an agent, so
+that there is nothing to execute again. ``refused``: this release cannot tell, and says why."""
 
 ReplayRun = Callable[[StreamId, Sequence[RunEvent]], Awaitable[Replay | ReExecution]]
 Progress = Callable[[Position], None]
@@ -186,7 +187,7 @@ async def _replay(
 def _replayed(name: str, run: Run, done: Replay | ReExecution) -> Replayed:
     re_execution = done if isinstance(done, ReExecution) else None
     compared = done.replay if isinstance(done, ReExecution) else done
-    outcome: Outcome = "identical" if run.phase in ENDED else "open"
+    outcome = outcome_of(run.phase, replayable=run.pinned is not None)
     if re_execution is not None and re_execution.others:
         outcome = "diverged"
     return Replayed(
@@ -197,6 +198,13 @@ def _replayed(name: str, run: Run, done: Replay | ReExecution) -> Replayed:
         effects=compared.effects,
         re_execution=re_execution,
     )
+
+
+def outcome_of(phase: str, *, replayable: bool) -> Outcome:
+    """The outcome for a run that did not diverge."""
+    if phase not in ENDED:
+        return "open"
+    return "identical" if replayable else "nothing"
 
 
 def _refused(name: str, error: PrecedentError, events: int = 0, status: str = "unknown") -> Replayed:

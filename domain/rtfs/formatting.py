@@ -135,6 +135,10 @@ class _Page:
         for place, part in enumerate(whole.parts or []):
             if place:
                 self.new_line(0, blank=part.first.blank)
+            comments = sum(len(comment.text) + 1 for comment in part.before)
+            if part.before and not self.fits(self.plan.length(part), comments, 0):
+                # Lines of a form begin where it does, and that is not behind a comment.
+                part.breaks = True
             self.put(part, 0, 0)
         for comment in whole.dangling:
             if self.pieces:

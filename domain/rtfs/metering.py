@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from domain.kernel.values import MAX_DEPTH, Keyword
+from domain.kernel.values import MAX_DEPTH, Keyword, key_order
 
 
 class Fault(Exception):
@@ -80,12 +80,12 @@ class Meter:
         kind = type(value)
         if kind is not list and kind is not dict:
             if leaving and kind not in _DATA:
-                _refuse_function(value)
+                _refuse_function(value, value)
             return 1 + (len(value) >> 3) if kind is str else 1
         cells = 1
         level = [value]
         for _ in range(MAX_DEPTH):
-            level, seen = _contents(level, leaving)
+            level, seen = _contents(level, value if leaving else None)
             cells += seen
             self.spend(seen)
             if not level:
@@ -93,8 +93,8 @@ class Meter:
         raise Fault("nested-too-deeply", f"a value is nested deeper than {MAX_DEPTH} levels; flatten it")
 
 
-def _contents(level: list[Any], leaving: bool) -> tuple[list[Any], int]:
-    """Give the collections one level further in, and the cells of this level."""
+def _contents(level: list[Any], leaving: Any) -> tuple[list[Any], int]:
+    """Give the collections one level further in, and the cells of this level. ``leaving``: what leaves, or None."""
     inner: list[Any] = []
     cells = 0
     for collection in level:
@@ -110,18 +110,41 @@ def _contents(level: list[Any], leaving: bool) -> tuple[list[Any], int]:
                 inner.append(item)
             elif kind is str:
                 cells += len(item) >> 3
-            elif leaving and kind not in _DATA:
-                _refuse_function(item)
+            elif leaving is not None and kind not in _DATA:
+                _refuse_function(item, leaving)
     return inner, cells
 
 
 _DATA: Final = frozenset({str, int, bool, float, type(None), Keyword})
 
 
-def _refuse_function(value: Any) -> None:
+def _refuse_function(value: Any, whole: Any) -> None:
     if hasattr(value, "isoformat") or hasattr(value, "hex"):  # times and UUIDs
         return
-    raise Fault("function-in-data", "a function cannot leave the program; give what it returns instead")
+    place, function = _first_function(whole)
+    name = getattr(function, "name", None)
+    what = f"the function `{name}`" if name else "a function"
+    where = f", at {place}," if place else ""
+    raise Fault("function-in-data", f"{what}{where} cannot leave the program; give what it returns instead")
+
+
+def _first_function(whole: Any) -> tuple[str, Any]:
+    """Find the first function of a value that has one, and its place within; in canonical order, level by level."""
+    level: list[tuple[str, Any]] = [("", whole)]
+    while True:
+        inner: list[tuple[str, Any]] = []
+        for place, each in level:
+            if type(each) is list:
+                inner += [(f"{place}[{number}]", item) for number, item in enumerate(each)]
+            elif type(each) is dict:
+                inner += [(f"{place} {_spelt(key)}", each[key]) for key in sorted(each, key=key_order)]
+            elif type(each) not in _DATA and not hasattr(each, "isoformat") and not hasattr(each, "hex"):
+                return place.strip(), each
+        level = inner
+
+
+def _spelt(key: Any) -> str:
+    return f":{key.name}" if isinstance(key, Keyword) else f'"{key:.40}"' if type(key) is str else str(key)
 
 
 def fuel_exhausted(limits: Limits) -> Fault:

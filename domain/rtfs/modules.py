@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
+from domain.kernel.errors import PrecedentError
 from domain.kernel.values import digest_bytes
 
 
@@ -22,8 +23,14 @@ class ModuleSource:
         return digest_bytes(self.text.encode(errors="surrogatepass"))
 
 
+class ModuleMissing(PrecedentError):
+    """There is no module of this name: the message says where it was looked for, so that it can be put there."""
+
+    code: ClassVar[str] = "rtfs.module-missing"
+
+
 Resolver: TypeAlias = Callable[[str], ModuleSource | None]
-"""Gives the text of a module by its name, the same one each time; ``None`` when there is none."""
+"""Gives the text of a module by its name, the same one each time; ``None`` when there is none, or ``ModuleMissing``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,12 @@ from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.capability import Capability, EffectMode
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.assembly import Assembly
+from domain.rtfs.compiler.expressions import Expression
 from domain.rtfs.compiler.flow import check_types
 from domain.rtfs.compiler.folding import fold_program
 from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.compiler.linking import Linker
+from domain.rtfs.compiler.problems import Problems, told_with
 from domain.rtfs.compiler.scope import Definition, Scope
 from domain.rtfs.compiler.top_level import link_top
 from domain.rtfs.metadata import Delegation, Description
@@ -82,11 +84,49 @@ def compile_program(
     try:
         return _compile(analyzer, nodes, dict(sorted(parameters.items())), output, modules, fold=fold)
     except CompileError as error:
-        analyzer.texts.locate(error)
+        for each in (error, *error.others):
+            analyzer.texts.locate(each)
+        if not error.others:
+            told_with(error, _others(text, nodes, dict(sorted(parameters.items())), capabilities, modules))
         raise
     except RecursionError as problem:
         whole = Span(nodes[0].span.start, nodes[-1].span.end)
         raise CompileError("the program is nested too deeply", text, whole, "name inner parts with `let`") from problem
+
+
+def _others(
+    text: Source,
+    nodes: tuple[Node, ...],
+    parameters: dict[str, Type],
+    capabilities: Mapping[str, Capability],
+    modules: Resolver | None,
+) -> list[CompileError]:
+    """Analyse a program that is wrong once more, going on behind what is wrong; give all that was found."""
+    analyzer = Analyzer(text, capabilities, FORMS)
+    problems = analyzer.problems = Problems(nodes)
+    try:
+        _analysed(analyzer, nodes, parameters, modules)
+    except CompileError as error:
+        problems.found.append(error)
+    except RecursionError:
+        return []
+    for each in problems.found:
+        analyzer.texts.locate(each)
+    return problems.found
+
+
+def _analysed(
+    analyzer: Analyzer, nodes: tuple[Node, ...], parameters: dict[str, Type], modules: Resolver | None
+) -> tuple[Definition, Linker, Expression]:
+    """Resolve the names of a program: give its main function, its modules and its body."""
+    main = Definition("", None, None)
+    scope = Scope(main)
+    for name, type_ in parameters.items():
+        main.parameters.append(scope.bind(Symbol(name, Span(0, 0)), type_))
+    linker = Linker(analyzer, main, modules)
+    left = link_top(analyzer, linker, nodes, scope)
+    whole = Span(nodes[0].span.start, nodes[-1].span.end)
+    return main, linker, analyzer.body(left, scope, whole)
 
 
 def _compile(
@@ -98,22 +138,14 @@ def _compile(
     *,
     fold: bool,
 ) -> Program:
-    source = analyzer.source
-    main = Definition("", None, None)
-    scope = Scope(main)
-    for name, type_ in parameters.items():
-        main.parameters.append(scope.bind(Symbol(name, Span(0, 0)), type_))
-    linker = Linker(analyzer, main, modules)
-    left = link_top(analyzer, linker, nodes, scope)
-    whole = Span(nodes[0].span.start, nodes[-1].span.end)
-    body = analyzer.body(left, scope, whole)
+    main, linker, body = _analysed(analyzer, nodes, parameters, modules)
     # What is wrong in a module is told even where nothing of it is used.
     main.body = linker.linked(body, whole=True)
     gives = check_types(analyzer, main, output, nodes[-1].span)
     main.body = linker.linked(body)
     if fold:
         fold_program(main)
-    parts, source_map = Assembly(source, analyzer.texts).module(main, tuple(parameters.items()), output or ANY)
+    parts, source_map = Assembly(analyzer.source, analyzer.texts).module(main, tuple(parameters.items()), output or ANY)
     module = encode_module(parts)
     notes = analyzer.notes
     return Program(

@@ -118,13 +118,16 @@ class LocatedError(PrecedentError):
         self.hint = hint
         self.related = related
         self.line, self.column = source.position(min(span.start, len(source.text)))
+        self.others: tuple[LocatedError, ...] = ()
+        """What else is wrong, as far as that can be told; ``message`` and the place are those of the first."""
 
     def __str__(self) -> str:
         return self.render()
 
     def render(self) -> str:
-        """Give the message with line, column, source line, caret and hint."""
-        return render(self.source, self.span, self.message, self.hint, self.related)
+        """Give the message with line, column, source line, caret and hint; behind it those of what else is wrong."""
+        first = render(self.source, self.span, self.message, self.hint, self.related)
+        return "\n".join([first, *(each.render() for each in self.others)])
 
 
 class CompileError(LocatedError):

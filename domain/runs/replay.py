@@ -14,9 +14,9 @@ a run raises ``HistoryInvalid``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import orjson
 
@@ -58,6 +58,9 @@ FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.")
 """Types of failures that did not come out of the program."""
 
 
+CameTo: TypeAlias = Callable[[str], None]
+
+
 class HistoryInvalid(StoredDataInvalid):
     """These events were never a run, or some are missing: ``precedent audit verify`` tells whether the log is whole."""
 
@@ -75,6 +78,8 @@ class Replay:
     """Phase in which the run is; an open run is verified as far as it has come."""
     output_digest: str | None
     fuel: int
+    replayable: bool = True
+    """False: the run has no program and no agent yet, or ended before it had one."""
 
 
 def fold(events: Iterable[RunEvent]) -> Run:
@@ -92,8 +97,8 @@ def fold(events: Iterable[RunEvent]) -> Run:
     return replace(run, journal=dict(run.journal))
 
 
-def verify(events: Iterable[RunEvent], agents: Agents = NONE) -> Replay:
-    """Verify one run; that of an agent needs the agent.
+def verify(events: Iterable[RunEvent], agents: Agents = NONE, came_to: CameTo = lambda _: None) -> Replay:
+    """Verify one run; that of an agent needs the agent. ``came_to`` is told the key of each effect as it is asked for.
 
     Raises ``ReplayDiverged``, ``HistoryInvalid``, ``AgentUnavailable``.
     """
@@ -101,10 +106,15 @@ def verify(events: Iterable[RunEvent], agents: Agents = NONE) -> Replay:
     run = fold(recorded)  # 1
     begun = max((place for place, event in enumerate(recorded, start=1) if _routes_anew(event)), default=0)
     # A program that was reused and did not do is verified as the open run that it left.
-    before = verify(recorded[: begun - 1], agents) if begun else None
-    made = _verified(recorded, begun, run, agents)
-    return (
-        made if before is None else replace(made, effects=made.effects + before.effects, fuel=made.fuel + before.fuel)
+    before = verify(recorded[: begun - 1], agents, came_to) if begun else None
+    made = _verified(recorded, begun, run, agents, came_to)
+    if before is None:
+        return made
+    return replace(
+        made,
+        effects=made.effects + before.effects,
+        fuel=made.fuel + before.fuel,
+        replayable=made.replayable or before.replayable,
     )
 
 
@@ -112,11 +122,11 @@ def _routes_anew(event: RunEvent) -> bool:
     return isinstance(event, ReuseSettled) and event.goes_on
 
 
-def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents) -> Replay:
+def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents, came_to: CameTo) -> Replay:
     if run.pinned is None:
-        return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0)
+        return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0, replayable=False)
     try:
-        made = _verify(recorded[begun:], run, run.pinned, agents)
+        made = _verify(recorded[begun:], run, run.pinned, agents, came_to)
     except ReplayDiverged as error:
         locate(error, run, agents)
         raise
@@ -125,14 +135,16 @@ def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents) ->
     return replace(made, events=len(recorded))
 
 
-def _verify(recorded: list[RunEvent], run: Run, pinned: ProgramCompiled | AgentPinned, agents: Agents) -> Replay:
+def _verify(
+    recorded: list[RunEvent], run: Run, pinned: ProgramCompiled | AgentPinned, agents: Agents, came_to: CameTo
+) -> Replay:
     output_digest = _check_digests(recorded)  # 2
     if isinstance(pinned, ProgramCompiled):
         execution = _Execution(run, pinned, _program(run, pinned))
     else:
         execution = _Execution(run, pinned, agent_execution(pinned, run, agents))
     try:
-        step = execution.run()  # 3
+        step = execution.run(came_to)  # 3
     finally:
         execution.close()
     execution.check_all_asked()  # 4
@@ -203,7 +215,7 @@ class _Execution:
         self._pinned = pinned
         self._execution = execution
 
-    def run(self) -> vm.Suspended | Waiting | vm.Finished | vm.Trapped:
+    def run(self, came_to: CameTo = lambda _: None) -> vm.Suspended | Waiting | vm.Finished | vm.Trapped:
         """Execute as far as the journal answers."""
         if self._stuck_now():
             return Waiting(())
@@ -215,6 +227,8 @@ class _Execution:
             if isinstance(step, vm.Yielded):
                 step = self._execution.resume({})
                 continue
+            for request in step.requests:
+                came_to(request.key)
             self.asked.update(request.key for request in step.requests if request.key in self._run.journal)
             answers = {request.key: self._answer(request) for request in step.requests}
             if any(answer is None for answer in answers.values()) or self._stuck_now():

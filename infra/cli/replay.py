@@ -16,6 +16,7 @@ from commands.replays.executing import re_execute
 from commands.replays.reading import verify_events
 from commands.replays.recording import divergence as diverged_event
 from commands.replays.recording import other_answers
+from commands.replays.scanning import outcome_of
 from commands.replays.upcasting import under_present_tools
 from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.ids import StreamId
@@ -24,7 +25,7 @@ from domain.runs.journal import ReplayDiverged
 from domain.runs.parts import RunEvent
 from domain.runs.replay import Replay
 from domain.runs.replay_events import Mode, ReplayFinished, ReplayStarted
-from domain.runs.state import ENDED, Run
+from domain.runs.state import Run
 from infra.bootstrap.agents import agents_of
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
@@ -156,11 +157,11 @@ async def _replayed(
     name = stream.id
     if mode == "verify":
         result = await verify_events(events, agents_of(connected.settings))
-        await record.add(_finished("identical" if result.ended in ENDED else "open", result))
+        await record.add(_finished(outcome_of(result.ended, replayable=result.replayable), result))
         cli.output.document(shown(cli.output, name, result) | {"replay": record.id})
         return DONE
     done = await re_execute(tool_runner(connected.settings), stream, events, agents_of(connected.settings))
-    outcome = "diverged" if done.others else "identical" if done.replay.ended in ENDED else "open"
+    outcome = "diverged" if done.others else outcome_of(done.replay.ended, replayable=done.replay.replayable)
     await record.add(*other_answers(name, done), _finished(outcome, done.replay))
     cli.output.document(_document(name, done.replay) | re_execution.document_of(done) | {"replay": record.id})
     cli.output.show(*re_execution.rendered(done))
@@ -199,6 +200,10 @@ async def verify_and_show(cli: Invocation, connected: Session, name: str) -> dic
 
 def shown(output: Output, name: str, result: Replay) -> dict[str, Any]:
     """Show what a verification compared; give the JSON document."""
+    if not result.replayable:
+        told = f"the run is {result.ended} and has no program; {counted(result.events, 'event')} read"
+        output.show(Text.assemble(("nothing to replay", "bold"), f"  {told}"))
+        return _document(name, result)
     compared = f"{result.effects} of {counted(result.effects, 'effect')} asked alike and answered from the journal"
     output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {counted(result.events, 'event')} read"))
     if result.output_digest is not None:
@@ -211,6 +216,7 @@ def _document(name: str, result: Replay) -> dict[str, Any]:
     return {
         "run": name,
         "identical": True,
+        "replayable": result.replayable,
         "status": result.ended,
         "events": result.events,
         "effects": result.effects,

@@ -34,7 +34,8 @@ from infra.cli.replay_record import Record, release
 from infra.cli.session import session
 from infra.settings import Settings
 
-STYLES: Final = {"identical": "green", "diverged": "bold red", "open": "cyan", "refused": "yellow"}
+STYLES: Final = {"identical": "green", "diverged": "bold red", "open": "cyan", "nothing": "dim", "refused": "yellow"}
+IN_WORDS: Final = {"nothing": "nothing to replay"}
 
 MOST_REASONS: Final = 10
 """Reasons for refusals in the summary; each refused run is told with its own."""
@@ -148,7 +149,7 @@ def _tell(output: Output, replayed: Replayed) -> None:
     if output.as_json:
         write_json(_document(replayed))
         return
-    if replayed.outcome in ("identical", "open"):
+    if replayed.outcome in ("identical", "open", "nothing"):
         return
     output.show(Text.assemble((replayed.outcome, STYLES[replayed.outcome]), f"  run {replayed.run}: {_why(replayed)}"))
 
@@ -187,8 +188,9 @@ def _show(output: Output, summary: Summary) -> None:
     table = Table("outcome", "runs", box=None, pad_edge=False, header_style="bold")
     table.columns[1].justify = "right"
     for outcome, style in STYLES.items():
-        table.add_row(Text(outcome, style), str(summary.outcomes[outcome]))
+        table.add_row(Text(IN_WORDS.get(outcome, outcome), style), str(summary.outcomes[outcome]))
     for reason, number in summary.reasons.most_common(MOST_REASONS):
         table.add_row(Text(f"  {reason}", "dim"), Text(str(number), "dim"))
-    compared = f"{counted(summary.effects, 'effect')} of {counted(summary.outcomes.total(), 'run')} compared"
+    runs = summary.outcomes.total() - summary.outcomes["nothing"]
+    compared = f"{counted(summary.effects, 'effect')} of {counted(runs, 'run')} compared"
     output.show(table, Text(f"{compared}, {counted(summary.events, 'event')} read", style="dim"))

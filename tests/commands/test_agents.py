@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import random
+import threading
 import time
 import uuid
 from collections import Counter
@@ -17,8 +18,10 @@ import pytest
 
 from adapters.agents.declare import agent, declared_agent
 from adapters.agents.threads import ThreadedAgents
+from commands.agents import AgentStuck
 from commands.replays import recorded_events
 from commands.replays.executing import re_execute
+from commands.replays.watching import verify_watched
 from commands.runs.driver import Rest
 from domain.agents.context import Context, EffectFailed
 from domain.agents.declaration import Agent
@@ -458,3 +461,32 @@ async def test_a_fork_inherits_what_ctx_gave() -> None:
     given = [event for event in await events(world, "r2") if isinstance(event, ValueRecorded)]
     assert {event.source for event in given} == {"inherited"}
     assert (await world.verify("r2")).effects == 6
+
+
+async def test_a_replay_of_changed_code_that_never_comes_back_ends() -> None:
+    async def once(ctx: Context, _: Any) -> Any:
+        """Asks, and is done."""
+        return await ctx.call("t.read", n=1)
+
+    release = threading.Event()
+
+    async def changed(ctx: Context, _: Any) -> Any:
+        """Asks, and never comes back."""
+        await ctx.call("t.read", n=1)
+        while not release.is_set():
+            pass
+        return 1
+
+    world = world_of(once)
+    await submit(world)
+    assert await world.drive("r1") is Rest.ENDED
+    now_has(world, changed)
+    try:
+        with pytest.raises(
+            AgentStuck, match=r"agent t\.agent came to no effect and no end within 0\.3 s behind effect 0"
+        ):
+            await verify_watched(await events(world), world.agents.agents(), within=0.3)
+    finally:
+        release.set()
+    now_has(world, once)
+    assert (await verify_watched(await events(world), world.agents.agents())).effects == 1

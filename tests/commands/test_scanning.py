@@ -75,6 +75,7 @@ async def test_every_run_has_its_outcome(world: World) -> None:
     await run(world, "good")
     await run(world, "failing", "(call :t.read {:n 1 })", limits={"tool_calls": 0})
     await run(world, "waiting", "(call :t.add {:n 1})", approvals=["t.add"])
+    await run(world, "rejected", "(nothing-here)")
     await copied(world, "good", "forged", result=7)
     await copied(world, "good", "forged-with-care", result=7, result_digest=digest_json(7))
     await copied(world, "good", "cut", count=3)
@@ -82,6 +83,7 @@ async def test_every_run_has_its_outcome(world: World) -> None:
     assert outcomes(found) == {
         "good": ("identical", "completed"),
         "failing": ("identical", "failed"),
+        "rejected": ("nothing", "failed"),
         "forged": ("diverged", "completed"),
         "forged-with-care": ("diverged", "completed"),
         "waiting": ("open", "waiting"),

@@ -21,9 +21,11 @@ from domain.rtfs.compiler.expressions import (
     Sibling,
     SiblingCall,
 )
+from domain.rtfs.compiler.foreign import foreign
 from domain.rtfs.compiler.inference import literal_type, map_type, result_type, vector_type
 from domain.rtfs.compiler.macros import Frame, expanded, within
 from domain.rtfs.compiler.notes import Notes
+from domain.rtfs.compiler.problems import Problems
 from domain.rtfs.compiler.scope import Macro, Named, Scope, Special, Variable
 from domain.rtfs.compiler.texts import Texts
 from domain.rtfs.functions import ALIASES, FUNCTIONS, Entry
@@ -86,6 +88,8 @@ class Analyzer:
         self.expansions: list[tuple[Span, Frame]] = []
         """Macro calls and what is said of them, for problems that are found once everything is expanded."""
         self.texts = Texts(source)
+        self.problems: Problems | None = None
+        """Where to note problems, and go on behind them; ``None``: the first one ends the analysis."""
         self.module: str | None = None
         """The imported module that is analysed; ``None``: the program itself."""
         self.aliases: dict[str, Unit] = {}
@@ -100,6 +104,7 @@ class Analyzer:
         inner = Analyzer(self.source, self.capabilities, self.forms)
         inner.effects, inner.budget, inner.notes, inner.texts = self.effects, self.budget, self.notes, self.texts
         inner.expansions, inner.values, inner.module = self.expansions, self.values, name
+        inner.problems = self.problems
         return inner
 
     @contextmanager
@@ -120,6 +125,11 @@ class Analyzer:
             )
         try:
             return self._dispatch(node, scope)
+        except CompileError as error:
+            name = error.symbol.name if isinstance(error, Unresolved) else None
+            if self.problems is None or not self.problems.take(error, name):
+                raise
+            return Constant(None, node.span, ANY)
         finally:
             self.depth -= 1
 
@@ -167,8 +177,8 @@ class Analyzer:
             self.fail(f"`{name}` stands only within #(…)", node.span)
         known = [*scope.known(), *FUNCTIONS, *ALIASES, *self.forms]
         near = nearest(name, [each for each in known if not each.startswith((" ", "#"))])
-        hint = f"did you mean `{near}`?" if near else f"names here are {', '.join(sorted(_visible(scope))) or 'none'}"
-        raise Unresolved(node, self.source, hint)
+        meant = f"did you mean `{near}`?" if near else f"names here are {', '.join(sorted(_visible(scope))) or 'none'}"
+        raise Unresolved(node, self.source, foreign(name) or meant)
 
     def _list(self, node: ListNode, scope: Scope) -> Expression:
         if not node.items:

@@ -13,7 +13,7 @@ from domain.rtfs.compiler.module_body import ModuleBody
 from domain.rtfs.compiler.module_text import ImportText, ModuleText, head_of, module_text
 from domain.rtfs.compiler.purity import needed
 from domain.rtfs.compiler.scope import Binding, Definition, Scope, Special
-from domain.rtfs.modules import Import, Resolver
+from domain.rtfs.modules import Import, ModuleMissing, ModuleSource, Resolver
 from domain.rtfs.nodes import Node, Symbol, shifted
 from domain.rtfs.reader import read
 from domain.rtfs.source import ReadError, Source, Span
@@ -128,11 +128,7 @@ class Linker:
 
     def take_in(self, analyzer: Analyzer, given: ImportText) -> Unit:
         """Read and analyse a module."""
-        source = self.resolver(given.name) if self.resolver is not None else None
-        if source is None:
-            known = f"; modules of this text are {', '.join(sorted(self.local))}" if self.local else ""
-            hint = "no modules are given here" if self.resolver is None else "no module of this name is given"
-            analyzer.fail(f"the module `{given.name}` is not found", given.span, f"{hint}{known}")
+        source = self.found(analyzer, given)
         nodes = self.read(analyzer, given.name, source.text, given.span)
         inner = analyzer.for_module(given.name)
         if len(nodes) != 1 or head_of(nodes[0]) != "module":
@@ -143,6 +139,18 @@ class Linker:
         if text.name != given.name:
             analyzer.fail(f"the text of `{given.name}` is the module `{text.name}`", given.span)
         return self.define(inner, text, source.digest)
+
+    def found(self, analyzer: Analyzer, given: ImportText) -> ModuleSource:
+        """Look a module up."""
+        hint = "no modules are given here" if self.resolver is None else "no module of this name is given"
+        try:
+            source = self.resolver(given.name) if self.resolver is not None else None
+        except ModuleMissing as problem:
+            source, hint = None, str(problem)
+        if source is not None:
+            return source
+        known = f"; modules of this text are {', '.join(sorted(self.local))}" if self.local else ""
+        return analyzer.fail(f"the module `{given.name}` is not found", given.span, f"{hint}{known}")
 
     def read(self, analyzer: Analyzer, name: str, text: str, span: Span) -> tuple[Node, ...]:
         """Read the text of a module; its places begin where the texts before it end."""

@@ -136,9 +136,14 @@ def within(frames: Sequence[Frame]) -> Iterator[None]:
     try:
         yield
     except CompileError as error:
-        for frame in frames:
-            told = f"from `{frame.macro}`, expanded in {frame.line}"
-            hint = error.hint or ""
-            if not hint.endswith(told) and hint.count("`, expanded in ") < _SHOWN:
-                error.hint = f"{error.hint}; {told}" if error.hint else told
+        tell_frames(error, frames)
         raise
+
+
+def tell_frames(error: CompileError, frames: Sequence[Frame]) -> None:
+    """Let an error tell which macros made what it is about, the innermost first."""
+    for frame in frames:
+        told = f"from `{frame.macro}`, expanded in {frame.line}"
+        hint = error.hint or ""
+        if not hint.endswith(told) and hint.count("`, expanded in ") < _SHOWN:
+            error.hint = f"{error.hint}; {told}" if error.hint else told

@@ -13,6 +13,8 @@ from domain.rtfs.types import describe
 KEYS: Final = frozenset({str, int, Keyword})
 """Kinds of the keys of maps."""
 
+_OF_BOOLEANS: Final = "give a keyword for it, as in (group-by #(if (even? %) :even :odd) [1 2 3])"
+
 
 def items_of(meter: Meter, collection: Any) -> list[Any]:
     """Give what a collection holds: the items of a vector, ``[key value]`` of a map, characters; nil holds nothing."""
@@ -35,7 +37,8 @@ def check_key(key: Any) -> Any:
     """Refuse what cannot be the key of a map."""
     if type(key) in KEYS:
         return key
-    raise Fault("type-mismatch", f"a map key is a keyword, string or integer; found {describe(key)}")
+    way_out = f"; {_OF_BOOLEANS}" if type(key) is bool else ""
+    raise Fault("type-mismatch", f"a map key is a keyword, string or integer; found {describe(key)}{way_out}")
 
 
 def count(collection: Any) -> int:

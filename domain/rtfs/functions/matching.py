@@ -52,13 +52,16 @@ MATCHING: Final = (
     Entry(
         "re-find",
         "[:fn [:string :string?] :string?]",
-        "The first part of a string that a pattern matches, or nil. Patterns are regular expressions of RE2.",
+        "The first part of a string that a pattern matches, or nil. Patterns are regular expressions of RE2. It is the "
+        "whole part also where the pattern has groups in parentheses: groups are never given, here and in `re-seq`; "
+        "take the part itself apart, as with `split` or `subs`.",
         first_match,
         '(re-find "[0-9]+" "a12 b3") => "12"',
         metered=True,
         edges=(
             '[(re-find "x" "abc") (re-find "x" nil) (re-find "" "abc")] => [nil nil ""]',
             '(re-find "(a|b)+" "xxab") => "ab"',
+            '(second (split (re-find "id=[0-9]+" "a id=42") "=")) => "42"',
             '(re-find "(" "abc") !! invalid-pattern',
         ),
     ),

@@ -6,12 +6,16 @@ import math
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, Final
 
+from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
-from domain.rtfs.functions.numbers import NUMBER, check_numbers, fitting, multiply2
+from domain.rtfs.functions.numbers import NUMBER, check_numbers, fitting, overflow
 from domain.rtfs.metering import Fault
 
 _EXACT: Final = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
 """Digits enough to round to the nearest float."""
+
+_BITS: Final = 64
+"""With so large an exponent no power of an integer beyond one fits."""
 
 _MOST_FACTORIAL: Final = 20
 _WHOLE: Final = 2**53
@@ -37,10 +41,10 @@ def power(base: Any, exponent: Any) -> Any:
 def _whole_power(base: int, exponent: int) -> int:
     if base in (0, 1, -1):
         return int(base ** min(exponent, 2 + exponent % 2))
-    result = 1
-    for _ in range(min(exponent, 64)):
-        result = multiply2(result, base)
-    return result
+    value = int(base ** min(exponent, _BITS))
+    if INT_MIN <= value <= INT_MAX:
+        return value
+    raise overflow(f"{base} to the power of {exponent}")
 
 
 def _float_power(base: float, exponent: float) -> float:
@@ -64,7 +68,7 @@ def factorial(value: Any) -> int:
     if value < 0:
         raise Fault("invalid-argument", f"{value} has no factorial")
     if value > _MOST_FACTORIAL:
-        raise Fault("integer-overflow", f"the factorial of {value} needs more than 64 bits")
+        raise overflow(f"the factorial of {value}")
     return fitting(math.factorial(value))
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
+from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
-from domain.rtfs.functions.numbers import NUMBER, check_numbers, fitting
+from domain.rtfs.functions.numbers import NUMBER, check_numbers, overflow
 from domain.rtfs.functions.text import parse_float, parse_int
 from domain.rtfs.metering import Fault
 
@@ -17,7 +18,10 @@ def _rounded(value: Any, rounding: Any) -> int:
     check_numbers(value)
     if not math.isfinite(value):
         raise Fault("invalid-argument", f"{value} has no nearest integer")
-    return fitting(rounding(value))
+    rounded = int(rounding(value))
+    if INT_MIN <= rounded <= INT_MAX:
+        return rounded
+    raise overflow(f"{value} as an integer")
 
 
 def round_half_even(value: Any, digits: Any = None) -> Any:

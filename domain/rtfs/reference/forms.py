@@ -229,9 +229,11 @@ FORM_DOCS: Final = (
         "Effects and steps",
         ("call",),
         "(call :ns.capability argument…), (call :ns.capability {:parameter argument …})",
-        "Asks the host to do something, and waits for its answer. The name is written out, so that what a program may "
-        "do is known before it runs.",
-        "(call :number {:n 3}) => 3",
+        "Asks the host to do something, and waits for its answer: calls a tool that the task lists. The name is "
+        "written out, so that what a program may do is known before it runs. What comes back is of the type that the "
+        "tool declares. `precedent tools ls` lists the tools, `precedent tools show NAME` says what one takes and "
+        "gives.",
+        '(:kind (call :fs.stat {:path "README.md"})) => "file"',
         card=False,
     ),
     FormDoc(

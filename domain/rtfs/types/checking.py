@@ -151,9 +151,16 @@ def _find_record(value: Any, expected: Record) -> Finding | None:
     return None
 
 
+def reading(key: str) -> str:
+    """Say how what is under a string in a map is read, and made into a map with keywords."""
+    return f'(get map "{key}") reads one, {{:{key} (get map "{key}")}} makes a map with keywords'
+
+
 def _missing(field: Field, value: dict[Any, Any]) -> str:
     problem = f"the key :{field.key} ({outline(field.type)}) is missing from {_keys(value)}"
-    return f"{problem}; there the key is a string" if field.key in value else problem
+    if field.key not in value:
+        return problem
+    return f"{problem}; there the key is a string, as in all JSON: {reading(field.key)}"
 
 
 def _keys(value: dict[Any, Any]) -> str:

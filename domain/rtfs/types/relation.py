@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.kernel.values import Keyword, Value
 from domain.rtfs.printer import print_value
-from domain.rtfs.types.checking import mismatch
+from domain.rtfs.types.checking import mismatch, reading
 from domain.rtfs.types.conversion import widen
 from domain.rtfs.types.model import (
     ANY,
@@ -17,6 +17,7 @@ from domain.rtfs.types.model import (
     KEYWORD,
     NEVER,
     SOME_FUNCTION,
+    STRING,
     Array,
     Enum,
     Field,
@@ -108,6 +109,12 @@ def _wrong_key(key: Keyword, expected: Type) -> str:
     return f"key {print_value(key)}: {mismatch(key, expected)}"
 
 
+def _other_keys(found: MapOf, expected: Type, key: str) -> str:
+    """Keys are not keywords: where they may be strings, as those of JSON are, say how to read them."""
+    problem = f"expected {outline(expected)}, found {outline(found)}"
+    return problem if differ(STRING, found.key) is not None else f"{problem}; its keys are strings: {reading(key)}"
+
+
 def _wrong_argument(place: int, takes: Type, gets: Type) -> str:
     return f"argument {place}: it takes {outline(takes)} and is given {outline(gets)}"
 
@@ -186,7 +193,7 @@ def _maps(found: Type, expected: Type) -> Difference | None:
         assert isinstance(expected, Record)
         required = [field for field in expected.fields if field.required]
         if required and differ(found.key, KEYWORD) is not None:
-            return _outer(found, expected)
+            return Difference([], None, None, partial(_other_keys, found, expected, required[0].key))
         different = (_within(f" :{field.key}", found.value, field.type) for field in required)
         return next((each for each in different if each is not None), None)
     assert isinstance(found, Record)

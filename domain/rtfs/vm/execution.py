@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
+from domain.rtfs.bytecode.operations import Op
 from domain.rtfs.metering import Fault, Limits
 from domain.rtfs.types import mismatch, widen
 from domain.rtfs.vm.code import Closure
@@ -29,6 +30,8 @@ from domain.rtfs.vm.steps import (
 
 SLICE: Final = 200_000
 """Fuel of one step: some tens of milliseconds."""
+
+_ENDS: Final = frozenset({Op.RETURN, Op.TAIL_CALL, Op.TAIL_SIBLING})
 
 
 class ArgumentsInvalid(PrecedentError):
@@ -181,19 +184,25 @@ class _Execution:
 
     def finish(self, root: Lane, used: int) -> Step:
         """Check what the program gives."""
-        output = self.module.parts.output
+        output, site = self.module.parts.output, self.result_site()
         try:
             cells = root.meter.walk(root.value, leaving=True)
         except Fault as fault:
-            return Trapped(ErrorValue(fault.kind, fault.message, None, 0), used)
+            return Trapped(ErrorValue(fault.kind, fault.message, None, site), used)
         if cells > self.limits.output:
             message = f"the result has {cells} cells; {self.limits.output} may leave the program"
-            return Trapped(ErrorValue("output-too-large", message, None, 0), used)
+            return Trapped(ErrorValue("output-too-large", message, None, site), used)
         value = widen(root.value, output)
         problem = mismatch(value, output)
         if problem is not None:
-            return Trapped(ErrorValue("output-mismatch", f"the result is not of its type: {problem}", None, 0), used)
+            return Trapped(ErrorValue("output-mismatch", f"the result is not of its type: {problem}", None, site), used)
         return Finished(value, used)
+
+    def result_site(self) -> int:
+        """Give the site of the expression whose value is the result; that of the beginning where there are several."""
+        main = self.module.parts.functions[0]
+        ends = [place for place, given in enumerate(main.instructions) if given[0] in _ENDS]
+        return ends[0] if len(ends) == 1 else 0
 
     def state(self) -> State:
         return State(self.module, self.limits, tuple(self.lanes.values()))

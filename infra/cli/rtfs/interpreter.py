@@ -208,4 +208,6 @@ def _moved(error: LocatedError, by: int, text: str) -> LocatedError:
             related = Related(Span(related.span.start - by, related.span.end - by), related.message)
     span = Span(error.span.start - by, error.span.end - by)
     kind = ReadError if isinstance(error, ReadError) else CompileError
-    return kind(error.message, Source(text), span, error.hint, related)
+    moved = kind(error.message, Source(text), span, error.hint, related)
+    moved.others = tuple(_moved(each, by, text) for each in error.others)
+    return moved

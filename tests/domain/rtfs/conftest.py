@@ -41,6 +41,14 @@ CAPABILITIES = {
         ),
         Capability("number", "1", "pure", (Parameter("n", INT),), INT, "A number."),
         Capability("ratio", "1", "pure", (Parameter("n", parse_type(":float")),), parse_type(":float"), "A ratio."),
+        Capability(
+            "fs.stat",
+            "1",
+            "read",
+            (Parameter("path", STRING),),
+            parse_type("[:union [:map [:kind :string] [:size :int]] :nil]"),
+            "Kind and size.",
+        ),
         Capability("say", "1", "write", (Parameter("what", ANY),), NIL, "Say something."),
     )
 }

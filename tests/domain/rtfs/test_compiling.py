@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from domain.rtfs.compiler.foreign import FOREIGN
+from domain.rtfs.compiler.forms import FORMS
+from domain.rtfs.compiler.problems import MOST
+from domain.rtfs.functions import ALIASES, FUNCTIONS
 from domain.rtfs.program import CompileError, compile_program
 from domain.rtfs.types import parse_type
 
@@ -23,7 +27,7 @@ INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
             "(call :py.metas 1)",
             7,
             "the capability :py.metas is not allowed here",
-            "did you mean :py.meta? allowed here: :number, :py.meta",
+            "did you mean :py.meta? allowed here: :fs.stat, :number, :py.meta",
         ),
         (
             "(call :web.get 1)",
@@ -181,3 +185,45 @@ def test_effects_are_known_before_anything_runs(capabilities):
     source = "(if false (call :say 1) (map (fn [n] (call :number n)) []))"
     program = compile_program(source, parameters={}, output=None, capabilities=capabilities)
     assert [(each.name, each.mode) for each in program.effects] == [("number", "pure"), ("say", "write")]
+
+
+def told(source: str) -> list[tuple[int, int, str]]:
+    """Give line, column and message of everything that is said to be wrong with a program."""
+    with pytest.raises(CompileError) as raised:
+        compile_program(source, parameters=INPUTS, output=None, capabilities={})
+    error = raised.value
+    assert error.render().count("\n ") == 2 * (1 + len(error.others))
+    return [(each.line, each.column, each.message) for each in (error, *error.others)]
+
+
+def test_everything_that_is_wrong_is_told_at_once():
+    assert told("(let [a (foo 1)]\n (call :x.y {})\n (nth a)\n [zed zed (zed 1)])") == [
+        (1, 10, "`foo` is not defined"),
+        (2, 8, "the capability :x.y is not allowed here"),
+        (3, 2, "`nth` takes 2 to 3 arguments, here are 1"),
+        (4, 3, "`zed` is not defined"),
+    ]
+
+
+def test_types_that_do_not_fit_are_told_at_once():
+    assert [place[:2] for place in told('(let [x 1]\n (+ x "a")\n (upper 1))')] == [(2, 7), (3, 9)]
+
+
+def test_what_follows_from_a_problem_is_none():
+    assert told("(parallel [a b] (+ a b))") == [(1, 2, "`parallel` is not defined")]
+    assert told("(defn f [] (g))\n(defn g [] (h))\n(f)") == [(2, 13, "`h` is not defined")]
+
+
+def test_so_many_problems_are_told_and_no_more():
+    assert len(told(f"[{' '.join(f'(unknown{n})' for n in range(200))}]")) == MOST
+
+
+@pytest.mark.parametrize("name", ["format", "println", "atom", "slurp", "pmap", "require", "ex-info", "Foo.Error."])
+def test_names_of_other_lisps_are_told_what_is_written_here(name):
+    with pytest.raises(CompileError) as raised:
+        compile_program(f"({name} 1)", parameters=INPUTS, output=None, capabilities={})
+    assert "did you mean" not in (raised.value.hint or "did you mean")
+
+
+def test_no_name_of_other_lisps_is_one_of_the_language():
+    assert set(FOREIGN) & {*FUNCTIONS, *ALIASES, *FORMS} == set()

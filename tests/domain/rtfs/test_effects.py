@@ -322,3 +322,18 @@ def test_trapped_programs_say_what_they_used(run):
     step = run("(/ 1 0)").step
     assert isinstance(step, Trapped)
     assert step.fuel > 0
+
+
+@pytest.mark.parametrize(
+    ("source", "message", "place"),
+    [
+        ("(let [a (count [1])]\n  {:a a\n   :b inc})", "the function `inc`, at :b, cannot leave", (2, 3)),
+        ('(let [a 1]\n  [a {"k" (fn [] a)}])', 'a function, at [1] "k", cannot leave', (2, 3)),
+        ("(do 1\n  inc)", "the function `inc` cannot leave", (2, 3)),
+        ("(defn f [x] x)\n[1 f]", "a function, at [1], cannot leave", (2, 1)),
+    ],
+)
+def test_a_function_in_data_is_pointed_at(run, source, message, place):
+    ended = run(source)
+    assert message in ended.error.message
+    assert ended.program.source_map.place(ended.error.site)[1:] == place

@@ -133,7 +133,15 @@ WIDE = "[:map " + " ".join(f"[:field-{number} [:map [:count :int] [:name :string
         ("[:map [:a :int]]", "[:map [:* :never]]", "at :a: expected :never, found :int"),
         ("[:map [:* :int]]", "[:map [:a :string]]", "at :a: expected :string, found :int"),
         ("[:map-of :keyword :int]", "[:map [:a :string]]", "at :a: expected :string, found :int"),
-        ("[:map-of :string :int]", "[:map [:a :int]]", "expected [:map [:a :int]], found [:map-of :string :int]"),
+        (
+            "[:map-of :string :int]",
+            "[:map [:a :int]]",
+            (
+                "expected [:map [:a :int]], found [:map-of :string :int]; its keys are strings: "
+                '(get map "a") reads one, {:a (get map "a")} makes a map with keywords'
+            ),
+        ),
+        ("[:map-of :int :int]", "[:map [:a :int]]", "expected [:map [:a :int]], found [:map-of :int :int]"),
         ("[:map [:a :int]]", "[:map-of :string :int]", "key :a: expected :string, found :keyword :a"),
         ("[:union :nil [:map [:a :int]]]", "[:map [:a :string]]", "at :a: expected :string, found :int"),
         ("[:vector [:tuple :int :string]]", "[:vector [:tuple :int :int]]", "at [0][1]: expected :int, found :string"),

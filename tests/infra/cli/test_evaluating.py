@@ -189,6 +189,9 @@ def test_modules_are_found_beside_the_plan(offline: Cli, tmp_path: Path, file: s
     assert offline("rtfs", "check", tmp_path / "plan.rtfs").code == exits.DONE
     (tmp_path / "plan.rtfs").write_text("(import text.words :as t)\n(t/bad 1)")
     assert "text.words, line 5, column 5: division-by-zero" in offline("rtfs", "eval", tmp_path / "plan.rtfs").err
+    (tmp_path / "plan.rtfs").write_text("(import text.other :as t)\n1")
+    missing = offline("rtfs", "eval", tmp_path / "plan.rtfs").err
+    assert f"looked for {tmp_path}/text/other.rtfs and {tmp_path}/text.other.rtfs" in missing
 
 
 @pytest.mark.parametrize("name", ["nowhere", "../plan", "/etc/passwd", "a..b", "x" * 5000])

@@ -7,13 +7,12 @@ what goes round in loops is followed until it stays the same. Better inference t
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.flow.checks import unfit
 from domain.rtfs.compiler.flow.functions import MAX_INSTANCES, Problem
 from domain.rtfs.compiler.flow.walking import Flow
-from domain.rtfs.compiler.macros import within
+from domain.rtfs.compiler.macros import tell_frames
+from domain.rtfs.compiler.problems import MOST, told_with
 from domain.rtfs.compiler.scope import Definition
 from domain.rtfs.source import CompileError, Related, Span
 from domain.rtfs.types import Type
@@ -35,12 +34,14 @@ def check_types(analyzer: Analyzer, main: Definition, output: Type | None, end: 
     wrong = None if output is None or flow.problems else unfit(main.body, result, output)
     if wrong is not None and output is not None:
         flow.problem(f"the result is not of the output type: {wrong}", end, f"the output type is {outline(output)}")
-    for problem in flow.found():
-        _refuse(analyzer, problem)
+    refused = [_refused(analyzer, problem) for problem in flow.found()[:MOST]]
+    if refused:
+        told_with(refused[0], refused[1:])
+        raise refused[0]
     return result
 
 
-def _refuse(analyzer: Analyzer, problem: Problem) -> NoReturn:
+def _refused(analyzer: Analyzer, problem: Problem) -> CompileError:
     span, texts = problem.span, analyzer.texts
     hint, related = problem.hint, problem.related
     if related is not None and texts.module(span.start) != texts.module(related.span.start):
@@ -49,5 +50,6 @@ def _refuse(analyzer: Analyzer, problem: Problem) -> NoReturn:
     if related is not None:
         related = Related(texts.local(related.span), related.message)
     frames = [frame for place, frame in analyzer.expansions if place.start <= span.start and span.end <= place.end]
-    with within(frames[::-1]):
-        raise CompileError(problem.message, analyzer.source, span, hint, related)
+    error = CompileError(problem.message, analyzer.source, span, hint, related)
+    tell_frames(error, frames[::-1])
+    return error

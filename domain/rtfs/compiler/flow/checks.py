@@ -162,9 +162,12 @@ def misspelt(collection: Type, key: Any) -> tuple[str, str] | None:
         return None
     shown = print_value(key)
     if not isinstance(place, Record):
-        other = print_value(key.name) if isinstance(key, Keyword) else f":{key}"
         message = f"the map has keys of {outline(place.key)}, so that there is nothing under {shown}"
-        return message, f"write (get map {other})"
+        if isinstance(key, Keyword) and differ(STRING, place.key) is None:
+            return message, f"write (get map {print_value(key.name)})"
+        if isinstance(key, str) and differ(KEYWORD, place.key) is None:
+            return message, f"write (get map :{key})"
+        return message, f"(keys map) gives the keys, each {outline(place.key)}"
     names = [field.key for field in place.fields]
     near = nearest(key.name, names)
     known = " ".join(f":{name}" for name in names[:_SHOWN]) or "no keys"
