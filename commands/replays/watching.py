@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from commands.agents import AgentStuck
-from domain.runs.events import RunEvent
 from domain.runs.execution import Agents
+from domain.runs.parts import RunEvent
 from domain.runs.replay import Replay, fold, verify
 
 LONGEST_PIECE: Final = 60.0
