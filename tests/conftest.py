@@ -62,6 +62,8 @@ async def fsync_stack() -> AsyncIterator[Endpoints]:
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     """A real S3 server for the whole session; tests keep apart by the prefix of their keys."""
     server = SeaweedFS(tmp_path_factory.mktemp("s3"))
-    server.start()
-    yield server
-    server.kill()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
