@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from commands.delegations import Delegations
 from commands.evidence import EvidenceBook
 from commands.indexes import Embedder, VectorIndex
 from commands.ports import Signer
@@ -39,5 +40,7 @@ class Reuse:
     policy: Policy = field(default_factory=Policy)
     evidence: EvidenceBook = field(default_factory=EvidenceBook)
     """No port: what this process has heard of right and wrong answers."""
+    delegations: Delegations = field(default_factory=Delegations)
+    """No port: which target answered, as this process has heard."""
     revocations: Revocations = field(default_factory=Revocations)
     """No port: what this process has heard."""

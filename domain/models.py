@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from domain.kernel.errors import PrecedentError
 
@@ -35,6 +35,17 @@ A deterministic machine runs it; every call it makes is checked against the task
 5. Stay within the limits: a call more than needed may end the run.
 
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOffer:
+    """What is known of a configured model before it is asked."""
+
+    tier: Literal["small", "standard", "large"] = "standard"
+    price_input: float = 0.0
+    """US dollars for a million tokens sent."""
+    price_output: float = 0.0
+    """US dollars for a million tokens answered."""
 
 
 class ModelUnavailable(PrecedentError):

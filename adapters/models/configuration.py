@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import httpx
 
@@ -35,6 +36,8 @@ class ModelConfiguration:
     """US dollars for a million tokens sent."""
     price_output: float = 0.0
     """US dollars for a million tokens answered."""
+    tier: Literal["small", "standard", "large"] = "standard"
+    """Its size among the configured ones: where a task leaves the choice, the smallest is asked first."""
     timeout: float = 60.0
     """Seconds of silence after which the server counts as hung. The whole call has the request's own timeout."""
 

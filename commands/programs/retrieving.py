@@ -53,19 +53,32 @@ class Found:
 
 
 async def retrieve(
-    services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str
+    services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str, known: str | None = None
 ) -> tuple[Lookup, Found | None]:
     """The nearest program that may answer, and what is to be recorded either way. Never raises: a fault is a miss.
 
-    ``draw``: what decides which hits are explored or shadowed; another text for each run.
+    ``draw``: what decides which hits are explored or shadowed; another text for each run. ``known``: the program that
+    is tried without a search, because it answered this goal before.
     """
     began = services.clock.monotonic()
     try:
-        said, found = await _searched(services, reuse, goal, wanted, draw)
+        said, found = await _known(services, reuse, goal, wanted, draw, known) if known else (None, None)
+        if said is None:
+            said, found = await _searched(services, reuse, goal, wanted, draw)
     except (ServiceUnreachable, InvalidInput, StoredDataInvalid) as error:
         said, found = _miss(f"{error.code}: {error}"), None
     said = said.model_copy(update={"duration": services.clock.monotonic() - began})
     return said, found if said.outcome == "hit" else None
+
+
+async def _known(
+    services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str, entry: str
+) -> tuple[Lookup | None, Found | None]:
+    try:
+        found = await accepted(services, reuse, entry, 1.0, wanted)
+    except (Unacceptable, NotFound, StoredDataInvalid):
+        return None, None  # another may answer in its place
+    return _weighed(reuse, goal, wanted, found, draw), found
 
 
 def _miss(reason: str, score: float | None = None, entry: str | None = None) -> Lookup:

@@ -26,7 +26,14 @@ JUDGE: Final = "same-output/1"
 
 def _compared(run: Run) -> Lookup | None:
     beside = ("explore", "shadow")
-    return next((each for each in run.lookups if each.level == "L4" and each.outcome in beside), None)
+    return next(
+        (
+            each
+            for each in (run.routing.lookups if run.routing else ())
+            if each.level == "L4" and each.outcome in beside
+        ),
+        None,
+    )
 
 
 async def stage_comparison(services: Services, log: RunLog, output: Value) -> None:

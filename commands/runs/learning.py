@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import logging
 
+from commands.delegations import Target
+from commands.programs.log import CATEGORY, load_program
 from commands.programs.publishing import demote, embed, publish
 from commands.runs.comparing import judge_compared
 from commands.runs.log import CATALOG, RunLog
+from commands.runs.planning import rungs
+from commands.runs.remembering import remember
 from commands.services import Services
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
+from domain.kernel.ids import StreamId
 from domain.kernel.values import bytes_of_text, digest_json
 from domain.programs.events import Cost, Offer, OfferedEffect, Proof
 from domain.programs.literals import copied_inputs
+from domain.programs.state import Status
+from domain.runs.delegation import asked_next
 from domain.runs.parts import RunEvent
 from domain.runs.replay import verify
 from domain.runs.state import Phase, Run
@@ -29,14 +36,38 @@ async def learn(services: Services, log: RunLog) -> None:
         if each.outcome == "refuted":
             await demote(services, tenant, each.entry, each.reason, log.stream.id)
     await judge_compared(services, log)
-    if services.reuse is None or not _is_lesson(run):
+    if services.reuse is None:
         return
+    entry = await _published(services, log, run) if _is_lesson(run) else None
+    target = _target(services, run, entry)
+    if target is not None:
+        await remember(services, tenant, run.accepted_task, target, log.stream.id)
+
+
+def _target(services: Services, run: Run, published: str | None) -> Target | None:
+    """What to remember for tasks of this shape; None where there is nothing new."""
+    if run.task is None or "L1" not in run.task.cache.levels or run.phase is not Phase.COMPLETED:
+        return None
+    if run.reused is not None:
+        return {"target": "program", "entry": run.reused.entry}
+    if published is not None:
+        return {"target": "program", "entry": published}
+    if run.route != "model":
+        return None
+    first = run.routing.model if run.routing is not None else None
+    name = asked_next(rungs(services, run.task), first, len(run.drafts) - 1)
+    return None if name is None else {"target": "model", "name": name}
+
+
+async def _published(services: Services, log: RunLog, run: Run) -> str | None:
+    """Id of the program that the run's publication made usable; None where it made none."""
     try:
-        await _publish(services, log, run)
+        return await _publish(services, log, run)
     except ServiceUnreachable:
         raise
     except PrecedentError as error:
         logger.warning("nothing is learned from run %s: %s", log.stream.id, error)
+        return None
 
 
 def _is_lesson(run: Run) -> bool:
@@ -44,7 +75,7 @@ def _is_lesson(run: Run) -> bool:
     return wanted and run.phase is Phase.COMPLETED and run.route == "model" and run.program is not None
 
 
-async def _publish(services: Services, log: RunLog, run: Run) -> None:
+async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
     assert services.reuse is not None and run.program is not None and run.verdict is not None  # noqa: PT018  # as _is_lesson says
     stored = (await services.store.load(log.stream)).events
     events = [event for each in stored if isinstance(event := CATALOG.decode(each), RunEvent)]
@@ -62,7 +93,7 @@ async def _publish(services: Services, log: RunLog, run: Run) -> None:
     except (ServiceUnreachable, InvalidInput) as error:
         # Another run of the task will publish it: nobody waits for an embedder that may never come back.
         logger.warning("the program of run %s is not published: %s", log.stream.id, error)
-        return
+        return None
     module = bytes_of_text(program.module)
     offer = Offer(
         namespace=task.cache.namespace,
@@ -76,7 +107,10 @@ async def _publish(services: Services, log: RunLog, run: Run) -> None:
         cost=_cost(run),
         meaning=meaning,
     )
-    await publish(services, services.reuse, log.stream.tenant, stored[0].actor, offer, module, proof)
+    tenant = log.stream.tenant
+    await publish(services, services.reuse, tenant, stored[0].actor, offer, module, proof)
+    known, _ = await load_program(services, StreamId(tenant, CATEGORY, offer.id))
+    return offer.id if known.status is Status.VERIFIED else None
 
 
 def _cost(run: Run) -> Cost:

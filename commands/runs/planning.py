@@ -18,11 +18,13 @@ from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
+from domain.runs.delegation import Rung, asked_next, ladder, plan_of, tool_for
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.events import ModelCallAnswered, ModelCallFailed, ModelCallRequested
 from domain.runs.parts import Fault, PinnedEffect, RunEvent
 from domain.runs.planning import ProgramCompiled
 from domain.runs.state import Run
+from domain.runs.task import Task
 
 NO_PROGRAM: Final = "Correct the plan; `precedent rtfs check` shows the same messages."
 MODEL_TIMEOUT: Final = 300.0
@@ -32,8 +34,8 @@ MODEL_TIMEOUT: Final = 300.0
 async def draft_plan(services: Services, log: RunLog, caller: Caller, parent: Parent) -> None:
     """Stage the next draft, or the run's failure when there can be none."""
     run = log.preview
-    if run.route == "given-plan":
-        _draft_given(log, run)
+    if run.route in ("given-plan", "tool"):
+        _draft_given(services, log, run)
         return
     if not attempts_left(run):
         last = run.drafts[-1].rejected or ""
@@ -52,11 +54,23 @@ async def draft_plan(services: Services, log: RunLog, caller: Caller, parent: Pa
         log.stage(drafted(log.preview, source, answer.served_model))
 
 
-def _draft_given(log: RunLog, run: Run) -> None:
+def _draft_given(services: Services, log: RunLog, run: Run) -> None:
+    task = run.accepted_task
     if run.drafts:
         log.stage(failed("plan.rejected", run.drafts[-1].rejected or "rejected", advice=NO_PROGRAM))
+    elif run.route == "given-plan":
+        log.stage(drafted(run, task.plan or "", "task"))
+    elif (found := tool_for(task, capabilities(services.tools, task.tools))) is not None:
+        log.stage(drafted(run, plan_of(task, found), f"the words of {found.name}"))
     else:
-        log.stage(drafted(run, run.accepted_task.plan or "", "task"))
+        message = "the tool to which the run was routed is not here any more"
+        log.stage(failed("plan.rejected", message, advice="Submit the task again."))
+
+
+def rungs(services: Services, task: Task) -> tuple[str, ...]:
+    """Models that may be asked, in order."""
+    offers = services.models.offers()
+    return ladder(task, {name: Rung(each.tier, each.price_input + each.price_output) for name, each in offers.items()})
 
 
 async def _answer(
@@ -124,7 +138,9 @@ def _request(services: Services, run: Run) -> ModelRequest:
         card=language_card(capabilities(services.tools, task.tools)),
         rejected=[(draft.source, draft.rejected or "") for draft in run.drafts],
     )
-    return ModelRequest(model=task.model.name, messages=messages, timeout=MODEL_TIMEOUT)
+    first = run.routing.model if run.routing is not None else None
+    name = asked_next(rungs(services, task), first, len(run.drafts)) or task.model.name
+    return ModelRequest(model=name, messages=messages, timeout=MODEL_TIMEOUT)
 
 
 def capabilities(runner: ToolRunner, tools: tuple[str, ...]) -> dict[str, Capability]:

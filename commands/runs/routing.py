@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from commands.delegations import Target, key_of
 from commands.programs.retrieving import Found, retrieve
 from commands.runs.log import RunLog
-from commands.runs.planning import capabilities
+from commands.runs.planning import capabilities, rungs
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import text_of_bytes
 from domain.programs.acceptance import Wanted
 from domain.rtfs.bytecode.module import interface_hash
-from domain.runs.controller import route
+from domain.runs.controller import route, to_tool
+from domain.runs.delegation import tool_for
 from domain.runs.parts import Lookup, PinnedEffect, RunEvent, Savings
 from domain.runs.planning import ProgramReused
 from domain.runs.reuse import reused, routed_to_program
@@ -19,31 +21,67 @@ from domain.runs.task import Task
 
 
 async def route_run(services: Services, log: RunLog) -> None:
-    """Stage how the run will be answered: with the program that answers, if one does."""
+    """Stage how the run will be answered, by the first target of ``domain/runs/delegation`` that can."""
     run = log.preview
     task = run.accepted_task
+    models = services.models.names()
     if task.plan is not None or task.agent is not None:
-        log.stage(route(run, services.models.names()))
+        log.stage(route(run, models))
         return
-    lookup, found = await _program(services, log.stream, run)
-    lookups = () if lookup is None else (lookup,)
-    if found is None:
-        log.stage(route(run, services.models.names(), lookups))
+    lookups: list[Lookup] = []
+    target = _delegated(services, log.stream, run, lookups)
+    found = await _program(services, log.stream, run, target, lookups)
+    if found is not None:
+        log.stage(*_reuse(run, found, tuple(lookups)))
+    elif (tool := tool_for(task, capabilities(services.tools, task.tools))) is not None:
+        log.stage(to_tool(run, tool.name, tuple(lookups)))
     else:
-        log.stage(*_reuse(run, found, lookups))
+        log.stage(route(run, models, _from(target, rungs(services, task)), tuple(lookups)))
 
 
-async def _program(services: Services, stream: StreamId, run: Run) -> tuple[Lookup | None, Found | None]:
-    task = run.accepted_task
+def _delegated(services: Services, stream: StreamId, run: Run, lookups: list[Lookup]) -> Target | None:
+    """L1: the target that answered tasks of this shape before."""
+    task, reuse = run.accepted_task, services.reuse
+    if "L1" not in task.cache.levels or reuse is None or run.refuted:
+        return None
+    began = services.clock.monotonic()
+    target = reuse.delegations.find(stream.tenant, key_of(task))
+    duration = services.clock.monotonic() - began
+    if target is None:
+        lookups.append(Lookup(level="L1", outcome="miss", reason="no task of this shape before", duration=duration))
+        return None
+    who = f"{target['target']} {target.get('entry') or target.get('name')}"
+    entry = key_of(task).id
+    reason = f"{who} answered tasks of this shape"
+    lookups.append(Lookup(level="L1", outcome="hit", reason=reason, entry=entry, tier="process", duration=duration))
+    return target
+
+
+def _from(target: Target | None, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The models to ask, beginning with the one that answered before."""
+    first = None if target is None else target.get("name")
+    return names[names.index(first) :] if first in names else names
+
+
+async def _program(
+    services: Services, stream: StreamId, run: Run, target: Target | None, lookups: list[Lookup]
+) -> Found | None:
+    """L4: a program, the one that answered before or else one that is found by its meaning."""
+    task, reuse = run.accepted_task, services.reuse
     if "L4" not in task.cache.levels:
-        return None, None
-    if services.reuse is None:
-        return Lookup(level="L4", outcome="miss", reason="reuse is switched off here"), None
+        return None
+    if reuse is None:
+        lookups.append(Lookup(level="L4", outcome="miss", reason="reuse is switched off here"))
+        return None
     if run.refuted:
         reason = f"program {run.refuted[-1].entry} was tried and {run.refuted[-1].outcome}"
-        return Lookup(level="L4", outcome="miss", reason=reason), None
+        lookups.append(Lookup(level="L4", outcome="miss", reason=reason))
+        return None
     wanted = wanted_by(services, stream.tenant, task)
-    return await retrieve(services, services.reuse, task.goal, wanted, draw=stream.id)
+    known = None if target is None else target.get("entry")
+    lookup, found = await retrieve(services, reuse, task.goal, wanted, draw=stream.id, known=known)
+    lookups.append(lookup)
+    return found
 
 
 def wanted_by(services: Services, tenant: str, task: Task) -> Wanted:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from domain.agents.declaration import Agent
 from domain.kernel.values import Value, digest_json, encode
@@ -54,30 +54,56 @@ def next_step(run: Run, now: datetime) -> Step:
     return _BY_PHASE[run.phase]
 
 
-def route(run: Run, models: Collection[str], lookups: tuple[Lookup, ...] = ()) -> RunRouted | RunFailed:
-    """Choose who answers: the plan that the task brought, else the model it names.
+def route(
+    run: Run, models: Collection[str], rungs: Sequence[str] | None = None, lookups: tuple[Lookup, ...] = ()
+) -> RunRouted | RunFailed:
+    """Choose who answers: the plan or the agent that the task brought, else a model.
 
-    ``lookups``: what the levels of reuse said before; none of them answers.
+    ``models``: those that are configured. ``rungs``: those that may be asked, the first one first; by default the one
+    that the task names. ``lookups``: what the levels of reuse said before; none of them answers.
     """
     task = run.accepted_task
+    if rungs is None:
+        rungs = [task.model.name] if task.model.name in models else []
     if task.agent is not None:
         return _to_agent(task, task.agent)
-    available = ("given-plan",) if task.plan is not None else tuple(f"model {name}" for name in models)
-    saw = digest_json({"goal": task.goal, "input": task.input, "output": task.output, "plan": task.plan})
     if task.plan is not None:
-        reason = "the task brings its own plan"
-        choice = Decision(role="router", chosen="given-plan", options=available, reason=reason, saw=saw)
-        return RunRouted(route="given-plan", decision=choice)
-    if task.model.name in models:
-        reason = f"no plan in the task; its model is {task.model.name}"
-        choice = Decision(role="router", chosen=f"model {task.model.name}", options=available, reason=reason, saw=saw)
-        return RunRouted(route="model", decision=choice, lookups=lookups)
+        return _routed(run, "given-plan", ("given-plan",), "the task brings its own plan")
+    if rungs:
+        chosen = f"model {rungs[0]}"
+        left = task.model.name != rungs[0]
+        reason = "no plan in the task; its model is " + rungs[0]
+        if left:
+            reason = f"no plan in the task, which leaves the choice: {rungs[0]} is the first to ask"
+        routed = _routed(run, "model", tuple(f"model {name}" for name in models), reason, chosen, lookups)
+        return routed.model_copy(update={"model": rungs[0]}) if left else routed
     listed = ", ".join(sorted(models)) or "none"
     return failed(
         "run.no-planner",
         f"the task brings no plan, and model {task.model.name!r} is not configured (configured: {listed})",
         advice="Add a `plan` to the task, or configure the model under `models` in precedent.yaml.",
     )
+
+
+def to_tool(run: Run, tool: str, lookups: tuple[Lookup, ...]) -> RunRouted:
+    """The tool that the task asks for in the tool's own words answers."""
+    chosen = f"tool {tool}"
+    options = (chosen, f"model {run.accepted_task.model.name}")
+    return _routed(run, "tool", options, f"the goal and the types are those of {tool}", chosen, lookups)
+
+
+def _routed(
+    run: Run,
+    to: Literal["given-plan", "model", "tool"],
+    options: tuple[str, ...],
+    reason: str,
+    chosen: str | None = None,
+    lookups: tuple[Lookup, ...] = (),
+) -> RunRouted:
+    task = run.accepted_task
+    saw = digest_json({"goal": task.goal, "input": task.input, "output": task.output, "plan": task.plan})
+    choice = Decision(role="router", chosen=chosen or to, options=options, reason=reason, saw=saw)
+    return RunRouted(route=to, decision=choice, lookups=lookups)
 
 
 def _to_agent(task: Task, agent: str) -> RunRouted:

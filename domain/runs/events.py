@@ -96,7 +96,7 @@ class ToolCallFailed(RunEvent):
     """A tool did not answer; the program is told."""
 
     TYPE: ClassVar[str] = "precedent.run.ToolCallFailed.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"source"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "lookups"})
     ROLE: ClassVar[Role] = "executor"
     effect: str
     tool: str
@@ -106,7 +106,10 @@ class ToolCallFailed(RunEvent):
     error: Fault
     duration: float
     transcript: str | None = None
-    source: Literal["executed", "inherited"] = "executed"
+    source: Literal["executed", "inherited", "cache"] = "executed"
+    """``cache``: a pure tool is known to fail so, and was not called."""
+    lookups: tuple[Lookup, ...] = ()
+    """What the levels of reuse said; empty where none was asked."""
 
 
 class ToolCallDenied(RunEvent):

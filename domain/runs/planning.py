@@ -11,12 +11,14 @@ class RunRouted(RunEvent):
     """How the task will be answered: by a plan it brought, by asking a model, by an agent, or by a program."""
 
     TYPE: ClassVar[str] = "precedent.run.RunRouted.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"lookups"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"lookups", "model"})
     ROLE: ClassVar[Role] = "router"
-    route: Literal["given-plan", "model", "agent", "program"]
+    route: Literal["given-plan", "model", "agent", "program", "tool"]
     decision: Decision
     lookups: tuple[Lookup, ...] = ()
     """What the levels of reuse said, in the order in which they were asked."""
+    model: str | None = None
+    """The model that is asked first, where the task leaves the choice."""
 
 
 class PlanDrafted(RunEvent):

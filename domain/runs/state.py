@@ -32,7 +32,7 @@ from domain.runs.events import (
     ValueRecorded,
     VerdictReached,
 )
-from domain.runs.parts import Fault, Lookup, RunEvent
+from domain.runs.parts import Fault, RunEvent
 from domain.runs.planning import (
     AgentPinned,
     PlanDrafted,
@@ -131,8 +131,7 @@ class Run:
     live: bool = False
     """Whether it has asked anything of the world itself; a fork that has inherits no more."""
     route: str | None = None
-    lookups: tuple[Lookup, ...] = ()
-    """What reuse said when it was routed."""
+    routing: RunRouted | None = None
     deadline: str | None = None
     """End of the active time; None while it stands still."""
     remaining: float | None = None
@@ -361,7 +360,7 @@ _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
         run, phase=Phase.SUBMITTED, task=e.task, deadline=e.deadline, forked_from=e.forked_from
     ),
     RunClaimed: lambda run, e: _changed(run, claim=Claim(e.worker, e.epoch, e.deadline)),
-    RunRouted: lambda run, e: _changed(run, phase=Phase.ROUTED, route=e.route, lookups=e.lookups),
+    RunRouted: lambda run, e: _changed(run, phase=Phase.ROUTED, route=e.route, routing=e),
     PlanDrafted: lambda run, e: _changed(run, phase=Phase.PLANNED, drafts=(*run.drafts, Draft(e.source))),
     PlanRejected: _plan_rejected,
     ProgramCompiled: lambda run, e: _changed(run, phase=Phase.EXECUTING, program=e),

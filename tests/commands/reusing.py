@@ -54,7 +54,10 @@ class ReusingWorld(World):
         )
         self.services = replace(self.services, reuse=self.reuse)
         self.handler = CommandHandler(self.services, COMMANDS, REACTIONS)
-        listeners = {"program": [Programs(self.reuse).hear], "cache": [self.reuse.evidence.hear]}
+        listeners = {
+            "program": [Programs(self.reuse).hear],
+            "cache": [self.reuse.evidence.hear, self.reuse.delegations.hear],
+        }
         self.feed = Feed(self.store, self.clock, listeners)
 
     async def solve(self, run: str, plan: str | None = PLAN, **task: Any) -> list[str]:

@@ -170,7 +170,7 @@ def test_it_does_not_run_and_the_reason_is_on_the_record(harm: Harm, reason: str
         assert "ModelCallAnswered" in kinds
         run = await world.state("second")
         assert run.phase is Phase.COMPLETED
-        (lookup,) = run.lookups
+        (lookup,) = run.routing.lookups
         assert (lookup.level, lookup.outcome) == ("L4", "miss")
         assert reason in lookup.reason
 
@@ -187,7 +187,7 @@ def test_an_index_that_has_not_heard_of_it_cannot_make_it_run(harm: Harm) -> Non
         world.feed = Feed(world.store, world.clock, {})  # it has fallen silent
         kinds = await world.solve("second", PLAN)
         assert "ProgramReused" not in kinds
-        (lookup,) = (await world.state("second")).lookups
+        (lookup,) = (await world.state("second")).routing.lookups
         assert {revoked: "was revoked: it leaks", demoted: "it is demoted: doubt", superseded: "superseded by"}[
             harm
         ] in lookup.reason
@@ -214,7 +214,7 @@ def test_another_task_is_not_answered(change: dict[str, Any], reason: str | None
         await _publish(world)
         kinds = await world.solve("second", "(call :t.add {:n 1})" if "tools" in change else PLAN, **change)
         assert "ProgramReused" not in kinds
-        lookups = (await world.state("second")).lookups
+        lookups = (await world.state("second")).routing.lookups
         assert (reason is None) == (not lookups)
         if reason is not None:
             assert reason in lookups[0].reason or "not alike" in lookups[0].reason

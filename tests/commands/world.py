@@ -25,7 +25,7 @@ from commands.runs.driver import Driver, Rest
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import Value
-from domain.models import ModelNotConfigured
+from domain.models import ModelNotConfigured, ModelOffer
 from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.types import parse_type
 from domain.runs.replay import Replay, fold
@@ -86,8 +86,13 @@ class Models:
     answers: list[str] = field(default_factory=list)
     asked: list[ModelRequest] = field(default_factory=list)
 
+    offered: dict[str, ModelOffer] = field(default_factory=lambda: {"default": ModelOffer()})
+
     def names(self) -> Sequence[str]:
-        return ("default",)
+        return tuple(self.offered)
+
+    def offers(self) -> Mapping[str, ModelOffer]:
+        return self.offered
 
     async def ask(self, request: ModelRequest) -> ModelAnswer:
         self.asked.append(request)
