@@ -15,6 +15,7 @@ from domain.ledger.notes import VerifierKey
 from domain.ledger.segments import Kept
 from domain.ledger.stored import Stored
 from domain.ledger.tiles import Tile
+from domain.models import ModelOffer
 from domain.tools import CallContext, ToolDeclaration, ToolOutcome
 
 
@@ -222,6 +223,17 @@ class ModelClient(Protocol):
 
     def names(self) -> Collection[str]:
         """Names of the configured models."""
+        ...
+
+    def offers(self) -> Mapping[str, ModelOffer]:
+        """What is known of each configured model, by name."""
+        ...
+
+    def identity(self, name: str) -> str:
+        """What tells a configured model from one that may answer otherwise: name, server, the server's name for it.
+
+        1 to 300 characters. Raises ``ModelNotConfigured``.
+        """
         ...
 
     async def ask(self, request: ModelRequest) -> ModelAnswer:

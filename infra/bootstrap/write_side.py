@@ -92,6 +92,7 @@ def _models(settings: Settings) -> dict[str, ModelConfiguration]:
             record_to=model.record,
             price_input=model.price_input,
             price_output=model.price_output,
+            tier=model.tier,
             timeout=model.timeout,
         )
         for name, model in settings.models.items()

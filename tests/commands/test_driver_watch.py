@@ -13,6 +13,7 @@ from commands.runs.pool import DriverPool
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
 from domain.kernel.values import parse_time
+from domain.models import ModelOffer
 from tests.commands.test_driver import RUN, told
 from tests.commands.world import DECLARATIONS, TENANT, World
 
@@ -28,6 +29,12 @@ class SlowModels:
 
     def names(self) -> tuple[str, ...]:
         return ("default",)
+
+    def offers(self) -> dict[str, ModelOffer]:
+        return {name: ModelOffer() for name in self.names()}
+
+    def identity(self, name: str) -> str:
+        return f"{name}:m"
 
     async def ask(self, request: ModelRequest) -> ModelAnswer:
         del request

@@ -17,7 +17,7 @@ from commands.ports import Head, HeldWake, ModelAnswer, ModelRequest, StreamSlic
 from domain.kernel.events import Draft, Recorded
 from domain.kernel.ids import StreamId
 from domain.kernel.values import Value
-from domain.models import ModelUnavailable
+from domain.models import ModelOffer, ModelUnavailable
 from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.types import parse_type
 from domain.tools import CallContext, ToolDeclaration, ToolFailed, ToolOutcome, ToolSucceeded
@@ -219,6 +219,12 @@ class SimulatedModels:
 
     def names(self) -> Sequence[str]:
         return ("default",)
+
+    def offers(self) -> dict[str, ModelOffer]:
+        return {name: ModelOffer() for name in self.names()}
+
+    def identity(self, name: str) -> str:
+        return f"{name}:m-1"
 
     async def ask(self, request: ModelRequest) -> ModelAnswer:
         await asyncio.sleep(self.dice.choice((0.0, 3.0, 45.0)))
