@@ -25,6 +25,7 @@ from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.merkle import Tree, leaf_hash
+from domain.kernel.values import digest_bytes
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.epochs import Closed, entry_of, index_of, sequences_in
 from domain.ledger.leaf import leaf_data
@@ -172,11 +173,21 @@ class Archiving:
         await self._fill(closed)
         index = await self._compared(closed, checkpoint, progress)
         known = next((each for each in self.epochs.closed(shard) if each.epoch == epoch), closed)
-        await asyncio.to_thread(self.epochs.keep, known, index)
-        return known
+        archived = replace(known, index=digest_bytes(index))
+        await asyncio.to_thread(self.epochs.keep, archived, index)
+        return archived
 
     async def drop(self, closed: Closed) -> None:
-        """Take an epoch that was just archived out of the broker. It may be repeated at any time."""
+        """Take an epoch that was just archived out of the broker. It may be repeated at any time.
+
+        Raises ``EpochNotArchived`` while an earlier one is there.
+        """
+        left = {each.epoch for each in self.epochs.closed(closed.shard) if each.has_left}
+        earlier = [each.epoch for each in await self.broker.closed(closed.shard) if each.epoch < closed.epoch]
+        if not left.issuperset(earlier):
+            raise EpochNotArchived(
+                f"epoch {earlier[0]} comes before epoch {closed.epoch} and must leave the broker first"
+            )
         await asyncio.to_thread(self.epochs.keep, replace(closed, has_left=True))
         if any(each.epoch == closed.epoch for each in await self.broker.closed(closed.shard)):
             await self.broker.drop(closed)
@@ -196,7 +207,7 @@ class Archiving:
         """Write what the archive lacks of an epoch."""
         end = closed.first - 1
         for kept in self.segments.listed(closed.shard):
-            if kept.first == end + 1 and kept.last is not None:
+            if kept.first == end + 1 <= closed.last and kept.last is not None:
                 end = kept.last
         if end > closed.last:
             raise EpochNotArchived(
@@ -273,12 +284,12 @@ async def recall(segments: SegmentStore, epochs: EpochStore, shard: int) -> Sequ
     async for messages in ArchivedLog(segments).read_stored(shard, batch=READ_AT_ONCE):
         for message in messages:
             if entries and message.position.epoch != last.epoch:
-                closed = Closed(epoch=last.epoch, shard=shard, first=first.sequence, last=last.sequence, has_left=True)
-                await asyncio.to_thread(epochs.keep, closed, index_of(entries))
-                found.append(closed)
+                index = await asyncio.to_thread(index_of, entries)
+                numbers = {"epoch": last.epoch, "shard": shard, "first": first.sequence, "last": last.sequence}
+                found.append(Closed(**numbers, index=digest_bytes(index), has_left=True))
+                await asyncio.to_thread(epochs.keep, found[-1], index)
                 entries = []
             last = message.position
-            if not entries:
-                first = last
+            first = first if entries else last
             entries.append(entry_of(message))
     return found

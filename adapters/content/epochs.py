@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adapters.content.tiles import write_file
 from domain.kernel.errors import NotFound, ServiceUnreachable, StoredDataInvalid
-from domain.ledger.epochs import ENTRY, Closed
+from domain.ledger.epochs import Closed, check_index
 
 _NAME = re.compile(r"([0-9]{1,9})\.json\Z")
 
@@ -24,7 +24,7 @@ class FileEpochStore:
     def __init__(self, folder: Path) -> None:
         """Use this folder, which is made at the first write."""
         self._folder = folder
-        self._indexes: dict[tuple[int, int], tuple[int, memoryview]] = {}
+        self._indexes: dict[tuple[int, int], tuple[tuple[int, int], memoryview]] = {}
         """By shard and epoch: which file it was, and its bytes."""
 
     def closed(self, shard: int) -> list[Closed]:
@@ -61,16 +61,16 @@ class FileEpochStore:
             with path.open("rb") as file:
                 found = os.fstat(file.fileno())
                 kept = self._indexes.get((shard, epoch))
-                if kept is not None and kept[0] == found.st_ino:
+                if kept is not None and kept[0] == (found.st_ino, found.st_mtime_ns):
                     return kept[1]
-                if found.st_size % ENTRY or not found.st_size:
-                    raise StoredDataInvalid(f"{path} is no index of an epoch: it was damaged; archive the epoch again")
-                data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+                # A mapping cannot be empty, and what is empty is refused below.
+                data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if found.st_size else b"")
         except FileNotFoundError:
             raise NotFound(f"{path} is missing: archive the epoch again, or take it from a backup") from None
         except OSError as error:
             raise ServiceUnreachable(f"the archive cannot read {path}: {error.strerror or error}") from error
-        self._indexes[shard, epoch] = found.st_ino, data
+        check_index(self._read(shard, epoch), data)
+        self._indexes[shard, epoch] = (found.st_ino, found.st_mtime_ns), data
         return data
 
     def _read(self, shard: int, epoch: int) -> Closed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.kernel.errors import NotFound
-from domain.ledger.epochs import Closed
+from domain.ledger.epochs import Closed, check_index
 
 
 class MemoryEpochStore:
@@ -27,6 +27,8 @@ class MemoryEpochStore:
     def index(self, shard: int, epoch: int) -> memoryview:
         """As the port says."""
         try:
-            return memoryview(self._indexes[shard, epoch])
+            index = memoryview(self._indexes[shard, epoch])
         except KeyError:
             raise NotFound(f"there is no index of epoch {epoch} of shard {shard}") from None
+        check_index(self._closed[shard, epoch], index)
+        return index

@@ -127,7 +127,9 @@ class Epochs:
         """Seal an epoch: from now on nothing is appended to it, and nothing to the shard until the next one is open."""
         name = events_name(number, shard)
         settings = {**events_settings(shard), "subjects": [f"closed.{shard}.{number}"]}
-        request = {"name": name, **settings, "sealed": True, "allow_direct": False}
+        config = (await self._connection.api(f"STREAM.INFO.{name}"))["config"]
+        begins = {"first_seq": config["first_seq"]} if "first_seq" in config else {}  # or the broker forgets it
+        request = {"name": name, **settings, **begins, "sealed": True, "allow_direct": False}
         await self._connection.api(f"STREAM.UPDATE.{name}", request)
 
     async def closed(self, shard: int) -> Sequence[Closed]:

@@ -41,11 +41,10 @@ class Shard:
     async def extent(self) -> tuple[Position, Position]:
         """Where the first and the last event lie, as the port ``StoredLog`` says."""
         known, state = await self._open_state()
-        if known.left:
-            oldest = known.left[0]
+        oldest = known.earlier[-1] if known.earlier else None
+        if oldest in known.left:
             return Position(oldest.epoch, self._shard, oldest.first), await self.end()
-        if known.closed:
-            oldest = known.closed[0]
+        if oldest is not None:
             state = (await self._connection.api(f"STREAM.INFO.{events_name(oldest.epoch, self._shard)}"))["state"]
             return Position(oldest.epoch, self._shard, state["first_seq"] or oldest.first), await self.end()
         # Of a stream whose first events were lost the broker names a later first one: an audit must see that.
@@ -84,7 +83,7 @@ class Shard:
         """Epoch after epoch, where each is now."""
         while after < last:
             known: Known = await self._epochs.known(self._shard)
-            here = next((each for each in (*known.left, *known.closed) if after < each.last), None)
+            here = next((each for each in reversed(known.earlier) if after < each.last), None)
             until = last if here is None else min(last, here.last)
             if here is not None and here in known.left:
                 source = self._archived(here, after, until, batch, make)

@@ -43,6 +43,8 @@ class Closed:
     """Sequence of its first message."""
     last: int
     """Sequence of its last message."""
+    index: str = ""
+    """Digest of its index."""
     has_left: bool = False
     """Whether it is read from the archive alone: the broker has it no longer, or is about to lose it."""
 
@@ -59,6 +61,7 @@ class Closed:
             numbers = (closed.epoch, closed.shard, closed.first, closed.last)
             assert all(type(each) is int and each >= 0 for each in numbers)
             assert type(closed.has_left) is bool
+            assert isinstance(closed.index, str)
             assert 1 <= closed.first <= closed.last
         except (orjson.JSONDecodeError, TypeError, AssertionError):
             raise StoredDataInvalid(f"{name} does not say what a closed epoch is: it was damaged") from None
@@ -73,6 +76,15 @@ def entry_of(message: Stored) -> bytes:
 def index_of(entries: Iterable[bytes]) -> bytes:
     """Make the index of an epoch out of its messages' entries, in any order."""
     return b"".join(sorted(entries))
+
+
+def check_index(closed: Closed, index: bytes | memoryview) -> None:
+    """See that an index is an epoch's own, and whole. Raises ``StoredDataInvalid``."""
+    if len(index) != ENTRY * (closed.last - closed.first + 1) or digest_bytes(index) != closed.index:
+        raise StoredDataInvalid(
+            f"the index of epoch {closed.epoch} of shard {closed.shard} is not what the archive wrote: it was damaged; "
+            "archive the epoch again, or take it from a backup"
+        )
 
 
 def sequences_in(index: bytes | memoryview, stream: StreamId) -> Iterator[int]:
