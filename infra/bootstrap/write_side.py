@@ -22,12 +22,14 @@ from adapters.postgres.run_index import PostgresRunIndex
 from adapters.system.clock import SystemClock, SystemRandomness
 from adapters.tools.registry import RunScopedTools
 from commands.catalog import COMMANDS, REACTIONS
+from commands.feed import Feed
 from commands.handle import CommandHandler
 from commands.services import Services
 from domain.runs.task import Limits
 from infra.bootstrap.agents import agents_of
 from infra.bootstrap.connections import connected, event_store
 from infra.bootstrap.content import content_store
+from infra.bootstrap.reuse import feed_of, reuse
 from infra.bootstrap.tools import tool_runner
 from infra.settings import Settings
 from infra.settings.model import RecordedModel
@@ -40,6 +42,8 @@ class WriteSide:
 
     services: Services
     connection: Connection
+    feed: Feed
+    """To be followed by whoever drives runs."""
 
 
 @asynccontextmanager
@@ -56,6 +60,7 @@ async def write_side(
         clock = SystemClock()
         wakes = await JetStreamWakes.open(connection, clock)
         stack.callback(wakes.close)
+        filled = await stack.enter_async_context(reuse(settings))
         services = Services(
             store=store,
             content=stack.enter_context(content_store(endpoints.content)),
@@ -69,8 +74,9 @@ async def write_side(
             clock=clock,
             randomness=SystemRandomness(),
             default_limits=Limits.model_validate(settings.limits.model_dump()),
+            reuse=filled,
         )
-        yield WriteSide(services=services, connection=connection)
+        yield WriteSide(services=services, connection=connection, feed=feed_of(store, clock, filled))
 
 
 def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:

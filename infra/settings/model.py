@@ -39,6 +39,7 @@ from infra.settings.values import (
     matching,
     url_of,
 )
+from infra.settings.vectors import VectorsSettings
 
 
 class ConfigurationError(PrecedentError):
@@ -199,6 +200,8 @@ class Settings(BaseSettings):
     models: dict[ModelName, Model] = {}
     #: Who makes points of texts, for semantic reuse. ``auto``: MiniLM where it is installed as published, else words.
     embedder: Embedder = "auto"
+    #: Where those points are searched.
+    vectors: VectorsSettings = VectorsSettings()
     programs: ProgramsSettings = ProgramsSettings()
     tools: tuple[ModuleName, ...] = ()
     #: Python modules with agents.

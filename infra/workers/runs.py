@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import secrets
 
 from adapters.tools.registry import RunScopedTools
+from commands.feed import Feed
 from commands.runs.pool import DriverPool
+from domain.kernel.errors import PrecedentError
 from infra.bootstrap.write_side import command_bus, write_side
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
@@ -20,13 +24,22 @@ async def work(
     name = name or f"worker-{secrets.token_hex(4)}"
     async with write_side(settings, endpoints, run_scoped=run_scoped) as side:
         bus = command_bus(side, endpoints)
+        hearing = asyncio.create_task(_hear(side.feed))
         await bus.start()
         try:
             _relieve_collector()
             announce_ready()
             await DriverPool(side.services, f"{name}/{secrets.token_hex(4)}", settings.workers).work()
         finally:
+            hearing.cancel()
             await bus.stop()
+
+
+async def _hear(feed: Feed) -> None:
+    """What is reused may lag behind the log at first: a task that comes meanwhile is answered by the model."""
+    with contextlib.suppress(PrecedentError):  # following tells, and tries again
+        await feed.catch_up()
+    await feed.follow()
 
 
 def _relieve_collector() -> None:

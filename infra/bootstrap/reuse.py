@@ -1,0 +1,70 @@
+"""What is reused here: the embedder, the vector index, the keys and the terms."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+from adapters.crypto.signing import FileSigner
+from commands.feed import Feed
+from commands.ports import Clock, EventStore
+from commands.programs.hearing import Programs
+from commands.reuse import Reuse
+from domain.ledger.notes import VerifierKey
+from infra.bootstrap.embedding import embedder
+from infra.bootstrap.vectors import vector_index
+from infra.settings import Settings
+
+
+def program_key_file(settings: Settings) -> Path:
+    """Where the key is that signs programs, or will be."""
+    return settings.programs.key or settings.data / "programs.key"
+
+
+def program_signer(settings: Settings) -> FileSigner:
+    """The signer of programs; its key is made where there is none. Raises ``SigningKeyRefused``."""
+    path = program_key_file(settings)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(FileExistsError):  # another process made it in between
+            FileSigner.generated(f"precedent.local/programs/{secrets.token_hex(4)}").save(path)
+    return FileSigner.load(path)
+
+
+def key_id(key: VerifierKey) -> str:
+    """The name of a key in envelopes: ``name+hash``, as signed notes name it."""
+    return f"{key.name}+{key.hash.hex()}"
+
+
+def trusted_keys(settings: Settings) -> dict[str, Mapping[str, bytes]]:
+    """By tenant, the keys whose programs may run: those that are named, and our own for our own tenant."""
+    lines = {tenant: [VerifierKey.parse(line) for line in named] for tenant, named in settings.programs.trusted.items()}
+    if program_key_file(settings).exists() or settings.programs.publish:
+        lines.setdefault(settings.tenant, []).append(program_signer(settings).key)
+    return {tenant: {key_id(key): key.public for key in keys} for tenant, keys in lines.items()}
+
+
+@asynccontextmanager
+async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
+    """The ports of reuse. Nothing is loaded or started before it is asked for."""
+    async with AsyncExitStack() as stack:
+        points = await stack.enter_async_context(embedder(settings))
+        index = await stack.enter_async_context(vector_index(settings, points, "reuse"))
+        yield Reuse(
+            embedder=points,
+            vectors=index,
+            signer=program_signer(settings) if settings.programs.publish else None,
+            trusted=trusted_keys(settings),
+            policy=settings.programs.policy,
+        )
+
+
+def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:
+    """What tells these ports of every event that concerns them."""
+    listeners = {
+        "program": (Programs(filled).hear,),
+        "cache": (filled.evidence.hear, filled.delegations.hear),
+    }
+    return Feed(store, clock, listeners)
