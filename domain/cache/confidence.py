@@ -1,10 +1,16 @@
-"""How wrong it may really be, given what was seen: exact binomial upper limits, and the same for unequal shares.
+"""How wrong it may really be, given what was seen.
 
-The upper limit of Clopper and Pearson (Biometrika 26, 1934) on a proportion after ``wrong`` of ``judged`` is the
-``trust`` quantile of Beta(wrong + 1, judged - wrong). Where observations stand for unequal numbers of cases, the rate
-is a weighted sum; Fay and Feuer (Statistics in Medicine 16, 1997) bound it by matching mean and variance with one more
-event of the greatest weight. Here their two moments parametrise a beta instead of a gamma distribution, so that equal
-weights give Clopper and Pearson exactly. The incomplete beta function is the continued fraction of DLMF 8.17.22.
+1. An upper limit on a proportion after ``wrong`` of ``judged``: the ``trust`` quantile of Beta(wrong + 1, judged -
+   wrong) (Clopper and Pearson, Biometrika 26, 1934). It is for looking once, so reports use it.
+2. A test that may be looked at after every observation, so thresholds are moved by it: the likelihood of what was seen,
+   averaged over all rates below the bound, against its likelihood at the bound. While the rate is at the bound or
+   above, that ratio is a supermartingale that starts at one, so the probability that it ever reaches 1 / (1 - trust)
+   is at most 1 - trust (Ville; Robbins, Annals of Mathematical Statistics 41, 1970).
+3. Where observations stand for unequal numbers of cases, the rate is a weighted sum. Fay and Feuer (Statistics in
+   Medicine 16, 1997) match its mean and variance with one more event of the greatest weight; the match gives the
+   equal-weight counts that would say as much. With equal weights it changes nothing; otherwise it is an approximation.
+
+The incomplete beta function is the continued fraction of DLMF 8.17.22.
 """
 
 from __future__ import annotations
@@ -99,22 +105,27 @@ def _check(wrong: int, judged: int, trust: float) -> None:
 
 
 def is_bounded(strata: Iterable[Stratum], bound: float, trust: float) -> bool:
-    """Whether the share of wrong cases over all strata is at most ``bound``, at this trust.
+    """Whether the share of wrong cases over all strata is at most ``bound``, at this trust, however often it is asked.
 
-    Equal to ``upper_limit(wrong, judged, trust) <= bound`` where every judged case stands for as many cases.
+    One more right answer never turns a yes into a no, one more wrong answer never a no into a yes.
     """
-    shape = _matched([stratum for stratum in strata if stratum.judged])
-    return shape is not None and beta_cdf(bound, *shape) >= trust
+    if not 0 < bound < 1:
+        raise InvalidInput(f"bound {bound!r} is none: give one above 0 and below 1")
+    counts = _matched([stratum for stratum in strata if stratum.judged])
+    return counts is not None and log_ratio(*counts, bound) >= -log1p(-trust)
 
 
-def weighted_upper_limit(strata: Iterable[Stratum], trust: float) -> float:
-    """Greatest share of wrong cases over all strata that is not refuted at this trust, from 0 to 1."""
-    shape = _matched([stratum for stratum in strata if stratum.judged])
-    return 1.0 if shape is None else beta_quantile(trust, *shape)
+def log_ratio(wrong: float, judged: float, bound: float) -> float:
+    """Logarithm of the likelihood averaged over rates from 0 to ``bound``, divided by the likelihood at ``bound``."""
+    below = beta_cdf(bound, wrong + 1, judged - wrong + 1)
+    if below < _TINY:
+        return float("-inf")
+    averaged = lgamma(wrong + 1) + lgamma(judged - wrong + 1) - lgamma(judged + 2) + log(below) - log(bound)
+    return averaged - wrong * log(bound) - (judged - wrong) * log1p(-bound)
 
 
 def _matched(strata: list[Stratum]) -> tuple[float, float] | None:
-    """Parameters of the beta distribution whose quantiles are the limits; None where nothing is refuted."""
+    """Wrong and judged in equal weights that say as much; None where too little was judged to say anything."""
     cases = sum(stratum.cases for stratum in strata)
     if not cases:
         return None
@@ -122,5 +133,6 @@ def _matched(strata: list[Stratum]) -> tuple[float, float] | None:
     greatest = max(weights)
     rate = sum(weight * stratum.wrong for weight, stratum in zip(weights, strata, strict=True)) + greatest
     spread = sum(weight**2 * stratum.wrong for weight, stratum in zip(weights, strata, strict=True)) + greatest**2
-    a, b = rate**2 / spread, rate / spread - rate**2 / spread + 1
-    return None if rate > 1 else (a, b)
+    if rate >= 1:
+        return None
+    return rate**2 / spread - 1, rate / spread

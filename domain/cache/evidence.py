@@ -3,6 +3,12 @@
 An observation is one proposal of which it is known whether the entry's answer was right. Evidence is a fold over
 observations, bounded in memory, in which their order within a window does not matter. Windows let it follow a world
 that changes: it always rests on the last ``WINDOW`` to ``2 * WINDOW`` observations.
+
+A world that turns at once is not waited for: an alarm multiplies, over the judged sample of hits, how much likelier
+each outcome is if ten times too many were wrong than if only as many as allowed were, and never lets the product fall
+below one (the CUSUM of Page, Biometrika 41, 1954; as an e-detector its mean time to a false alarm is at least
+``ALARM`` such samples: Shin, Ramdas and Rinaldo, arXiv 2203.03532). When it reaches ``ALARM``, all evidence is dropped
+and the namespace is closed until it has earned trust anew.
 """
 
 from __future__ import annotations
@@ -18,8 +24,13 @@ from domain.kernel.errors import InvalidInput
 BINS: Final = 200
 """Scores are counted in steps of 0.005."""
 
-WINDOW: Final = 16_384
+WINDOW: Final = 8_192
 """Observations after which a new window begins and the window before the last is forgotten."""
+
+ALARM: Final = 1_000.0
+_TEN_TIMES: Final = 10
+_WHOLE: Final = 10
+"""A sample that stands for so many hits counts as one in the alarm; one that stands for fewer counts in part."""
 
 Source = Literal["exploration", "feedback"]
 
@@ -34,6 +45,8 @@ class Observation:
     stands_for: int = 1
     """How many proposals like it this one stands for: N, where one in N was judged."""
     source: Source = "exploration"
+    reusable: bool = False
+    """Whether the proposal was reused, or would have been had it not been sampled."""
     judge: str
     """Who compared, by name and version: a model, a rule, a person."""
 
@@ -81,14 +94,20 @@ def _added(counts: tuple[int, ...], at: int, more: int) -> tuple[int, ...]:
     return (*counts[:at], counts[at] + more, *counts[at + 1 :])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What is known in a namespace."""
 
+    bound: float = 0.02
+    """Share of wrong hits that the alarm is about; that of the policy."""
     current: Window = Window()
     before: Window = Window()
     judged: int = 0
     """Observations in the current window."""
+    suspicion: float = 1.0
+    """The product of the alarm."""
+    alarms: int = 0
+    """How often all evidence was dropped."""
 
     def observe(self, seen: Observation) -> Evidence:
         """Fold in one more observation.
@@ -98,10 +117,18 @@ class Evidence:
         """
         if seen.source == "feedback" and seen.correct:
             return self
+        suspicion = self._suspicion(seen) if seen.reusable else self.suspicion
+        if suspicion >= ALARM:
+            return Evidence(bound=self.bound, alarms=self.alarms + 1)
         grown = self.current.observe(replace(seen, stands_for=1) if seen.source == "feedback" else seen)
         if self.judged + 1 < WINDOW:
-            return Evidence(grown, self.before, self.judged + 1)
-        return Evidence(Window(), grown, 0)
+            return replace(self, current=grown, judged=self.judged + 1, suspicion=suspicion)
+        return replace(self, current=Window(), before=grown, judged=0, suspicion=suspicion)
+
+    def _suspicion(self, seen: Observation) -> float:
+        many = min(0.5, _TEN_TIMES * self.bound)
+        likelier = (1 - many) / (1 - self.bound) if seen.correct else many / self.bound
+        return max(1.0, self.suspicion * float(likelier ** min(1.0, seen.stands_for / _WHOLE)))
 
     def strata(self) -> Iterator[Stratum]:
         """Counts by bin, the highest scores first."""

@@ -47,6 +47,7 @@ class Text:
 
     def __init__(self, text: str) -> None:
         """Read the text; compatibility forms and invisible characters make no difference."""
+        self.text: Final = text
         plain = unicodedata.normalize("NFKC", text[: MOST_CHARACTERS + 1]).translate(_APOSTROPHES)
         self.too_long: Final = len(plain) > MOST_CHARACTERS
         kept = "" if self.too_long else plain
@@ -233,11 +234,12 @@ GATES: Final[tuple[Callable[[Text, Text], str | None], ...]] = (
 """All gates, in the order in which they are asked."""
 
 
-def refusal(asked: str, stored: str) -> Refusal | None:
+def refusal(asked: str | Text, stored: str) -> Refusal | None:
     """Why the answer to the stored text may not be given to the asked one, by the first gate that says so."""
-    if asked == stored:
+    one = asked if isinstance(asked, Text) else Text(asked)
+    if one.text == stored:
         return None
-    one, other = Text(asked), Text(stored)
+    other = Text(stored)
     if one.too_long or other.too_long:
         return Refusal("length", f"a text of more than {MOST_CHARACTERS:,} characters is not compared")
     for gate in GATES:

@@ -1,14 +1,15 @@
 """Whether an answer may be given again to a like request: similarity proposes, evidence disposes.
 
-The bound is on wrong hits / hits. The threshold of a namespace is the lowest score such that, for it and for every
-higher one, the evidence bounds the share of wrong answers at and above it (``confidence.is_bounded``). A known share
-of the proposals is explored: the model is asked all the same, a judge compares, and the comparison is an observation.
+The bound is on wrong hits / hits. The threshold of a namespace is the lowest score for which the evidence bounds the
+share of wrong answers among proposals at and above it (``confidence.is_bounded``). A known share of the proposals is
+explored: the model is asked all the same, a judge compares, and the comparison is an observation.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import sha256
+from math import exp, log
 from typing import Final, Literal
 
 from domain.cache.confidence import Stratum, is_bounded
@@ -17,6 +18,16 @@ from domain.kernel.errors import InvalidInput
 
 CLOSED: Final = 2.0
 """The threshold of a namespace in which nothing may be reused: above every score."""
+
+SHARPNESS: Final = 8.0
+NOBODY: Final = 0.6
+"""Constants of ``score_of``, chosen on a development stream that no reported figure is measured on."""
+
+FEWEST: Final = 30
+"""Judged proposals in a stratum: bins with fewer are counted together with their neighbours."""
+
+NEIGHBOURS: Final = 10
+"""How many near entries a proposal is made of."""
 
 Action = Literal["reuse", "explore", "miss"]
 
@@ -30,13 +41,17 @@ class Policy:
     trust: float = 0.95
     explore_one_in: int = 10
     """Of proposals that could be reused, one in so many is judged instead."""
-    judge_one_in: int = 1
-    """Of proposals below the threshold, which cost a model call anyway, one in so many is judged."""
-    floor: float = 0.5
+    near: float = 0.1
+    """So far below the threshold, and everywhere while there is none, all proposals are judged: they cost a model call
+    anyway, and what is learned there moves the threshold."""
+    judge_one_in: int = 10
+    """Of proposals further below, one in so many is judged."""
+    floor: float = 0.3
     """Below this score nothing is reused or judged."""
 
     def __post_init__(self) -> None:
         checked_score(self.floor)
+        checked_score(self.near)
         if not 0 < self.bound < 1 or not 0.5 <= self.trust < 1:
             raise InvalidInput(
                 f"bound {self.bound!r} and trust {self.trust!r}: give above 0 to below 1, 0.5 to below 1"
@@ -81,29 +96,48 @@ class Verdict:
 
 
 def score_of(proposal: Proposal) -> float:
-    """How alike, from 0 to 1. Any function would do for the bound, a good one gives more hits."""
-    return max(0.0, proposal.similarity)
+    """How well the neighbourhood supports the proposed answer, from 0 to 1.
+
+    Every near entry votes for its answer with the weight exp(SHARPNESS * similarity), and one vote at the similarity
+    ``NOBODY`` is for none of them. The score is the similarity at which a lone entry would have the same odds, so of a
+    lone entry it is the similarity itself. Any function would do for the bound; a good one gives more hits.
+    """
+    if not (proposal.agreeing or proposal.differing):
+        return max(0.0, proposal.similarity)
+    pro = sum(exp(SHARPNESS * similarity) for similarity in (proposal.similarity, *proposal.agreeing))
+    contra = sum(exp(SHARPNESS * similarity) for similarity in (NOBODY, *proposal.differing))
+    return min(1.0, max(0.0, NOBODY + log(pro / contra) / SHARPNESS))
 
 
 def threshold_of(evidence: Evidence, policy: Policy) -> float:
     """Lowest score at which reuse is within the bound, ``CLOSED`` if there is none.
 
-    Takes about a millisecond: keep it until the evidence changes.
+    Takes some milliseconds: keep it until the evidence changes.
     """
     lowest = CLOSED
     above: list[Stratum] = []
-    for below_top, stratum in enumerate(evidence.strata(), 1):
+    for below_top, found in enumerate(evidence.strata(), 1):
         score = (BINS - below_top) / BINS
         if score < policy.floor:
             break
-        if not stratum.judged:
+        if not found.judged:
             continue
-        above.append(stratum)
-        if is_bounded(above, policy.bound, policy.trust):
+        above.append(_together(above.pop(), found) if above and above[-1].judged < FEWEST else found)
+        if is_bounded(_evened(above), policy.bound, policy.trust):
             lowest = score
-        elif lowest < CLOSED:
-            break
     return lowest
+
+
+def _evened(strata: list[Stratum]) -> list[Stratum]:
+    """The strata, the last one counted together with the one before if it has too few of its own."""
+    *rest, last = strata
+    if not rest or last.judged >= FEWEST:
+        return strata
+    return [*rest[:-1], _together(rest[-1], last)]
+
+
+def _together(one: Stratum, other: Stratum) -> Stratum:
+    return Stratum(one.judged + other.judged, one.wrong + other.wrong, one.cases + other.cases)
 
 
 def decide(proposal: Proposal, threshold: float, own: EntryEvidence, policy: Policy, request_digest: str) -> Verdict:
@@ -122,15 +156,15 @@ def decide(proposal: Proposal, threshold: float, own: EntryEvidence, policy: Pol
                 stands_for=policy.explore_one_in,
             )
         return Verdict(action="reuse", reason="within the bound", score=score, threshold=needed)
-    if _chosen(request_digest, policy.judge_one_in):
-        return Verdict(
-            action="explore",
-            reason="below the threshold",
-            score=score,
-            threshold=needed,
-            stands_for=policy.judge_one_in,
-        )
-    return Verdict(action="miss", reason="below the threshold", score=score, threshold=needed)
+    one_in = 1 if threshold == CLOSED or score >= threshold - policy.near else policy.judge_one_in
+    action: Action = "explore" if _chosen(request_digest, one_in) else "miss"
+    return Verdict(action=action, reason=_below(score, threshold), score=score, threshold=needed, stands_for=one_in)
+
+
+def _below(score: float, threshold: float) -> str:
+    if threshold == CLOSED:
+        return "nothing may be reused yet"
+    return "below the threshold" if score < threshold else "this entry was wrong at such a score"
 
 
 def _own_threshold(own: EntryEvidence) -> float:
