@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -23,9 +23,12 @@ from adapters.tools.declare import tool
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import CommandEnvelope, CommandHandler
 from commands.replays import recorded_events
+from commands.runs.driver import Driver
 from commands.runs.pool import DriverPool
+from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import digest_json
+from domain.programs.policy import Policy
 from domain.runs.replay import fold
 from infra.bootstrap.write_side import WriteSide, write_side
 from infra.settings import load
@@ -69,6 +72,20 @@ class Story:
 
     task: dict[str, Any]
     said: tuple[Said, ...] = ()
+    before: dict[str, Any] | None = None
+    """A task that is run first, whose program may then answer."""
+    shadow: float = 0.0
+    """Share of hits that are compared with the model."""
+
+
+def _reading(**more: Any) -> dict[str, Any]:
+    return {
+        "inputs": {"file": "a.txt"},
+        "tools": ["fs.read"],
+        "output": ":int",
+        "cache": {"levels": ["L1", "L4"]},
+        **more,
+    }
 
 
 def _writing(**more: Any) -> dict[str, Any]:
@@ -119,6 +136,9 @@ STORIES = {
     "stateful": Story(
         {"plan": "(do (call :chaos.sum {:n 2}) (call :chaos.sum {:n 3}))", "tools": ["chaos.sum"], "output": ":int"}
     ),
+    "reused": Story(_reading(inputs={"file": "b.txt"}), before=_reading()),
+    "refuted": Story(_reading(checks=["(= 14 output)"]), before=_reading()),
+    "shadowed": Story(_reading(), before=_reading(), shadow=1.0),
     "resolved": Story(
         {"plan": '(call :histories.mail {:to "ann"})', "tools": ["histories.mail"], "output": ":int"},
         (("ResolveOutcome", {"effect": "0", "outcome": "happened", "result": 250, "note": "she has it"}),),
@@ -134,8 +154,15 @@ async def tell(side: WriteSide, kind: str, data: dict[str, Any], command: str) -
 
 
 async def record(side: WriteSide, name: str, story: Story) -> None:
+    goal = {"goal": f"A history: {name}"}
+    if story.before is not None:
+        first = StreamId(TENANT, "run", f"{name}-before")
+        await tell(side, "SubmitRun", {"task": {**goal, **story.before}}, first.id)
+        await Driver(side.services, first, "recorder/0").drive()
+        await side.feed.catch_up()
     stream = StreamId(TENANT, "run", name)
-    await tell(side, "SubmitRun", {"task": {"goal": f"A history: {name}", **story.task}}, name)
+    working = asyncio.create_task(DriverPool(_shadowing(side.services, story.shadow), "recorder/1", 4).work())
+    await tell(side, "SubmitRun", {"task": {**goal, **story.task}}, name)
     said = list(story.said)
     async with asyncio.timeout(30):
         while not (run := fold(await recorded_events(side.services.store, stream))).ended:
@@ -143,9 +170,17 @@ async def record(side: WriteSide, name: str, story: Story) -> None:
                 kind, data = said.pop(0)
                 await tell(side, kind, {"run": name, **data}, f"{name}-{len(said)}")
             await asyncio.sleep(0.05)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
     events = (await side.services.store.load(stream)).events
     (HERE / f"{name}.jsonl").write_bytes(b"".join(event.body + b"\n" for event in events))
     sys.stdout.write(f"{name}: {len(events)} events, {run.phase}\n")
+
+
+def _shadowing(services: Services, share: float) -> Services:
+    assert services.reuse is not None, "a worker reuses"
+    return replace(services, reuse=replace(services.reuse, policy=Policy(shadow=share)))
 
 
 def edit() -> None:
@@ -183,12 +218,8 @@ async def main(again: bool) -> None:
         )
         os.environ[FOLDER] = place
         async with embedded(settings) as endpoints, write_side(settings, endpoints, run_scoped=(Counting(),)) as side:
-            working = asyncio.create_task(DriverPool(side.services, "recorder/1", 4).work())
             for name, story in wanted.items():
                 await record(side, name, story)
-            working.cancel()
-            with suppress(asyncio.CancelledError):
-                await working
     edit()
 
 

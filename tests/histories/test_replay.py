@@ -41,6 +41,9 @@ ENDS = {
     "stateful": ("completed", 11, 2, None),
     "measured": ("completed", 9, 2, None),
     "resolved": ("completed", 10, 1, None),
+    "reused": ("completed", 8, 1, None),
+    "refuted": ("completed", 15, 2, None),
+    "shadowed": ("completed", 11, 1, None),
 }
 
 
