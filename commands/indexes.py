@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
+from domain.cache.keys import CacheKey
+from domain.cache.rules import Held
 from domain.kernel.embedding import Embedding
 
 
@@ -75,4 +77,65 @@ class VectorIndex(Protocol):
 
     async def clear(self) -> None:
         """Take out every point, to be filled anew."""
+        ...
+
+
+Tier: TypeAlias = Literal["process", "shared", "database"]
+"""Where entries of the cache are kept: in this process, in the broker for all processes, in the database."""
+
+
+class CacheSource(Protocol):
+    """Entries of the cache by key. What it gives is checked by whoever asks: it may be old, or another's."""
+
+    @property
+    def name(self) -> Tier:
+        """Which tier it is."""
+        ...
+
+    async def get(self, tenant: str, key: CacheKey) -> Held | None:
+        """The entry, or None. Raises ``ServiceUnreachable``, ``StoredDataInvalid`` (what is there is no entry)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Entries of a tenant: one, or those of a namespace to which all that is named applies."""
+
+    tenant: str
+    entry: str | None = None
+    namespace: str | None = None
+    level: str | None = None
+    tag: str | None = None
+    depends: str | None = None
+
+
+class CacheTier(CacheSource, Protocol):
+    """A source that whoever has an entry may fill."""
+
+    async def put(self, held: Held) -> None:
+        """Keep an entry, or leave it out where it is too large. Raises ``ServiceUnreachable``."""
+        ...
+
+    async def drop(self, dropped: Dropped) -> None:
+        """Let go of entries. One may stay, where the tier cannot find it. Raises ``ServiceUnreachable``."""
+        ...
+
+
+class Flight(Protocol):
+    """The right to find an answer that others wait for. It is lost within seconds when its holder dies."""
+
+    async def land(self) -> None:
+        """Let the others look again. Never raises."""
+        ...
+
+
+class Flights(Protocol):
+    """Who is finding which answer now, across processes."""
+
+    async def begin(self, tenant: str, entry: str) -> Flight | None:
+        """Take the right for one entry; None where another has it. Raises ``ServiceUnreachable``."""
+        ...
+
+    async def ended(self, tenant: str, entry: str) -> None:
+        """Wait until nobody has the right for it. Raises ``ServiceUnreachable``."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from commands.agents import AgentRunner, NoAgents
+from commands.cache.cache import Cache
 from commands.ports import (
     AnswerStore,
     Authorizer,
@@ -39,6 +40,8 @@ class Services:
     agents: AgentRunner = field(default_factory=NoAgents)
     reuse: Reuse | None = None
     """None where nothing is reused."""
+    cache: Cache | None = None
+    """Exact answers that are given again; None where none are."""
     default_limits: Limits = DEFAULT_LIMITS
     """For what a task does not limit itself."""
     fresh: FreshRuns = field(default_factory=FreshRuns)

@@ -15,10 +15,14 @@ from domain.rtfs.capability import Capability
 Isolation: TypeAlias = Literal["in-process", "thread", "sandbox"]
 """Where a call runs: in the worker's event loop, in a thread of its own, or in a process that can change nothing."""
 
+Volatility: TypeAlias = Literal["static", "slow", "fast", "never"]
+"""How soon an answer may change: not at all, within days, within minutes, at once (it is never given again)."""
+
 Upcast: TypeAlias = Callable[[Value], Value]
 """From a result as an earlier version gave it to what the present one gives: pure, so that replays are."""
 
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z][A-Za-z0-9_-]*)*\Z")
+FAMILY: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 LONGEST_NAME: Final = 128
 
 
@@ -42,6 +46,10 @@ class ToolDeclaration:
     """Whether a call sees what earlier calls of its run did: after a crash its journaled calls are made again."""
     momentary: bool = False
     """Whether an answer belongs to its moment (clock, randomness, network), so that asking again means nothing."""
+    data: str | None = None
+    """Family of the data that it reads or writes: what one writes, no other gives again as it was."""
+    volatility: Volatility | None = None
+    """How soon its answers may change; None for what follows from its effects (``lasting``)."""
     tags: tuple[str, ...] = ()
     """Words by which people find it."""
     upcasts: Mapping[str, Upcast] = field(default_factory=dict, compare=False, repr=False)
@@ -54,6 +62,13 @@ class ToolDeclaration:
                 f"tool name {self.name[:LONGEST_NAME]!r} is refused: use words of letters, digits, '_' and '-', "
                 "joined by dots, like python.metadata"
             )
+        if self.data is not None and not FAMILY.match(self.data):
+            raise ToolNotDeclarable(f"{self.name}: data {self.data[:80]!r} is not 1 to 64 letters, digits, - and _")
+        if self.volatility not in (None, "never") and not self._may_last:
+            raise ToolNotDeclarable(
+                f"{self.name}: volatility {self.volatility!r} is for pure tools, and for read tools that name their "
+                "data; what is stateful is never given again"
+            )
         if not 0 < self.timeout <= 24 * 3600:
             raise ToolNotDeclarable(f"{self.name}: timeout {self.timeout!r} is not between 0 and 86400 seconds")
 
@@ -61,6 +76,21 @@ class ToolDeclaration:
     def name(self) -> str:
         """The name by which programs call it."""
         return self.capability.name
+
+    @property
+    def _may_last(self) -> bool:
+        if self.stateful:
+            return False
+        # Whoever names the data says what an answer depends on, though it belongs to its moment.
+        readable = self.capability.effects == "read" and self.data is not None
+        return readable or (self.capability.effects == "pure" and not self.momentary)
+
+    @property
+    def lasting(self) -> Volatility:
+        """How soon its answers may change; ``never``: they are never given again."""
+        if not self._may_last:
+            return "never"
+        return self.volatility or ("static" if self.capability.effects == "pure" else "slow")
 
     @property
     def repeatable(self) -> bool:

@@ -22,7 +22,7 @@ ACKNOWLEDGED_WITHIN: Final = 2.0
 ATTEMPTS: Final = 4
 """Times that an append is sent before the broker counts as unreachable."""
 
-HEARTBEAT: Final = 1.0
+HEARTBEAT: Final = 0.25
 """Seconds after which a follower without news gets an empty batch."""
 
 

@@ -12,7 +12,7 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
 from domain.rtfs.capability import Capability, EffectMode, Parameter, kebab
 from domain.rtfs.types import TypeMismatch, coerce, mismatch, print_type
-from domain.tools import Isolation, ToolDeclaration, ToolNotDeclarable, Upcast
+from domain.tools import Isolation, ToolDeclaration, ToolNotDeclarable, Upcast, Volatility
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,6 +91,8 @@ def tool(
     idempotent: bool = False,
     isolation: Isolation | None = None,
     momentary: bool = False,
+    data: str | None = None,
+    volatility: Volatility | None = None,
     tags: tuple[str, ...] = (),
     upcast: Mapping[str, Upcast] | None = None,
 ) -> Callable[[F], F]:
@@ -99,8 +101,10 @@ def tool(
     `timeout` is in seconds. An async function runs in the event loop, any other in a thread of its own;
     `isolation="in-process"` runs a plain function in the event loop too, which is right only if it never waits
     (nothing can interrupt it). `momentary` is for what depends on clock, randomness or network: a replay never calls
-    it again. `upcast` has, by earlier version, a pure function from its result to one of this version, with which runs
-    of then replay under the tool of now. Raises `ToolNotDeclarable`.
+    it again. `data` names the family of data that it reads or writes, and `volatility` how soon its answers may change:
+    they say whether the cache may give an answer again (docs/caching.md). `upcast` has, by earlier version, a pure
+    function from its result to one of this version, with which runs of then replay under the tool of now. Raises
+    `ToolNotDeclarable`.
     """
 
     def declare_it(function: F) -> F:
@@ -113,6 +117,8 @@ def tool(
             idempotent=idempotent,
             isolation=isolation,
             momentary=momentary,
+            data=data,
+            volatility=volatility,
             tags=tags,
             upcast=upcast,
         )
@@ -133,6 +139,8 @@ def declare(
     isolation: Isolation | None = None,
     stateful: bool = False,
     momentary: bool = False,
+    data: str | None = None,
+    volatility: Volatility | None = None,
     tags: tuple[str, ...] = (),
     upcast: Mapping[str, Upcast] | None = None,
 ) -> Tool:
@@ -167,6 +175,8 @@ def declare(
             isolation=isolation or ("in-process" if waits else "thread"),
             stateful=stateful,
             momentary=momentary,
+            data=data,
+            volatility=volatility,
             tags=tags,
             upcasts=upcast or {},
         ),

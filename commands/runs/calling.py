@@ -7,6 +7,7 @@ from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from commands.cache.exact import Exact
 from commands.runs.log import Overtaken, RunLog
 from commands.services import Services
 from domain.kernel.values import decode, digest_bytes, format_time, parse_time
@@ -16,7 +17,7 @@ from domain.runs.events import RunClaimed, ToolCallCompleted, ToolCallFailed, To
 from domain.runs.guard import Asked
 from domain.runs.parts import Fault, RunEvent
 from domain.runs.state import Settlement
-from domain.tools import CallContext, ToolFailed, ToolOutcome, ToolSucceeded
+from domain.tools import CallContext, ToolDeclaration, ToolFailed, ToolOutcome, ToolSucceeded
 
 LEASE: Final = timedelta(seconds=30)
 """How long a claim holds without a further word."""
@@ -45,6 +46,8 @@ class Caller:
         self._log = log
         self._opened = False
         self._opening = asyncio.Lock()
+        self.exact = Exact(services, log)
+        """What is given again instead of being asked of the world."""
         self._poked: asyncio.Future[None] | None = None
         self._overtaken = False
         """Whether others appended to the run since the calls under way began."""
@@ -70,6 +73,7 @@ class Caller:
     async def call(self, effects: Sequence[Asked]) -> None:
         """Do these effects at once and stage their outcomes. Raises as ``watch``."""
         await self.hold_claim()
+        self.exact.begin_writes(effects)
         if len(effects) == 1 and self._is_short(effects[0]):
             self._log.stage(await self._outcome(effects[0]))
         else:
@@ -107,6 +111,8 @@ class Caller:
     def _is_short(self, asked: Asked) -> bool:
         """Whether a call is over before anyone would look up from it: it needs no task of its own."""
         declaration = self._services.tools.declarations()[asked.tool]
+        if self.exact.wants(asked.tool):
+            return False  # it may wait for another's call
         return declaration.isolation == "in-process" and declaration.timeout <= min(WATCH, self._time_left())
 
     def _time_left(self) -> float:
@@ -153,6 +159,9 @@ class Caller:
 
     async def _outcome(self, asked: Asked) -> RunEvent:
         declaration = self._services.tools.declarations()[asked.tool]
+        return await self.exact.tool(asked, declaration, lambda: self._called(asked, declaration))
+
+    async def _called(self, asked: Asked, declaration: ToolDeclaration) -> RunEvent:
         if declaration.stateful:
             await self._open()
         run = self._log.stream.id

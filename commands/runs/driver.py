@@ -54,13 +54,17 @@ class Driver:
 
     async def drive(self) -> Rest:
         """Drive until the run ends or rests. Raises ``ServiceUnreachable``; then the wake must be delivered again."""
+        exact = self._executor.caller.exact
         try:
             await self._log.refresh()
+            await exact.recover()
             while True:
                 rest = await self._advance()
                 if rest is not None:
+                    await exact.settle()
                     return rest
         finally:
+            await exact.abandon()
             self._executor.caller.close()
 
     async def give_up(self, error: Exception) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from commands.ports import NEW_STREAM, Head
@@ -58,6 +58,8 @@ class RunLog:
         """State as committed."""
         self.preview: Run = EMPTY
         """State as it will be after ``commit``: for decisions that are committed together with what is staged."""
+        self.after_commit: list[Callable[[], None]] = []
+        """Called when the log has taken what was staged."""
 
     @property
     def version(self) -> int:
@@ -132,6 +134,8 @@ class RunLog:
                 self._evolve(recorded)
             self.preview = self.run
         self._head = Head(stored[-1].version, stored[-1].position.sequence)
+        for tell in self.after_commit:
+            tell()
 
     def _drafts(self, events: Sequence[RunEvent], now: str) -> list[Draft]:
         # Author and moment are in the name: two that decide at once must not take each other's event for theirs,

@@ -90,16 +90,21 @@ async def _answer(
     request = _request(services, run)
     document = {"model": request.model, "messages": list(request.messages), "parameters": request.parameters}
     digest = digest_json(document)
-    if run.asked.get(key) != digest:  # a repeated call may come from a release that asks otherwise
-        log.stage(ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest))
-    inherited = await parent.model_answer(key, digest)
-    if inherited is not None:
-        log.stage(inherited)
-        return inherited
+    requested = ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest)
+    known: ModelCallAnswered | None = await parent.model_answer(key, digest)
+    question = None
+    if known is None:
+        question, lookup, known = await caller.exact.model(key, request.model, digest)
+        requested = requested.model_copy(update={"lookups": () if lookup is None else (lookup,)})
+    if run.asked.get(key) != digest or known is not None:  # a repeated call may be asked otherwise, or found by now
+        log.stage(requested)
+    if known is not None:
+        log.stage(known)
+        return known
     caller.renew_claim()
     await log.commit()
     await caller.hold_claim()
-    await caller.watch([_ask(services, key, request)])
+    await caller.watch([caller.exact.ask(question, requested, lambda: _ask(services, key, request))])
     await log.commit()
     return log.run.answers.get(key)
 

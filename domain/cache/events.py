@@ -67,6 +67,19 @@ class CacheEntryPublished(CacheEvent):
     run: str
     """The run that the answer comes from."""
     effect: str
+    asked: str | None = None
+    """When the answer was asked for: it knows nothing of what came later."""
+
+
+class CacheEntryDisputed(CacheEvent):
+    """Another answer was given to what is said to have one for ever. The first one is kept."""
+
+    TYPE: ClassVar[str] = "precedent.cache.CacheEntryDisputed.v1"
+    namespace: str
+    value_digest: str
+    kept_digest: str
+    run: str
+    effect: str
 
 
 class CacheEntryInvalidated(CacheEvent):
@@ -118,5 +131,5 @@ class CacheTuned(CacheEvent):
 
 
 CACHE_EVENTS: Final[tuple[type[CacheEvent], ...]] = (
-    CacheEntryPublished, CacheEntryInvalidated, CacheInvalidated, ReuseJudged, CacheTuned,
+    CacheEntryPublished, CacheEntryDisputed, CacheEntryInvalidated, CacheInvalidated, ReuseJudged, CacheTuned,
 )  # fmt: skip

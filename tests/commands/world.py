@@ -94,6 +94,9 @@ class Models:
     def offers(self) -> Mapping[str, ModelOffer]:
         return self.offered
 
+    def identity(self, name: str) -> str:
+        return f"{name}:m-1"
+
     async def ask(self, request: ModelRequest) -> ModelAnswer:
         self.asked.append(request)
         if not self.answers:

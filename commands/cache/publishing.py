@@ -1,0 +1,64 @@
+"""Publish an answer, so that it may be given again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from commands.cache.cache import Cache
+from commands.cache.finding import keep
+from commands.cache.log import CATALOG, CATEGORY, folded, held_of
+from commands.ports import NEW_STREAM, Head
+from commands.services import Services
+from domain.cache.decide import publish as decide
+from domain.cache.events import CacheEntryPublished, CacheEvent
+from domain.cache.keys import CacheKey
+from domain.cache.state import EMPTY, Entry
+from domain.kernel.errors import VersionConflict
+from domain.kernel.events import Draft
+from domain.kernel.ids import StreamId, event_id
+from domain.kernel.values import format_time
+
+ATTEMPTS: Final = 5
+
+
+async def publish(services: Services, cache: Cache, tenant: str, offer: CacheEntryPublished) -> CacheEvent | None:
+    """Append what the offer causes, and fill the near tiers from it; None where nothing was new.
+
+    Raises ``ServiceUnreachable``, ``VersionConflict`` (others keep publishing the same).
+    """
+    key = CacheKey(offer.namespace, offer.level, offer.kind, offer.version, offer.digest)
+    stream = StreamId(tenant, CATEGORY, key.id)
+    entry, head = EMPTY, NEW_STREAM  # most answers are the first ones: whether this one is, the log says
+    for _ in range(ATTEMPTS):
+        caused = decide(entry, offer, services.clock.now())
+        if not caused:
+            return None
+        try:
+            return await _append(services, cache, stream, head, caused[0])
+        except VersionConflict:
+            entry, head = await _loaded(services, stream)
+    raise VersionConflict(f"{stream} changed {ATTEMPTS} times while it was published")
+
+
+async def _loaded(services: Services, stream: StreamId) -> tuple[Entry, Head]:
+    slice_ = await services.store.load(stream)
+    return folded(slice_.events), slice_.head
+
+
+async def _append(services: Services, cache: Cache, stream: StreamId, head: Head, event: CacheEvent) -> CacheEvent:
+    now = format_time(services.clock.now())
+    draft = Draft(
+        # As with runs: an answer that is decided anew must not be taken for the one that was given up.
+        id=event_id(f"{stream}@{now}", head.version),
+        type=event.TYPE,
+        time=now,
+        correlation=stream.id,
+        causation=str(getattr(event, "run", "")),
+        actor="agent:curator",
+        data=event.as_json(),
+    )
+    (recorded,) = await services.store.append(stream, [draft], head)
+    stored = CATALOG.decode(recorded)
+    if isinstance(stored, CacheEntryPublished):
+        await keep(cache, services.clock, held_of(recorded, stored), cache.near)
+    return event
