@@ -9,6 +9,7 @@ from commands.runs.planning import program_of
 from domain.rtfs.source import LocatedError
 from domain.runs.journal import ReplayDiverged
 from domain.runs.parts import RunEvent
+from domain.runs.planning import ProgramCompiled, ProgramReused
 from domain.runs.replay import fold
 from domain.runs.upcasting import upcasted
 
@@ -18,12 +19,25 @@ def under_present_tools(tools: ToolRunner, events: Sequence[RunEvent]) -> Sequen
 
     Raises ``NoUpcast``; ``ReplayDiverged`` where the plan does not compile with these tools.
     """
-    run = fold(events)
-    if run.program is None:
+    programs = [_compiled(tools, events[: place + 1]) for place in _programs(events)]
+    if not programs:
         return events
+    upcasts = {name: declaration.upcasts for name, declaration in tools.declarations().items()}
+    return upcasted(events, programs, upcasts)
+
+
+def _programs(events: Sequence[RunEvent]) -> list[int]:
+    return [place for place, event in enumerate(events) if isinstance(event, ProgramCompiled)]
+
+
+def _compiled(tools: ToolRunner, events: Sequence[RunEvent]) -> ProgramCompiled:
+    """The program with which these events end, compiled for the tools of now."""
+    before = events[-1]
     try:
-        program = program_of(tools, run)
+        program = program_of(tools, fold(events))
     except LocatedError as error:
         raise ReplayDiverged("program", "a plan that compiles", str(error)) from error
-    upcasts = {name: declaration.upcasts for name, declaration in tools.declarations().items()}
-    return upcasted(events, program, upcasts)
+    if not isinstance(before, ProgramReused):
+        return program
+    same = ("digest", "interface_hash", "effects", "module", "source_map")
+    return before.model_copy(update={name: getattr(program, name) for name in same})

@@ -37,15 +37,19 @@ class NoUpcast(PrecedentError):
     code = "replay.no-upcast"
 
 
-def upcasted(events: Sequence[RunEvent], program: ProgramCompiled, upcasts: Upcasts) -> list[RunEvent]:
-    """The events of a run under ``program``, its plan compiled for the tools of now. Raises ``NoUpcast``."""
-    upcasting = _Upcasting(program, upcasts)
+def upcasted(events: Sequence[RunEvent], programs: Sequence[ProgramCompiled], upcasts: Upcasts) -> list[RunEvent]:
+    """The events of a run under ``programs``: each of its own, in order, its plan compiled for the tools of now.
+
+    Raises ``NoUpcast``.
+    """
+    upcasting = _Upcasting(programs, upcasts)
     return [upcasting.event(event) for event in events]
 
 
 class _Upcasting:
-    def __init__(self, program: ProgramCompiled, upcasts: Upcasts) -> None:
-        self._program = program
+    def __init__(self, programs: Sequence[ProgramCompiled], upcasts: Upcasts) -> None:
+        self._programs = iter(programs)
+        self._program = programs[0]
         self._upcasts = upcasts
         self._before: ProgramCompiled | None = None
         self._asked: dict[str, tuple[str, Any]] = {}
@@ -54,7 +58,7 @@ class _Upcasting:
     def event(self, event: RunEvent) -> RunEvent:
         """One event as it would be now."""
         if isinstance(event, ProgramCompiled):
-            self._before = event
+            self._before, self._program = event, next(self._programs)
             return self._program
         if isinstance(event, _ASKING):
             return self._asking(event)

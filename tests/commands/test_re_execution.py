@@ -63,6 +63,9 @@ ANSWERED = {
     "stateful": (2, {}),
     "measured": (2, {}),
     "resolved": (0, {"person": 1}),
+    "reused": (1, {}),
+    "refuted": (1, {"model": 1}),
+    "shadowed": (1, {"model": 1}),
     "agent": (4, {"momentary": 5, "timer": 1}),
 }
 
