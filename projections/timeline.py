@@ -71,6 +71,29 @@ def _whose(data: Data) -> str:
     return _WHOSE.get(data.get("source", ""), "")
 
 
+def _lookups(data: Data) -> str:
+    """What the levels of reuse said, in the order in which they were asked; empty where none was."""
+    return "; ".join(
+        f"{text(each['level'])} {text(each['outcome'])}{_scored(each)}: {text(each['reason'])}"
+        for each in data.get("lookups", ())
+    )
+
+
+def _scored(lookup: Data) -> str:
+    score = lookup.get("score")
+    return "" if score is None else f" at {number(score):.4f}"
+
+
+def _with_lookups(said: Any, data: Data) -> str:
+    return " · ".join(part for part in (text(said), _lookups(data)) if part)
+
+
+def _asked(data: Data) -> Words:
+    if any(each["outcome"] == "hit" for each in data.get("lookups", ())):
+        return f"Model {data['model']} need not be asked", _lookups(data)
+    return f"Model {data['model']} is asked", _lookups(data)
+
+
 def _reused(data: Data) -> Words:
     names = ", ".join(text(effect["name"]) for effect in data["effects"])
     return f"Program {data['entry']} answers", f"{data['digest']} may use: {names or 'nothing'}"
@@ -125,7 +148,7 @@ def _verdict(data: Data) -> Words:
 _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.RunSubmitted.v1": lambda d: ("Task submitted", d["task"]["goal"]),
     "precedent.run.RunClaimed.v1": lambda d: (f"{d['worker']} drives the run", f"claim {d['epoch']}"),
-    "precedent.run.RunRouted.v1": lambda d: (f"Route: {d['route']}", d["decision"]["reason"]),
+    "precedent.run.RunRouted.v1": lambda d: (f"Route: {d['route']}", _with_lookups(d["decision"]["reason"], d)),
     "precedent.run.PlanDrafted.v1": lambda d: (f"Plan {d['attempt']} drafted", d["source"]),
     "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
     "precedent.run.ProgramCompiled.v1": _program,
@@ -135,12 +158,15 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.AgentPinned.v1": _agent,
     "precedent.run.ValueRecorded.v1": _value,
     "precedent.run.ToolCallRequested.v1": lambda d: (f"{d['tool']} is called", spelled(d["arguments"])),
-    "precedent.run.ToolCallCompleted.v1": lambda d: (f"{d['tool']} answered{_whose(d)}", spelled(d["result"])),
+    "precedent.run.ToolCallCompleted.v1": lambda d: (
+        f"{d['tool']} answered{_whose(d)}",
+        _with_lookups(spelled(d["result"]), d),
+    ),
     "precedent.run.ToolCallFailed.v1": lambda d: (f"{d['tool']} failed{_whose(d)}", d["error"]["message"]),
     "precedent.run.ToolCallDenied.v1": lambda d: (f"{d['tool']} denied", d["rule"]),
     "precedent.run.ToolCallOutcomeUnknown.v1": lambda d: (f"{d['tool']}: did it happen?", "waits for a person"),
     "precedent.run.OutcomeResolved.v1": lambda d: (f"A person says: {d['outcome']}", d["note"]),
-    "precedent.run.ModelCallRequested.v1": lambda d: (f"Model {d['model']} is asked", ""),
+    "precedent.run.ModelCallRequested.v1": _asked,
     "precedent.run.ModelCallAnswered.v1": _answer,
     "precedent.run.ModelCallFailed.v1": lambda d: ("Model call failed", d["error"]["message"]),
     "precedent.run.ApprovalRequested.v1": lambda d: (f"{d['tool']} waits for approval", spelled(d["arguments"])),
@@ -182,7 +208,7 @@ def _line(words: Callable[[Data], tuple[Any, Any]]) -> BuildRow:
 
 TIMELINE: Final = RowPerEvent(
     name="timeline",
-    version=1,
+    version=2,
     table=TABLE,
     appliers={kind: _line(words) for kind, words in _WORDS.items()},
 )

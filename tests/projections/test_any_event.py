@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from domain.kernel.events import Recorded, address
+from domain.cache.events import CACHE_EVENTS
+from domain.kernel.events import DomainEvent, Recorded, address
 from domain.kernel.ids import Position
+from domain.programs.events import PROGRAM_EVENTS
 from domain.runs.events import RUN_EVENTS
 from projections.catalog import CATALOG
 from projections.facts import read_fact
 from projections.ledger import LEDGER
+from projections.programs import PROGRAMS
+from projections.reuse import REUSE
 from projections.runs import RUNS
 from projections.timeline import TIMELINE
 from tests.projections.stories import drafts, submitted
@@ -48,7 +53,8 @@ def values_of(annotation: Any) -> st.SearchStrategy[Any]:
     )
 
 
-HAPPENINGS = st.one_of(*(st.tuples(st.just(event.short_name()), values_of(event)) for event in RUN_EVENTS))
+def happenings(events: Iterable[type[DomainEvent]]) -> st.SearchStrategy[Any]:
+    return st.one_of(*(st.tuples(st.just(event.short_name()), values_of(event)) for event in events))
 
 
 def cells(row):
@@ -60,14 +66,34 @@ def cells(row):
             yield cell
 
 
-@given(st.lists(HAPPENINGS, max_size=6))
-def test_every_event_makes_rows_that_the_database_takes(happenings):
-    facts = [
+def facts_of(happened, category):
+    told = drafts(STREAM, happened, 1, category)
+    found = [
         read_fact(Recorded(Position(0, 0, n), address(STREAM, 1, n, draft.short_name), draft.body(STREAM, n)), CATALOG)
-        for n, draft in enumerate(drafts(STREAM, [submitted(), *happenings]), start=1)
+        for n, draft in enumerate(told, start=1)
     ]
-    rows = [*TIMELINE.rows(facts), *LEDGER.rows(facts), *RUNS.fold({}, facts).values()]
+    return [fact for fact in found if fact is not None]
+
+
+@given(st.lists(happenings(RUN_EVENTS), max_size=6))
+def test_every_event_of_a_run_makes_rows_that_the_database_takes(happened):
+    facts = facts_of([submitted(), *happened], "run")
     assert len(TIMELINE.rows(facts)) == len(facts)
+    shared = [*PROGRAMS.fold([], facts).values(), *REUSE.fold([], facts).values()]
+    check([*TIMELINE.rows(facts), *LEDGER.rows(facts), *RUNS.fold({}, facts).values(), *shared])
+
+
+@given(st.lists(happenings(PROGRAM_EVENTS), max_size=4))
+def test_every_event_of_a_program_makes_rows_that_the_database_takes(happened):
+    check(PROGRAMS.fold([], facts_of(happened, "program")).values())
+
+
+@given(st.lists(happenings(CACHE_EVENTS), max_size=4))
+def test_every_event_of_the_cache_makes_rows_that_the_database_takes(happened):
+    check(REUSE.fold([], facts_of(happened, "cache")).values())
+
+
+def check(rows):
     for cell in (cell for row in rows for cell in cells(row)):
         assert not isinstance(cell, str) or "\0" not in cell
         assert not isinstance(cell, str) or len(cell) <= 4_000

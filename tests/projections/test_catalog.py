@@ -6,19 +6,41 @@ from dataclasses import fields
 
 import pytest
 
+from domain.cache.events import CACHE_EVENTS
+from domain.programs.events import PROGRAM_EVENTS
 from domain.runs.events import RUN_EVENTS
 from projections.catalog import CATALOG, PROJECTIONS
 from projections.ledger import LEDGER, LedgerEntry
+from projections.programs import PROGRAMS, ProgramRow
+from projections.reuse import REUSE, ReuseRow
 from projections.runs import RUNS, RunRow
 from projections.timeline import TIMELINE, Line
+from tests.projections.reusing import (
+    DEMOTED,
+    SUPERSEDED,
+    TUNED,
+    Made,
+    answered_from_cache,
+    judged,
+    lookup,
+    reusing_run,
+    revoked,
+    routed,
+)
 from tests.projections.stories import drafts, failed_call, whole_run
 from tests.projections.test_runs import STREAM
 
-TYPES = {event.TYPE: event for event in RUN_EVENTS}
+TYPES = {event.TYPE: event for event in (*RUN_EVENTS, *PROGRAM_EVENTS, *CACHE_EVENTS)}
+MADE = Made()
 
 
-def test_every_event_of_a_run_is_in_the_table():
-    assert CATALOG.keys() == TYPES.keys()
+def test_the_table_sends_only_events_that_exist():
+    assert CATALOG.keys() <= TYPES.keys()
+
+
+@pytest.mark.parametrize("events", [RUN_EVENTS, PROGRAM_EVENTS], ids=["run", "program"])
+def test_every_event_is_in_the_table(events):
+    assert CATALOG.keys() >= {event.TYPE for event in events}
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)
@@ -35,10 +57,21 @@ def test_exactly_the_decisions_go_to_the_ledger():
 def test_rows_have_the_cells_of_their_tables():
     assert LedgerEntry._fields == tuple(LEDGER.table.columns.keys())
     assert Line._fields == tuple(TIMELINE.table.columns.keys())
-    assert tuple(field.name for field in fields(RunRow)) == tuple(RUNS.table.columns.keys())
+    for row, projection in ((RunRow, RUNS), (ProgramRow, PROGRAMS), (ReuseRow, REUSE)):
+        assert tuple(field.name for field in fields(row)) == tuple(projection.table.columns.keys())
 
 
-def test_the_stories_told_here_are_what_is_really_written():
-    for draft in drafts(STREAM, [*whole_run(), failed_call("0")]):
+@pytest.mark.parametrize(
+    ("category", "story"),
+    [
+        ("run", [*whole_run(), failed_call("0")]),
+        ("run", [*reusing_run(MADE), *answered_from_cache("e" * 64), MADE.compared(None), routed("model", lookup())]),
+        ("program", [MADE.proposed(), MADE.proven(), MADE.published(), MADE.refused(), DEMOTED, SUPERSEDED, revoked(MADE)]),
+        ("cache", [judged(MADE.id, correct=True), TUNED]),
+    ],
+    ids=["run", "reuse", "program", "cache"],
+)  # fmt: skip
+def test_the_stories_told_here_are_what_is_really_written(category, story):
+    for draft in drafts(STREAM, story, 1, category):
         event = TYPES[draft.type]
         assert event.model_validate(draft.data).as_json() == draft.data

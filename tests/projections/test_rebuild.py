@@ -47,7 +47,9 @@ async def test_only_the_serving_tables_stay(log, database):
         tables = await connection.scalars(
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         )
-        assert list(tables) == ["ledger_v1_1", "projection_builds", "runs_v2_4", "timeline_v1_1"]
+        assert list(tables) == [
+            "ledger_v1_1", "programs_v1_1", "projection_builds", "reuse_v1_1", "runs_v2_4", "timeline_v2_1",
+        ]  # fmt: skip
 
 
 async def test_progress_counts_events_up_to_the_log_end(log, database):
@@ -178,7 +180,7 @@ async def test_a_new_version_is_built_beside_and_then_served_by_the_runner(log, 
     before = await project(log, database)
     shouting = replace(
         TIMELINE,
-        version=2,
+        version=TIMELINE.version + 1,
         appliers={
             kind: (lambda fact, applier=applier: applier(fact)._replace(title=applier(fact).title.upper()))
             for kind, applier in TIMELINE.appliers.items()
@@ -189,7 +191,7 @@ async def test_a_new_version_is_built_beside_and_then_served_by_the_runner(log, 
         await catch_up(log, database, ("runs", "ledger"))
         await catch_up(log, database, ("timeline",))
         await tell(log, "later", [submitted()])
-        await catch_up(log, database)
+        await catch_up(log, database, ("runs", "ledger", "timeline"))
     titles = [line[6] for line in await rows(database, TIMELINE)]
     assert len(titles) == len(before["timeline"]) + 2
     assert all(title == title.upper() for title in titles)
