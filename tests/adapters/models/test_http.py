@@ -10,7 +10,8 @@ import pytest
 import stamina
 
 from adapters.models.configuration import ModelConfiguration
-from adapters.models.http import ATTEMPTS, MAX_BODY, HttpModel
+from adapters.models.endpoint import ATTEMPTS, MAX_BODY
+from adapters.models.http import HttpModel
 from commands.ports import ModelAnswer, ModelRequest
 from domain.kernel.errors import InvalidInput
 from domain.models import ModelUnavailable
