@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from commands.ports import SegmentStore, StoredLog
+from commands.ledger_ports import SegmentStore, StoredLog
 from domain.kernel.errors import NotFound, ServiceUnreachable
 from domain.kernel.ids import Position
 from domain.ledger.auditing import Finding, Kind

@@ -12,7 +12,8 @@ from typing import Final
 import orjson
 
 from commands.ledger import inclusion
-from commands.ports import CheckpointLog, ContentStore, EventStore, Selection, StoredLog, TileStore
+from commands.ledger_ports import CheckpointLog, StoredLog, TileStore
+from commands.ports import ContentStore, EventStore, Selection
 from domain.kernel.errors import NotFound, PrecedentError, StoredDataInvalid
 from domain.kernel.ids import START, StreamId
 from domain.ledger.auditing import Audit, Finding, Kind, Known, Report

@@ -7,7 +7,7 @@ from typing import Final
 
 from commands.archive import READ_AT_ONCE
 from commands.ledger import LedgerBroken
-from commands.ports import StoredLog, TileStore
+from commands.ledger_ports import StoredLog, TileStore
 from domain.kernel.ids import Position
 from domain.kernel.merkle import Tree, leaf_hash
 from domain.ledger.auditing import Finding, Kind

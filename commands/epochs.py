@@ -20,7 +20,7 @@ from typing import ClassVar, Final, Protocol
 
 from commands.archive import READ_AT_ONCE, ArchivedLog, Damaged, load
 from commands.audits import Trust, checkpoint_of, keys_of
-from commands.ports import CheckpointLog, EpochStore, SegmentStore, StoredLog, TileStore
+from commands.ledger_ports import CheckpointLog, EpochStore, SegmentStore, StoredLog, TileStore
 from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position, StreamId

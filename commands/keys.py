@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from commands.ports import Clock, EventStore, Signer
+from commands.ledger_ports import Signer
+from commands.ports import Clock, EventStore
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
 from domain.kernel.values import format_time

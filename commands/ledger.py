@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from commands.archive import Copy
-from commands.ports import CheckpointLog, Clock, Signer, StoredLog, TileStore, Witness
+from commands.ledger_ports import CheckpointLog, Signer, StoredLog, TileStore, Witness
+from commands.ports import Clock
 from domain.kernel.errors import NotFound, PrecedentError, ServiceUnreachable, StoredDataInvalid, VersionConflict
 from domain.kernel.ids import Position
 from domain.kernel.merkle import Node, Tree, consistency_proof, inclusion_proof

@@ -18,7 +18,7 @@ from typing import ClassVar, Protocol
 
 from commands.archive import ArchivedLog, Copy
 from commands.audits import Trust, checkpoint_of, keys_of, rotations_in
-from commands.ports import CheckpointLog, SegmentStore, StoredLog, TileStore
+from commands.ledger_ports import CheckpointLog, SegmentStore, StoredLog, TileStore
 from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.ids import Position
 from domain.ledger.auditing import Audit, Known

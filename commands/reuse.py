@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from commands.delegations import Delegations
 from commands.evidence import EvidenceBook
 from commands.indexes import Embedder, VectorIndex
-from commands.ports import Signer
+from commands.ledger_ports import Signer
 from domain.programs.policy import Policy
 
 

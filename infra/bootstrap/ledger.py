@@ -23,7 +23,8 @@ from commands.archive import Copy, Damaged
 from commands.audits import rotations_of
 from commands.epochs import ArchivedEpochs
 from commands.ledger import Identity, Ledger, check_length
-from commands.ports import EventStore, Signer
+from commands.ledger_ports import Signer
+from commands.ports import EventStore
 from domain.kernel.ids import Position
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey

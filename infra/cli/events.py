@@ -112,13 +112,13 @@ class Until:
     def has(self, event: Recorded) -> bool:
         """Whether an event is still among what is wanted."""
         if self.position is not None:
-            return event.position <= self.position
+            return event.position.sequence <= self.position.sequence
         return self.time is None or parse_time(event.time) <= self.time
 
     def is_past(self, event: Recorded) -> bool:
         """Whether no event behind this one can be wanted."""
         if self.position is not None:
-            return event.position >= self.position
+            return event.position.sequence >= self.position.sequence
         return self.time is not None and parse_time(event.time) > self.time + SKEW
 
 

@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
     "The log and what is made of it": {
         "events": Listed("events", "Print events as they are stored, one a line."),
         "audit": Listed("audit", "Verify that the record is whole; export what proves it."),
+        "epochs": Listed("epochs", "The parts of the log: close one, archive it, take it out of the broker."),
         "rebuild": Listed("rebuild", "Build a projection anew from the first event."),
         "dead": Listed("dead", "Messages that nobody could handle."),
         "explain": Listed("explain", "What happens when a command arrives, from the catalogs."),

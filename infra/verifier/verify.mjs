@@ -346,14 +346,17 @@ class Tree {
   }
 }
 
-/** Rules that a log keeps whatever was signed: every header follows from the event, versions are 1, 2, 3, … */
+/**
+ * Rules that a log keeps whatever was signed: every header follows from the event, versions are 1, 2, 3, …, and a stream
+ * that goes on in a new epoch begins there with a mark that has the version of its last event, its place and its digest.
+ */
 class Rules {
   #streams = new Map();
   #batch = ["", 0];
   #inBatch = new Set();
 
   /** The event's id (empty where there is none), and whether all is as it must be. */
-  check({ sequence, subject, headers, body }, shard) {
+  check({ sequence, subject, headers, body }, shard, epoch) {
     const found = ADDRESS.exec(subject);
     let event;
     try {
@@ -364,15 +367,20 @@ class Rules {
     if (!found || event?.id === undefined) return ["", false];
     const id = identity(subject, body, shard);
     const stream = subject.split(".").slice(0, 5).join(".");
-    const before = this.#streams.get(stream) ?? { version: 0, sequence: 0n };
+    const before = this.#streams.get(stream) ?? { version: 0, sequence: 0n, epoch };
     const version = Number(found[5]);
-    const inOrder = version === before.version + 1;
-    const headersFit = this.#headersFit(headers.toString(), String(event.id), `${stream}.>`, before.sequence);
-    this.#streams.set(stream, { version, sequence });
+    const isMark = found[6] === "StreamCarried";
+    const goesOn = before.epoch !== epoch;
+    const isCarried = event.data?.position === before.last && event.data?.digest === before.digest;
+    const inOrder = version === before.version + (isMark ? 0 : 1) && goesOn === isMark && (!isMark || isCarried);
+    const last = goesOn ? 0n : before.sequence;
+    const headersFit = this.#headersFit(headers.toString(), String(event.id), `${stream}.>`, last, `EVENTS_${epoch}_${shard}`);
+    const own = { last: `${epoch}.${shard}:${sequence}`, digest: `sha256:${sha256(body).toString("hex")}` };
+    this.#streams.set(stream, { ...(isMark ? before : own), version, sequence, epoch });
     return [String(event.id), id !== null && inOrder && headersFit];
   }
 
-  #headersFit(text, id, filter, last) {
+  #headersFit(text, id, filter, last, epoch) {
     const lines = text.split("\r\n");
     if (lines.length < 3 || lines.shift() !== "NATS/1.0" || lines.pop() !== "" || lines.pop() !== "") return false;
     const found = new Map(lines.map((line) => [line.slice(0, line.indexOf(": ")), line.slice(line.indexOf(": ") + 2)]));
@@ -386,7 +394,10 @@ class Rules {
       wanted.set("Nats-Batch-Id", batch).set("Nats-Batch-Sequence", String(this.#batch[1]));
       if (found.has("Nats-Batch-Commit")) wanted.set("Nats-Batch-Commit", "1");
     }
-    if (!this.#inBatch.has(filter)) wanted.set(HEAD, String(last)).set(`${HEAD}-Subject`, filter);
+    if (!this.#inBatch.has(filter)) {
+      wanted.set(HEAD, String(last)).set(`${HEAD}-Subject`, filter);
+      if (!last && found.has("Nats-Expected-Stream")) wanted.set("Nats-Expected-Stream", epoch);
+    }
     this.#inBatch.add(filter);
     if (found.has("Nats-Batch-Commit") || !this.#batch[0]) this.#leave();
     return found.size === wanted.size && [...wanted].every(([name, value]) => found.get(name) === value);
@@ -433,7 +444,7 @@ function verifySegments(folder, note, key) {
       if (message.sequence > next) find("deleted", next, `${message.sequence - next} events are missing`);
       next = message.sequence + 1n;
       events += 1;
-      const [id, isRight] = rules.check(message, shard);
+      const [id, isRight] = rules.check(message, shard, segment.epoch);
       if (!isRight || String(segment.shard) !== shard) find("rule", message.sequence, "the event breaks a rule of the log");
       tree.append(leafHash(leafData(message.subject, id, message.body)));
       if (tree.size === checkpoint.size) signedRoot = tree.root();

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from commands.ports import CheckpointLog, TileStore
+from commands.ledger_ports import CheckpointLog, TileStore
 from domain.kernel.errors import NotFound, VersionConflict
 from domain.ledger.tiles import ENTRIES, Tile
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from commands.ports import SegmentStore
+from commands.ledger_ports import SegmentStore
 from domain.kernel.errors import NotFound
 from domain.kernel.ids import Position
 from domain.ledger.segments import Kept, beginning, frame, read, read_open, sealed, written
