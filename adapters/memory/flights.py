@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from domain.kernel.ids import token
+
 
 class MemoryFlights:
     """The port on a table."""
@@ -13,6 +15,7 @@ class MemoryFlights:
 
     async def begin(self, tenant: str, entry: str) -> MemoryFlight | None:
         """As the port says."""
+        token(tenant, "tenant"), token(entry, "entry")
         if (tenant, entry) in self._over:
             return None
         self._over[tenant, entry] = asyncio.Event()

@@ -34,6 +34,23 @@ _UNDELETABLE: Final[Mapping[str, Any]] = {
     "duplicate_window": SHORTEST_WINDOW,
 }
 
+CACHE_BUCKET: Final = "precedent-cache"
+FLIGHTS_BUCKET: Final = "precedent-flights"
+CACHE_BYTES: Final = 128 * 1024 * 1024
+FLIGHTS_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of the broker's memory at most; the oldest entries give way."""
+
+_BUCKET: Final[Mapping[str, Any]] = {
+    # What is in them can be found or made again: they need no disk.
+    "storage": "memory",
+    "retention": "limits",
+    "discard": "old",
+    "max_msgs_per_subject": 1,
+    "allow_direct": True,
+    "allow_msg_ttl": True,
+    "duplicate_window": SHORTEST_WINDOW,
+}
+
 
 class StreamDiffers(PrecedentError):
     """A stream exists with other settings than ours: use a broker account of its own, or migrate that stream."""
@@ -94,8 +111,10 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
         "allow_direct": True,
         "duplicate_window": SHORTEST_WINDOW,
     },
+    f"KV_{CACHE_BUCKET}": {**_BUCKET, "subjects": [f"$KV.{CACHE_BUCKET}.>"], "max_bytes": CACHE_BYTES},
+    f"KV_{FLIGHTS_BUCKET}": {**_BUCKET, "subjects": [f"$KV.{FLIGHTS_BUCKET}.>"], "max_bytes": FLIGHTS_BYTES},
 }
-"""Streams of the command bus, the work queue, the ledger's checkpoints and what could not be handled."""
+"""Streams of the command bus, the work queue, the ledger's checkpoints and what could not be handled; and buckets."""
 
 
 async def ensure_bus(connection: Connection) -> None:
