@@ -1,0 +1,128 @@
+"""Admission, state and commands of programs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.kernel.errors import NotFound
+from domain.kernel.values import Keyword
+from domain.programs.admission import PublicationRefused, Publishable, admit
+from domain.programs.commands import DemoteProgram, RevokeProgram, SupersedeProgram
+from domain.programs.decide import ProgramNotInUse, decide
+from domain.programs.events import ProgramEvent, ProgramProposed, ProgramProven, ProgramPublished, entry_id
+from domain.programs.literals import copied_inputs
+from domain.programs.policy import Policy, is_shadowed
+from domain.programs.state import EMPTY, Program, Status, evolve
+from tests.domain.programs.offers import PROGRAM, TENANT, compiled, offer, proof, published
+
+ID = entry_id("default", PROGRAM.interface_hash, PROGRAM.digest, "Read and multiply")
+
+
+def admitted(program: Program, made: Any = None, run: Any = None, **policy: Any) -> Any:
+    return admit(program, made or offer(), run or proof(), tenant=TENANT, actor="user:a", policy=Policy(**policy))
+
+
+def test_one_good_run_publishes() -> None:
+    ready = admitted(EMPTY)
+    assert isinstance(ready, Publishable)
+    assert ready.statement.entry == ID
+
+
+def test_more_proofs_are_waited_for_when_the_policy_wants_them() -> None:
+    proposed = admitted(EMPTY, proofs=2)
+    assert isinstance(proposed, ProgramProposed)
+    assert proposed.lacks == "1 runs of 2 that programs.proofs asks for"
+    candidate = evolve(EMPTY, proposed)
+    assert admitted(candidate, proofs=2) is None, "the same run is no second proof"
+    assert isinstance(admitted(candidate, run=proof("r2"), proofs=2), Publishable)
+
+
+def test_copied_inputs_need_a_run_with_others() -> None:
+    made = offer(literals=("7",))
+    candidate = evolve(EMPTY, admitted(EMPTY, made))
+    again = admitted(candidate, made, proof("r2"))
+    assert isinstance(again, ProgramProven), "the same inputs prove nothing new"
+    ready = admitted(evolve(candidate, again), made, proof("r3", "other"))
+    assert isinstance(ready, Publishable)
+    assert len(ready.proofs) == 3
+
+
+@pytest.mark.parametrize("status", [Status.VERIFIED, Status.DEMOTED, Status.SUPERSEDED, Status.REVOKED])
+def test_what_was_decided_is_not_decided_again_by_a_run(status: Status) -> None:
+    assert admitted(Program(status=status)) is None
+
+
+def test_publishers_and_effects() -> None:
+    with pytest.raises(PublicationRefused, match="user:a may not publish"):
+        admitted(EMPTY, publishers=("user:b", "agent:*"))
+    assert isinstance(admitted(EMPTY, publishers=("user:?",)), Publishable)
+    with pytest.raises(PublicationRefused, match=r"t\.read \(read\)"):
+        admitted(EMPTY, effects="pure")
+
+
+EVENTS = st.lists(
+    st.sampled_from(
+        [
+            ProgramProposed(offer=offer(), proof=proof(), lacks="x"),
+            ProgramProven(proof=proof("r2")),
+            ProgramPublished(offer=offer(), proofs=(proof(),), evidence="e", policy="p", envelope="{}"),
+            *decide(published(), DemoteProgram(program=ID, reason="bad")),
+            *decide(published(), SupersedeProgram(program=ID, by=ID, reason="better")),
+            *decide(EMPTY, RevokeProgram(module=PROGRAM.digest, reason="leaks")),
+        ]
+    ),
+    max_size=8,
+)
+
+
+@given(EVENTS)
+def test_evolve_is_total_and_a_revocation_is_for_ever(events: list[ProgramEvent]) -> None:
+    program, revoked = EMPTY, False
+    for event in events:
+        program = evolve(program, event)
+        revoked |= event.short_name() == "ProgramRevoked"
+        assert (program.status is Status.REVOKED) == revoked
+        assert program.status is not Status.VERIFIED or program.envelope
+
+
+def test_commands() -> None:
+    for command in (DemoteProgram(program=ID, reason="bad"), SupersedeProgram(program=ID, by=ID, reason="x")):
+        with pytest.raises(NotFound, match="programs ls"):
+            decide(EMPTY, command)
+        with pytest.raises(ProgramNotInUse, match="demoted already: old"):
+            decide(Program(status=Status.DEMOTED, reason="old"), command)
+    with pytest.raises(ProgramNotInUse, match="revoked already"):
+        decide(Program(status=Status.REVOKED), RevokeProgram(module=PROGRAM.digest, reason="again"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "types", "inputs", "copied"),
+    [
+        ('(str "ann" (:name inputs))', "[:map [:name :string]]", {Keyword("name"): "ann"}, ('"ann"',)),
+        ('(str "ann" (:name inputs))', "[:map [:name :string]]", {Keyword("name"): "bob"}, ()),
+        ("(+ 7 (:n inputs))", "[:map [:n :int]]", {Keyword("n"): 7}, ("7",)),
+        ("(+ 7.0 (:n inputs))", "[:map [:n :int]]", {Keyword("n"): 7}, ()),
+        ("(if (:b inputs) true nil)", "[:map [:b :bool]]", {Keyword("b"): True}, ()),
+        ('(get {"ann" 1} "x" (:l inputs))', "[:map [:l :any]]", {Keyword("l"): [["ann"]]}, ('"ann"',)),
+    ],
+    ids=["text", "other", "number", "kind", "truth", "inside"],
+)
+def test_constants_that_equal_inputs(plan: str, types: str, inputs: Any, copied: tuple[str, ...]) -> None:
+    assert copied_inputs(compiled(plan, types, ":any").module, inputs) == copied
+
+
+def test_huge_inputs_and_odd_values_are_compared_too() -> None:
+    inputs = {Keyword("n"): 1, Keyword("t"): datetime(2026, 1, 1, tzinfo=UTC), Keyword("l"): list(range(100_000))}
+    assert copied_inputs(PROGRAM.module, inputs) == ("10",)
+
+
+def test_the_share_of_shadows() -> None:
+    drawn = sum(is_shadowed(f"run-{n}", 0.25) for n in range(4_000))
+    assert 900 < drawn < 1_100
+    assert not is_shadowed("x", 0.0)
+    assert is_shadowed("x", 1.0)
