@@ -30,7 +30,10 @@ PULL: Final = 2000
 """Messages of one pull."""
 
 WAITS: Final = 1.0
-"""Seconds that a pull waits for news; then the follower gets an empty batch and pulls again."""
+"""Seconds that a pull waits for news; then the follower pulls again."""
+
+HEARTBEAT: Final = 0.25
+"""Seconds without news after which the broker says that it is there; then the follower gets an empty batch."""
 
 SILENT_FOR: Final = 3.0
 """Seconds without any word of the broker after which the consumer counts as lost."""
@@ -110,7 +113,12 @@ class _Consumer:
     def _pull(self) -> None:
         self._pulls += 1
         self._outstanding += PULL
-        request = {"batch": PULL, "max_bytes": LARGEST_PULL, "expires": int(WAITS * 1e9)}
+        request = {
+            "batch": PULL,
+            "max_bytes": LARGEST_PULL,
+            "expires": int(WAITS * 1e9),
+            "idle_heartbeat": int(HEARTBEAT * 1e9),
+        }
         payload = orjson.dumps(request)
         self._connection.client.send(
             b"PUB %b %b.%d %d\r\n%b\r\n"
