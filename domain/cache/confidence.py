@@ -112,7 +112,11 @@ def is_bounded(strata: Iterable[Stratum], bound: float, trust: float) -> bool:
     if not 0 < bound < 1:
         raise InvalidInput(f"bound {bound!r} is none: give one above 0 and below 1")
     counts = _matched([stratum for stratum in strata if stratum.judged])
-    return counts is not None and log_ratio(*counts, bound) >= -log1p(-trust)
+    if counts is None:
+        return False
+    wrong, judged = counts
+    # No rate below the bound explains more wrong answers than that better than the bound itself.
+    return wrong < bound * judged and log_ratio(wrong, judged, bound) >= -log1p(-trust)
 
 
 def log_ratio(wrong: float, judged: float, bound: float) -> float:

@@ -114,8 +114,8 @@ def threshold_of(evidence: Evidence, policy: Policy) -> float:
 
     Takes some milliseconds: keep it until the evidence changes.
     """
-    lowest = CLOSED
     above: list[Stratum] = []
+    candidates: list[tuple[float, list[Stratum]]] = []
     for below_top, found in enumerate(evidence.strata(), 1):
         score = (BINS - below_top) / BINS
         if score < policy.floor:
@@ -123,16 +123,18 @@ def threshold_of(evidence: Evidence, policy: Policy) -> float:
         if not found.judged:
             continue
         above.append(_together(above.pop(), found) if above and above[-1].judged < FEWEST else found)
-        if is_bounded(_evened(above), policy.bound, policy.trust):
-            lowest = score
-    return lowest
+        candidates.append((score, _evened(above)))
+    for score, strata in reversed(candidates):
+        if is_bounded(strata, policy.bound, policy.trust):
+            return score
+    return CLOSED
 
 
 def _evened(strata: list[Stratum]) -> list[Stratum]:
-    """The strata, the last one counted together with the one before if it has too few of its own."""
+    """The strata as they are now, the last one counted together with the one before if it has too few of its own."""
     *rest, last = strata
     if not rest or last.judged >= FEWEST:
-        return strata
+        return [*strata]
     return [*rest[:-1], _together(rest[-1], last)]
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import click
 
@@ -15,20 +16,33 @@ from infra.cli.invocation import Invocation, WholeNumber, examples, invoked
 ALL: Final = "all"
 NAMES: Final = tuple(sorted(found.name for found in pkgutil.iter_modules(infra.bench.__path__) if found.ispkg))
 
+ON_DATA: Final = frozenset({"semantic"})
+"""Benchmarks on data that is fetched by hand, since its licence or place is another's."""
+
 
 @click.command(
-    epilog=examples("precedent bench bfcl", "precedent bench bfcl --entries 50 --json", "precedent bench all")
+    epilog=examples(
+        "precedent bench bfcl",
+        "precedent bench bfcl --entries 50 --json",
+        "precedent bench semantic --data data_full.json",
+        "precedent bench all",
+    )
 )
 @click.argument("name", type=click.Choice([*NAMES, ALL]))
 @click.option("--entries", type=WholeNumber(min=1), metavar="N", help="The first N entries of the workload only.")
+@click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="What the benchmark semantic runs on.")
 @invoked
-def bench(cli: Invocation, name: str, entries: int | None) -> int:
+def bench(cli: Invocation, name: str, entries: int | None, data: Path | None) -> int:
     """Run benchmark NAME on servers of its own, and print its figures as a table or as JSON.
 
     Exit code 1: a figure that must hold (every run right, every replay identical or explained) does not.
     """
     passed = True
     for each in NAMES if name == ALL else (name,):
+        options: dict[str, Any] = {"data": data} if each in ON_DATA else {}
+        if name == ALL and None in options.values():
+            cli.output.note(f"{each} is skipped: it needs --data")
+            continue
         command = importlib.import_module(f"infra.bench.{each}.command")
-        passed = command.bench(as_json=cli.output.as_json, entries=entries) and passed
+        passed = command.bench(as_json=cli.output.as_json, entries=entries, **options) and passed
     return DONE if passed else NO
