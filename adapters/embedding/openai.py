@@ -74,7 +74,12 @@ class OpenAiEmbedder:
     @property
     def name(self) -> str:
         """Model and size. A server that gives a model other weights must give it another name."""
-        return f"openai:{self._server.model}:{self._server.dimensions}"
+        return self.named(self._server.model, self._server.dimensions)
+
+    @staticmethod
+    def named(model: str, dimensions: int) -> str:
+        """Name of the points of a model with so many components."""
+        return f"openai:{model}:{dimensions}"
 
     @property
     def dimensions(self) -> int:

@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 from rich.text import Text
 
+from infra.bootstrap.embedding import embedder_told
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 from infra.settings import effective
@@ -20,12 +21,14 @@ def config() -> None:
 @invoked
 def show(cli: Invocation) -> int:
     """Show every setting with its value in force and where that came from. Passwords are masked."""
-    values = effective(cli.settings())
-    cli.output.document({"settings": [value._asdict() for value in values]})
+    settings = cli.settings()
+    values, embedder = effective(settings), embedder_told(settings)
+    cli.output.document({"settings": [value._asdict() for value in values], "embedder": embedder._asdict()})
     table = Table("key", "value", "from", box=None, pad_edge=False, header_style="bold")
     for value in values:
         table.add_row(
             value.key, Text(value.value), Text(value.origin, style="dim" if value.origin == "default" else "")
         )
     cli.output.show(table)
+    cli.output.show(Text(f"embedder in use: {embedder.name} ({embedder.says})"))
     return DONE

@@ -15,6 +15,7 @@ from rich.text import Text
 from adapters.nats.dead_letters import dead_letters
 from infra.bootstrap.connections import connected, database, event_store
 from infra.bootstrap.content import check_content
+from infra.bootstrap.embedding import embedder_told
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import Output, counted
@@ -104,7 +105,17 @@ def status(cli: Invocation, *, data: Path | None) -> int:
 
 async def _status(output: Output, settings: Settings, report: stack.StackStatus, endpoints: Endpoints | None) -> int:
     inside = await _inside(endpoints) if endpoints is not None else {}
-    output.document({"data": settings.data, "running": True, "phase": report.phase, **_components(report), **inside})
+    embedder = embedder_told(settings)
+    output.document(
+        {
+            "data": settings.data,
+            "running": True,
+            "phase": report.phase,
+            "embedder": embedder._asdict(),
+            **_components(report),
+            **inside,
+        }
+    )
     if report.components:
         output.show(_table(report))
     elif endpoints is not None:
@@ -112,6 +123,7 @@ async def _status(output: Output, settings: Settings, report: stack.StackStatus,
     if inside:
         output.show(Text(f"log: {counted(inside['events'], 'event')}; dead letters: {inside['dead']}"))
         output.show(*(_projection(each) for each in inside["projections"]))
+    output.show(Text(f"embedder: {embedder.name} ({embedder.says})"))
     return DONE
 
 
