@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from projections.cache_entries import CACHE_ENTRIES, CACHE_WITHDRAWALS
 from projections.ledger import LEDGER
 from projections.programs import PROGRAMS
 from projections.projection import Projection
@@ -51,6 +52,10 @@ CATALOG: Final[Mapping[str, tuple[Projection, ...]]] = {
     "precedent.program.ProgramDemoted.v1": (PROGRAMS,),
     "precedent.program.ProgramSuperseded.v1": (PROGRAMS,),
     "precedent.program.ProgramRevoked.v1": (PROGRAMS,),
+    "precedent.cache.CacheEntryPublished.v1": (CACHE_ENTRIES,),
+    "precedent.cache.CacheEntryDisputed.v1": (CACHE_ENTRIES,),
+    "precedent.cache.CacheEntryInvalidated.v1": (CACHE_ENTRIES,),
+    "precedent.cache.CacheInvalidated.v1": (CACHE_WITHDRAWALS,),
     "precedent.cache.ReuseJudged.v1": (REUSE,),
     "precedent.cache.CacheTuned.v1": (REUSE,),
 }

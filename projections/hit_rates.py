@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from sqlalchemy import BigInteger, ColumnElement, and_, case, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from projections.programs import TABLE as PROGRAMS
+from projections.program_rows import TABLE as PROGRAMS
 from projections.reuse import JUDGEMENT, LOOKUP, TUNING, ReuseRow
 from projections.reuse import TABLE as REUSE
 

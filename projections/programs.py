@@ -10,16 +10,10 @@ revocation stays, and a use that is heard of first makes a row that waits for it
 
 from __future__ import annotations
 
-from binascii import Error as NotBase64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, TypeAlias
 
 import orjson
-from sqlalchemy import ARRAY, REAL, BigInteger, Column, DateTime, Double, Index, MetaData, Table, Text, select
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.embedding import Embedding, EmbeddingInvalid
 from domain.kernel.values import ValueNotDecodable, bytes_of_text, digest_bytes
@@ -27,113 +21,8 @@ from domain.programs.events import module_stream
 from domain.programs.state import Status
 from projections import cells
 from projections.facts import Fact
+from projections.program_rows import MODULE, PROGRAM, REFUSED, TABLE
 from projections.projection import Row, Selector, Share, SharedRows
-
-REFUSED: Final = "refused"
-"""Status of what the policy does not let be published."""
-
-PROGRAM: Final = "program"
-MODULE: Final = "module"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramRow:
-    """One program as an answer to a kind of task."""
-
-    tenant: str
-    id: str
-    kind: str
-    """``program``; ``module`` in the row of a module's withdrawal, whose id is its digest."""
-    namespace: str
-    goal: str
-    """Its first 300 characters."""
-    semantic_embedding: list[float] | None
-    """The goal as a point of unit length; pgvector takes it as ``semantic_embedding::vector``."""
-    embedder: str | None
-    """Whose point it is; points of different embedders are never compared."""
-    interface_hash: str
-    module: str
-    """``sha256:…`` of the bytecode."""
-    storage_pointer: str | None
-    """Address of the bytecode in the tenant's content store; None where it was not uploaded."""
-    validation_status: str
-    """verified, candidate, refused, demoted, superseded or revoked; unknown before its program is heard of."""
-    reason: str
-    """Why it is not used, where it is not."""
-    signature: str | None
-    """Base64, Ed25519, over the statement that the event of its publication holds."""
-    signed_by: str | None
-    """Id of the key: ``name+hash``."""
-    effects: list[dict[str, str]]
-    """The effect row: name, version and mode of each tool that it may call."""
-    plan: str | None
-    """Digest of the text that it was compiled from."""
-    evidence: str | None
-    """Digest of the proofs."""
-    policy: str | None
-    """Digest of the policy under which it was published."""
-    proofs: int
-    """Runs that it did well."""
-    run: str | None
-    """The run that it comes from."""
-    creation_timestamp: datetime
-    last_used_timestamp: datetime | None
-    updated_at: datetime
-    uses: int
-    """Runs in which it was executed in place of a model."""
-    successes: int
-    failures: int
-    refutations: int
-    """Uses whose output failed the task's type or checks."""
-    agreements: int
-    """Comparisons in which it gave what the model's program gave."""
-    disagreements: int
-    superseded_by: str | None
-    saved_tokens: int
-    """Of its successful uses together."""
-    saved_usd: float
-    saved_seconds: float
-
-
-TABLE: Final = Table(
-    "programs",
-    MetaData(),
-    Column("tenant", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("namespace", Text, nullable=False),
-    Column("goal", Text, nullable=False),
-    Column("semantic_embedding", ARRAY(REAL)),
-    Column("embedder", Text),
-    Column("interface_hash", Text, nullable=False),
-    Column("module", Text, nullable=False),
-    Column("storage_pointer", Text),
-    Column("validation_status", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    Column("signature", Text),
-    Column("signed_by", Text),
-    Column("effects", JSONB, nullable=False),
-    Column("plan", Text),
-    Column("evidence", Text),
-    Column("policy", Text),
-    Column("proofs", BigInteger, nullable=False),
-    Column("run", Text),
-    Column("creation_timestamp", DateTime(timezone=True), nullable=False),
-    Column("last_used_timestamp", DateTime(timezone=True)),
-    Column("updated_at", DateTime(timezone=True), nullable=False),
-    Column("uses", BigInteger, nullable=False),
-    Column("successes", BigInteger, nullable=False),
-    Column("failures", BigInteger, nullable=False),
-    Column("refutations", BigInteger, nullable=False),
-    Column("agreements", BigInteger, nullable=False),
-    Column("disagreements", BigInteger, nullable=False),
-    Column("superseded_by", Text),
-    Column("saved_tokens", BigInteger, nullable=False),
-    Column("saved_usd", Double, nullable=False),
-    Column("saved_seconds", Double, nullable=False),
-)
-Index(None, TABLE.c.tenant, TABLE.c.module)
-Index(None, TABLE.c.tenant, TABLE.c.namespace, TABLE.c.interface_hash)
 
 Change: TypeAlias = Callable[[Row, Fact], Row]
 """What an event changes in a program's row."""
@@ -238,7 +127,7 @@ def _components(meaning: Mapping[str, Any]) -> list[float] | None:
     """The point as numbers; None for what is none, which nobody can be near to."""
     try:
         return list(Embedding(meaning["embedder"], bytes_of_text(meaning["vector"])).checked().components())
-    except (EmbeddingInvalid, ValueNotDecodable, NotBase64, ValueError, OverflowError):
+    except (EmbeddingInvalid, ValueNotDecodable, ValueError, OverflowError):
         return None
 
 
@@ -337,45 +226,3 @@ PROGRAMS: Final = SharedRows(
         "precedent.run.ShadowCompared.v1": _used(_compared),
     },
 )
-
-_PROGRAMS: Final = (TABLE.c.kind == PROGRAM) & (TABLE.c.validation_status != Status.UNKNOWN.value)
-
-
-async def get_program(connection: AsyncConnection, tenant: str, name: str) -> ProgramRow | None:
-    """One program; None where there is none (yet)."""
-    found = await connection.execute(select(TABLE).where(_PROGRAMS, TABLE.c.tenant == tenant, TABLE.c.id == name))
-    row = found.mappings().one_or_none()
-    return None if row is None else ProgramRow(**row)
-
-
-async def list_programs(
-    connection: AsyncConnection,
-    tenant: str,
-    *,
-    status: Sequence[str] = (),
-    namespace: str | None = None,
-    module: str | None = None,
-    interface: str | None = None,
-    goal_has: str | None = None,
-    limit: int = 50,
-    after: str = "",
-) -> Sequence[ProgramRow]:
-    """A tenant's programs to which all of this applies, the most used first; ``after`` an id, by id from there on."""
-    query = select(TABLE).where(_PROGRAMS, TABLE.c.tenant == tenant)
-    if status:
-        query = query.where(TABLE.c.validation_status.in_(status))
-    for column, value in (
-        (TABLE.c.namespace, namespace),
-        (TABLE.c.module, module),
-        (TABLE.c.interface_hash, interface),
-    ):
-        if value is not None:
-            query = query.where(column == value)
-    if goal_has is not None:
-        query = query.where(TABLE.c.goal.icontains(goal_has, autoescape=True))
-    if after:
-        query = query.where(TABLE.c.id > after).order_by(TABLE.c.id)
-    else:
-        query = query.order_by(TABLE.c.uses.desc(), TABLE.c.creation_timestamp.desc(), TABLE.c.id)
-    found = await connection.execute(query.limit(limit))
-    return [ProgramRow(**row) for row in found.mappings()]

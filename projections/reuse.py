@@ -260,6 +260,17 @@ REUSE: Final = SharedRows(
 )
 
 
+async def uses_of_entry(connection: AsyncConnection, tenant: str, entry: str, *, limit: int = 10) -> Sequence[ReuseRow]:
+    """Look-ups that came to an entry or a program, the latest first."""
+    found = await connection.execute(
+        select(TABLE)
+        .where(TABLE.c.tenant == tenant, TABLE.c.entry == entry, TABLE.c.kind == LOOKUP)
+        .order_by(TABLE.c.at.desc(), TABLE.c.id)
+        .limit(limit)
+    )
+    return [ReuseRow(**row) for row in found.mappings()]
+
+
 async def lookups_of_run(
     connection: AsyncConnection, tenant: str, run: str, *, limit: int = 1000
 ) -> Sequence[ReuseRow]:

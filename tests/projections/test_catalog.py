@@ -11,7 +11,8 @@ from domain.programs.events import PROGRAM_EVENTS
 from domain.runs.events import RUN_EVENTS
 from projections.catalog import CATALOG, PROJECTIONS
 from projections.ledger import LEDGER, LedgerEntry
-from projections.programs import PROGRAMS, ProgramRow
+from projections.program_rows import ProgramRow
+from projections.programs import PROGRAMS
 from projections.reuse import REUSE, ReuseRow
 from projections.runs import RUNS, RunRow
 from projections.timeline import TIMELINE, Line
