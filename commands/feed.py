@@ -34,6 +34,8 @@ class Feed:
     clock: Clock
     listeners: Mapping[str, Sequence[Hear]]
     """By category."""
+    flushes: Sequence[Callable[[], Awaitable[None]]] = ()
+    """Told after each batch: what listeners have gathered goes where it belongs. What fails is tried again."""
     heard: dict[str, Positions] = field(default_factory=dict)
     """By category: up to where everything was told."""
     _word: dict[str, float] = field(default_factory=dict)
@@ -77,3 +79,5 @@ class Feed:
                     # Nothing is used by what an index says: what cannot be read is what is not found.
                     logger.warning("event %s is left out: %s", recorded.position, error)
             self.heard[category] = self.heard.get(category, START).advanced(recorded.position)
+        for flush in self.flushes:
+            await flush()

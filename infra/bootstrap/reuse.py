@@ -63,8 +63,9 @@ async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
 
 def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:
     """What tells these ports of every event that concerns them."""
+    programs = Programs(filled)
     listeners = {
-        "program": (Programs(filled).hear,),
+        "program": (programs.hear,),
         "cache": (filled.evidence.hear, filled.delegations.hear),
     }
-    return Feed(store, clock, listeners)
+    return Feed(store, clock, listeners, [programs.flush])

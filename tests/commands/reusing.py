@@ -54,11 +54,12 @@ class ReusingWorld(World):
         )
         self.services = replace(self.services, reuse=self.reuse)
         self.handler = CommandHandler(self.services, COMMANDS, REACTIONS)
+        programs = Programs(self.reuse)
         listeners = {
-            "program": [Programs(self.reuse).hear],
+            "program": [programs.hear],
             "cache": [self.reuse.evidence.hear, self.reuse.delegations.hear],
         }
-        self.feed = Feed(self.store, self.clock, listeners)
+        self.feed = Feed(self.store, self.clock, listeners, [programs.flush])
 
     async def solve(self, run: str, plan: str | None = PLAN, **task: Any) -> list[str]:
         """Submit and drive a run; ``plan`` is what a model would answer, None for a model that must not be asked."""
