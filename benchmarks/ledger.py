@@ -49,11 +49,11 @@ SIGNER = FileSigner.generated("precedent.bench")
 EVENTS_A_STREAM = 16
 
 
-def genuine(count: int) -> list[Stored]:
-    """A log as our appender writes it: streams of sixteen events, one after the other."""
+def genuine(count: int, first: int = 0) -> list[Stored]:
+    """A log as our appender writes it: streams of sixteen events, one after the other; from a place on."""
     found: list[Stored] = []
     head, name = "Nats-Expected-Last-Subject-Sequence", ""
-    for place in range(count):
+    for place in range(first, count):
         run, version = divmod(place, EVENTS_A_STREAM)
         stream = StreamId("bench", "run", f"r{run}")
         name = f"evt.0.bench.run.r{run}"

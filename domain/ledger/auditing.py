@@ -140,6 +140,9 @@ class Audit:
         self._own_matches: set[tuple[int, bytes]] = set()
         self._next_size = self._all[0].checkpoint.size if self._all else sys.maxsize
         self._last_matched = 0
+        """Size of the last checkpoint whose root the events have."""
+        self._last_held = 0
+        """Of those that were kept apart: whoever forks a log signs the others anew."""
 
     def feed(self, events: Iterable[Stored]) -> None:
         """Take the next events."""
@@ -312,13 +315,16 @@ class Audit:
             if self._tree.size == checkpoint.size and self._tree.root() == checkpoint.root:
                 self.report.checkpoints += 1
                 self.report.covered = self._last_matched = checkpoint.size
+                if known.held:
+                    self._last_held = checkpoint.size
                 continue
             self._differs(known)
         self._next_size = self._known[0].checkpoint.size if self._known else sys.maxsize
 
     def _differs(self, known: Known) -> None:
         checkpoint = known.checkpoint
-        first, last = self._place(self._last_matched), self._place(checkpoint.size - 1)
+        matched = self._last_held if known.held else self._last_matched
+        first, last = self._place(matched), self._place(checkpoint.size - 1)
         if (checkpoint.size, checkpoint.root) in self._own_matches:
             self._find(Kind.TILES, "the tiles do not have the signed root, the events do: rebuild them", first, last)
         elif known.held:
