@@ -68,13 +68,13 @@ def _request(path: Path, split: str, number: int, row: object) -> Request:
     return Request(text, f"{split} {number}" if intent == OUT_OF_SCOPE else intent, split)
 
 
-def reported(data: Mapping[str, Sequence[Request]], seed: int, length: int = LENGTH) -> list[Request]:
+def reported(data: Mapping[str, Sequence[Request]], seed: int) -> list[Request]:
     """The stream that figures are reported for: ``test`` and ``oos_test``, filled up from the first part of ``train``.
 
     No row of it is in a stream of ``development``, on which every constant of the rule was chosen.
     """
     unseen = [*data["test"], *data["oos_test"]]
-    return _shuffled([*unseen, *_by_digest(data["train"])[: max(0, LENGTH - len(unseen))]], seed)[:length]
+    return _shuffled([*unseen, *_by_digest(data["train"])[: max(0, LENGTH - len(unseen))]], seed)
 
 
 def development(data: Mapping[str, Sequence[Request]], seed: int) -> list[Request]:

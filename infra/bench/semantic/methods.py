@@ -40,11 +40,6 @@ class Method(Protocol):
         """How many near entries it looks at."""
         ...
 
-    @property
-    def equal_by_judging(self) -> bool:
-        """Whether stored answers are known to be equal only where a judge said so, as prose is."""
-        ...
-
     def choose(self, asked: str, near: Sequence[Near], draw: str) -> Choice:
         """Decide about one request. ``draw`` is different for every request."""
         ...
@@ -60,7 +55,6 @@ class Fixed:
 
     threshold: float
     neighbours: int = 1
-    equal_by_judging: bool = False
 
     @property
     def name(self) -> str:
@@ -85,7 +79,6 @@ class VCache:
     delta: float = 0.02
     name: str = "vCache, 2 %"
     neighbours: int = 1
-    equal_by_judging: bool = False
     _learned: dict[str, Learned] = field(default_factory=dict)
     _last: Near | None = None
 
@@ -116,7 +109,6 @@ class Bounded:
     voting: bool = True
     """Whether the answers of other near entries are looked at."""
     neighbours: int = NEIGHBOURS
-    equal_by_judging: bool = False
     evidence: Evidence = field(default_factory=Evidence)
     threshold: float = CLOSED
     _own: dict[str, EntryEvidence] = field(default_factory=dict)
@@ -179,7 +171,6 @@ def compared() -> list[Method]:
         *(Fixed(threshold) for threshold in (0.8, 0.9, 0.95, 0.99)),
         VCache(),
         Bounded(name="Precedent, by similarity alone", voting=False),
-        Bounded(name="Precedent, equality by judge", equal_by_judging=True),
         Bounded(name="Precedent, without gates", gated=False),
         Bounded(name=PRODUCT),
     ]

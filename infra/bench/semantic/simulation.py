@@ -64,9 +64,6 @@ def simulate(
 ) -> Result:
     """Run the stream through the method."""
     kept = stream.kept()
-    known = [request.answer for request in requests]
-    if method.equal_by_judging:
-        known = [str(number) for number in range(len(requests))]
     hits: list[bool] = []
     wrong: list[bool] = []
     deciding: list[float] = []
@@ -74,7 +71,7 @@ def simulate(
     judged = 0
     for number, request in enumerate(requests):
         near = [
-            Near(entry=str(at), text=requests[at].text, answer=known[at], similarity=similarity)
+            Near(entry=str(at), text=requests[at].text, answer=requests[at].answer, similarity=similarity)
             for at, similarity in stream.nearest(number, kept, method.neighbours)
         ]
         draw = sha256(f"{number} {request.text}".encode()).hexdigest()
@@ -90,8 +87,6 @@ def simulate(
             judged += 1
             began = time.thread_time()
             kept[number] = method.learn(right=right)
-            if right and method.equal_by_judging:
-                known[number] = known[int(choice.entry)]
             learning.append(1e6 * (time.thread_time() - began))
         on_request()
     return Result(
