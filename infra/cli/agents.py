@@ -40,7 +40,9 @@ def ls(cli: Invocation) -> int:
     return DONE
 
 
-@agents.command(epilog=examples("precedent agents show docs.links"))
+@agents.command(
+    short_help="One agent, and what in it may not replay.", epilog=examples("precedent agents show docs.links")
+)
 @click.argument("name")
 @invoked
 def show(cli: Invocation, name: str) -> int:

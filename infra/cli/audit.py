@@ -13,12 +13,10 @@ from rich.text import Text
 
 from adapters.memory.ledger import MemoryCheckpointLog
 from adapters.nats.checkpoints import JetStreamCheckpoints
-from adapters.system.clock import SystemClock
 from commands.archive import ArchivedLog, Damages
 from commands.audits import Audits, Exports, Trust, rotations_in, rotations_of
-from commands.keys import record_rotation
 from commands.ledger import await_published
-from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.errors import NotFound
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
@@ -29,24 +27,22 @@ from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
     SHARD,
     earlier_keys,
-    file_signer,
     identity,
-    key_file,
     ledger,
-    next_key,
     segment_store,
     stored_log,
-    take_next_key,
     tile_store,
 )
+from infra.cli.audit_keys import keys, rotate_key
 from infra.cli.bundles import replayed
 from infra.cli.documents import DocumentInvalid, text_of, write_document
 from infra.cli.exits import DONE, TAMPERED
 from infra.cli.findings import finding_document, show_findings, show_report
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.naming import run_named
 from infra.cli.output import counted
 from infra.cli.repair import repair
-from infra.cli.session import Session, principal, session
+from infra.cli.session import Session, session
 from infra.cli.trust import key_of, keys_option, own_key, required_option, witness_option
 from infra.settings import Settings
 
@@ -67,12 +63,13 @@ def audit() -> None:
 
 
 @audit.command(
+    short_help="Recompute the Merkle tree; compare it with what was signed.",
     epilog=examples(
         "precedent audit verify",
         "precedent audit verify --key log.example.org+1f0c…+AQ… --checkpoint kept.txt",
         "precedent audit verify --bundle run.jsonl --key log.key --json",
         "precedent audit verify --archive",
-    )
+    ),
 )
 @click.option(
     "--bundle", "file", type=click.Path(path_type=Path), metavar="FILE", help="Verify this bundle; needs no server."
@@ -126,7 +123,10 @@ def verify(
     return complete(_verify_archive(cli, trust, held=bool(held)) if archive else _verify_log(cli, trust))
 
 
-@audit.command(epilog=examples("precedent audit export RUN -o run.jsonl", "precedent audit export RUN -o -"))
+@audit.command(
+    short_help="Write a run and all that proves it to one file.",
+    epilog=examples("precedent audit export RUN -o run.jsonl", "precedent audit export RUN -o -"),
+)
 @click.argument("run")
 @click.option(
     "-o", "output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Write there; - for stdout."
@@ -138,36 +138,6 @@ def export(cli: Invocation, run: str, output: Path) -> int:
     Whoever has the log's key verifies it offline: `precedent audit verify --bundle FILE --key KEY`.
     """
     return complete(_export(cli, run, output))
-
-
-@audit.command(epilog=examples("precedent audit keys", "precedent audit keys --json"))
-@invoked
-def keys(cli: Invocation) -> int:
-    """Print the public key that auditors verify this log with."""
-    settings = cli.settings()
-    remote = settings.ledger.signer_key
-    key = VerifierKey.parse(remote) if remote is not None else file_signer(settings).key
-    kept = "a signer elsewhere" if remote is not None else str(key_file(settings))
-    cli.output.document({"key": str(key), "name": key.name, "private_key": kept, "development": remote is None})
-    cli.output.show(Text(str(key)))
-    if remote is None:
-        cli.output.warn(
-            f"the private key lies on this machine ({kept}): it proves nothing against whoever owns the machine, "
-            "unless checkpoints are kept or witnessed elsewhere"
-        )
-    return DONE
-
-
-@audit.command(
-    name="rotate-key", epilog=examples("precedent audit rotate-key && precedent down && precedent up --detach")
-)
-@invoked
-def rotate_key(cli: Invocation) -> int:
-    """Let a new key sign from the ledger's next start on; the old key says so in an event of the log.
-
-    Whoever trusts the old key follows that event to the new one. It may be repeated until it is done.
-    """
-    return complete(_rotate_key(cli))
 
 
 @audit.command(epilog=examples("precedent audit checkpoint -o kept.txt"))
@@ -278,6 +248,7 @@ def _replay_words(replay: Replay | None) -> str:
 
 async def _export(cli: Invocation, name: str, output: Path) -> int:
     async with session(cli, services=False, whole=False) as connected:
+        name = await run_named(connected, name)
         with content_store(connected.endpoints.content) as content:
             exports = Exports(
                 connected.store,
@@ -296,7 +267,8 @@ async def _export(cli: Invocation, name: str, output: Path) -> int:
     cli.output.document({"run": name, "file": str(output), "events": len(bundle.events), "bytes": len(lines)})
     cli.output.show(
         Text(f"{output}: {counted(len(bundle.events), 'event')}, {counted(len(bundle.content), 'content')}, proven"),
-        Text(f"precedent audit verify --bundle {output} --key {key}", style="dim"),
+        # One line, however narrow the terminal: it is there to be copied.
+        Text(f"precedent audit verify --bundle {output} --key {key}", style="dim", no_wrap=True, overflow="ignore"),
     )
     return DONE
 
@@ -329,25 +301,5 @@ async def _checkpoint(cli: Invocation, output: Path | None) -> int:
     return DONE
 
 
-async def _rotate_key(cli: Invocation) -> int:
-    async with session(cli, services=False) as connected:
-        settings = connected.settings
-        if settings.ledger.signer is not None:
-            raise InvalidInput(
-                "ledger.signer: the key is kept elsewhere; rotate it there, then name the new one as ledger.signer_key "
-                "and the old one in ledger.earlier_keys"
-            )
-        old, new = file_signer(settings), next_key(settings)
-        actor = f"operator:{principal()}"
-        await record_rotation(connected.store, SystemClock(), settings.tenant, SHARD, old, new.key, actor)
-        retired = take_next_key(settings)
-    cli.output.document({"old": str(old.key), "new": str(new.key), "retired": str(retired)})
-    cli.output.show(
-        Text(str(new.key)),
-        Text(f"follows {old.key}; its private key is kept as {retired}: destroy it once the ledger runs again"),
-        Text("the ledger takes the new key at its next start: precedent down, precedent up", style="dim"),
-    )
-    return DONE
-
-
-audit.add_command(repair)
+for each in (keys, rotate_key, repair):
+    audit.add_command(each)

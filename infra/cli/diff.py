@@ -23,6 +23,7 @@ from infra.cli.divergence import difference_document, difference_table
 from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.naming import run_named
 from infra.cli.output import counted, short
 from infra.cli.session import session
 from infra.cli.timeline import seconds
@@ -43,6 +44,9 @@ class Totals:
     tool_seconds: float
     """Sum over its tool calls; what lanes did side by side counts twice."""
     tool_calls: int
+    """Made by this run."""
+    inherited: int
+    """Tool calls whose answers a fork has from its parent."""
     model_calls: int
     tokens: int
     usd: float
@@ -63,6 +67,7 @@ def diff(cli: Invocation, one: str, other: str) -> int:
 
 async def _diff(cli: Invocation, one: str, other: str) -> int:
     async with session(cli, services=False) as connected:
+        one, other = [await run_named(connected, name) for name in (one, other)]
         stored = [await recorded(connected.store, connected.run(name)) for name in (one, other)]
     ours, theirs = (known_events(each) for each in stored)
     found = compare(fold(ours), fold(theirs))
@@ -90,7 +95,8 @@ def _totals(stored: Sequence[Recorded], events: Sequence[RunEvent]) -> Totals:
         waited=elapsed.waited,
         events=len(stored),
         tool_seconds=sum(event.duration for event in events if isinstance(event, ToolCallCompleted | ToolCallFailed)),
-        tool_calls=spent.tool_calls,
+        tool_calls=elapsed.tool_calls,
+        inherited=elapsed.inherited,
         model_calls=sum(isinstance(event, ModelCallAnswered | ModelCallFailed) for event in events),
         tokens=spent.tokens,
         usd=spent.usd,
@@ -118,7 +124,7 @@ def _rendered(found: Comparison, names: tuple[str, str], totals: Sequence[Totals
                 f"  first in {_named(found.first)}; {counted(found.alike, 'effect')} alike",
             )
         )
-        parts.append(Padding(difference_table(found.first.differences, names), (0, 0, 0, 2)))
+        parts.append(Padding(difference_table(found.first.differences, names, found.first.what), (0, 0, 0, 2)))
     if found.consequences:
         parts += [Rule("and then", align="left", style="dim"), _consequences(found.consequences)]
     return [*parts, Rule("in all", align="left", style="dim"), _totals_table(names, totals)]
@@ -151,6 +157,7 @@ def _totals_table(names: tuple[str, str], totals: Sequence[Totals]) -> Table:
         "in tools": [seconds(each.tool_seconds) for each in totals],
         "events": [str(each.events) for each in totals],
         "tool calls": [str(each.tool_calls) for each in totals],
+        **({"inherited": [str(each.inherited) for each in totals]} if any(each.inherited for each in totals) else {}),
         "model calls": [str(each.model_calls) for each in totals],
         "tokens": [str(each.tokens) for each in totals],
         "USD": [f"{each.usd:.4f}" for each in totals],

@@ -37,14 +37,14 @@ def rendered(error: ReplayDiverged) -> list[RenderableType]:
     return parts
 
 
-def difference_table(found: Sequence[Difference], sides: tuple[str, str]) -> Table:
-    """Places at which two values differ, with what is there on either side."""
+def difference_table(found: Sequence[Difference], sides: tuple[str, str], whole: str = "all of it") -> Table:
+    """Places at which two values differ, with what is there on either side; ``whole`` names the values themselves."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("where", no_wrap=True)
     for side in sides:
         table.add_column(side, ratio=1, overflow="fold")
     for each in found[:ROWS]:
-        table.add_row(each.path or "the value", shown(each.recorded), shown(each.actual))
+        table.add_row(each.path or whole, shown(each.recorded), shown(each.actual))
     if len(found) > ROWS:
         table.add_row("…", Text(f"{len(found) - ROWS} more", style="dim"))
     return table

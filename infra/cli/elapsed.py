@@ -9,8 +9,10 @@ from typing import Self
 from commands.runs.log import CATALOG
 from domain.kernel.events import Recorded
 from domain.kernel.values import parse_time
+from domain.runs.effects import SLEEP
+from domain.runs.execution import is_own
 from domain.runs.parts import RunEvent
-from domain.runs.state import EMPTY, Run, evolve
+from domain.runs.state import EMPTY, Run, Settlement, evolve
 
 
 @dataclass(slots=True)
@@ -42,6 +44,22 @@ class Elapsed:
             return None
         self.run = evolve(self.run, event)
         return event
+
+    @property
+    def inherited(self) -> int:
+        """Tool calls that count for the run's limits, and whose answers it has from the run that it is a fork of."""
+        return sum(
+            entry.inherited
+            and entry.settlement is not Settlement.DENIED
+            and entry.tool != SLEEP
+            and not is_own(entry.tool)
+            for entry in self.run.journal.values()
+        )
+
+    @property
+    def tool_calls(self) -> int:
+        """Tool calls that the run itself has made."""
+        return self.run.spent.tool_calls - self.inherited
 
     @property
     def seconds(self) -> float:

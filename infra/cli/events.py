@@ -23,6 +23,7 @@ from infra.cli.errors import meant
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.moments import moment_of
+from infra.cli.naming import is_there, run_named
 from infra.cli.session import Session, session
 from projections.applying import closing
 
@@ -144,6 +145,8 @@ def _after(first: str | None) -> Positions:
 async def _events(cli: Invocation, selection: Selection, after: Positions | None, until: Until, *, follow: bool) -> int:
     """Print them; ``after`` is None for the end of the log as of now."""
     async with session(cli, services=False) as connected:
+        if selection.stream is not None:
+            selection = replace(selection, stream=await run_named(connected, selection.stream))
         if after is None:
             after = await connected.store.end()
             cli.output.note(f"events behind {after}")
@@ -179,13 +182,7 @@ async def _say_why_nothing(cli: Invocation, connected: Session, selection: Selec
 
 async def _is_there(connected: Session, selection: Selection) -> bool:
     """Whether the run that was asked for has events; true where none was asked for."""
-    if selection.stream is None:
-        return True
-    async with closing(connected.store.read(START, replace(selection, event=None), batch=1)) as batches:
-        async for batch in batches:
-            if batch:
-                return True
-    return False
+    return selection.stream is None or await is_there(connected, selection.stream)
 
 
 def _strange_names(selection: Selection) -> list[str]:

@@ -15,6 +15,7 @@ from domain.runs.redaction import redacted
 from infra.cli.documents import write_document
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation
+from infra.cli.naming import run_named
 from infra.cli.output import counted
 from infra.cli.session import session
 
@@ -26,6 +27,7 @@ async def save(cli: Invocation, name: str, file: Path, fields: Sequence[str]) ->
     does not replay.
     """
     async with session(cli, services=False) as connected:
+        name = await run_named(connected, name)
         stored = await recorded(connected.store, connected.run(name))
     known = known_events(stored)
     made = redacted(known, fields)

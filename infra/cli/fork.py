@@ -18,6 +18,7 @@ from domain.runs.replay import fold
 from domain.runs.task import Task
 from infra.cli.documents import text_of
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.naming import run_named
 from infra.cli.output import counted
 from infra.cli.run import run_task
 from infra.cli.session import session
@@ -72,6 +73,7 @@ async def _fork(
     every: bool,
 ) -> int:
     async with session(cli, services=True) as connected:
+        name = await run_named(connected, name)
         stored = await recorded(connected.store, connected.run(name))
         at = len(stored) if at is None else at
         if at > len(stored):

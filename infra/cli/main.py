@@ -13,6 +13,7 @@ import click
 
 from domain.kernel.errors import PrecedentError
 from infra.cli import exits
+from infra.cli.usage import wrong_usage
 
 
 class Listed(NamedTuple):
@@ -148,7 +149,7 @@ def _run(given: list[str]) -> int:
         print(error.format_message(), file=sys.stderr)
         return exits.INVALID
     except click.UsageError as error:
-        return _failed("usage", _wrong_usage(error), as_json=as_json)
+        return _failed("usage", wrong_usage(error, COMMON_OPTIONS), as_json=as_json)
     except click.ClickException as error:
         return _failed("usage", error.format_message(), as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
@@ -156,16 +157,6 @@ def _run(given: list[str]) -> int:
     except exits.Terminated:
         return exits.TERMINATED
     return code if isinstance(code, int) else exits.DONE
-
-
-def _wrong_usage(error: click.UsageError) -> str:
-    """Click's message as one sentence of one line, and where the help is."""
-    message = " ".join(error.format_message().split()).rstrip(".")
-    if error.ctx is None:
-        return message
-    if isinstance(error, click.NoSuchOption) and error.ctx.parent is None and error.option_name in COMMON_OPTIONS:
-        return f"{error.option_name} goes after the command, as in `precedent runs {error.option_name}`"
-    return f"{message}{'' if message.endswith('?') else ';'} see `{error.ctx.command_path} --help`"
 
 
 def _failed(code: str, message: str, *, as_json: bool) -> int:

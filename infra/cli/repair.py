@@ -21,7 +21,10 @@ from infra.cli.session import Session, session
 from infra.cli.trust import key_of, keys_option, own_key
 
 
-@click.command(epilog=examples("precedent audit repair", "precedent audit repair --yes"))
+@click.command(
+    short_help="Put back events that the log has lost.",
+    epilog=examples("precedent audit repair", "precedent audit repair --yes"),
+)
 @keys_option
 @click.option("--yes", "is_wanted", is_flag=True, help="Write; without it, only say what would be written.")
 @click.option(

@@ -34,6 +34,7 @@ from infra.cli.exits import DIVERGED, DONE
 from infra.cli.fixtures import save
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.moments import moment_of
+from infra.cli.naming import run_named
 from infra.cli.output import Output, counted
 from infra.cli.replay_all import replay_all
 from infra.cli.replay_record import Record, release
@@ -130,6 +131,7 @@ def replay(
 
 async def _replay(cli: Invocation, name: str, mode: Mode, *, upcast: bool, kept: bool) -> int:
     async with session(cli, services=False) as connected:
+        name = await run_named(connected, name)
         stream = connected.run(name)
         stored = await recorded(connected.store, stream)
         record = Record(cli.output, connected, kept=kept)
@@ -227,6 +229,7 @@ def _document(name: str, result: Replay) -> dict[str, Any]:
 
 async def _view(cli: Invocation, name: str, at: int | None) -> int:
     async with session(cli, services=False) as connected:
+        name = await run_named(connected, name)
         stream = connected.run(name)
         state = await view_run(connected.store, stream, at)
         watch = await _watch(cli, connected, stream, at)

@@ -12,7 +12,7 @@ from rich.text import Text
 from commands.handle import Answer, CommandEnvelope
 from commands.ports import Selection
 from domain.kernel.ids import Positions
-from domain.runs.state import Phase
+from domain.runs.state import Phase, Run
 from domain.runs.task import TaskInvalid
 from infra.bootstrap.tools import tool_runner
 from infra.cli.answers import document_of, report_answer, tell_refusal
@@ -153,11 +153,29 @@ def _show_end(cli: Invocation, run: str, watch: Watch) -> int:
     cli.output.show(Rule(style="dim"), _summary(run, watch))
     if ended.error is not None:
         where = f" at effect {ended.error.effect}" if ended.error.effect is not None else ""
-        tell_error(cli.output, f"run {run} failed{where} ({ended.error.error.type}): {ended.error.error.message}")
-        cli.output.warn(ended.error.advice)
+        told = _above(ended.error.error.message) if _is_shown(cli, ended) else ended.error.error.message
+        tell_error(cli.output, f"run {run} failed{where} ({ended.error.error.type}): {told}")
+        cli.output.warn(as_note(ended.error.advice))
     elif ended.phase is Phase.CANCELLED:
         tell_error(cli.output, f"run {run} was cancelled")
     return DONE if ended.phase is Phase.COMPLETED else NO
+
+
+def _is_shown(cli: Invocation, ended: Run) -> bool:
+    """Whether the whole message stands above already: that of the compiler does, below the plan."""
+    assert ended.error is not None, "only failed runs come here"
+    return not cli.output.as_json and bool(ended.drafts) and ended.drafts[-1].rejected == ended.error.error.message
+
+
+def _above(message: str) -> str:
+    first, _, rest = message.partition("\n")
+    return f"{first} (shown above)" if rest else first
+
+
+def as_note(advice: str) -> str:
+    """A recorded sentence as what stands behind ``note:``."""
+    words = advice.removesuffix(".")
+    return words if words[:2].isupper() else words[:1].lower() + words[1:]
 
 
 def _document(run: str, watch: Watch) -> dict[str, Any]:
@@ -179,11 +197,17 @@ def usage(watch: Watch) -> dict[str, Any]:
         "seconds": watch.elapsed.seconds,
         "waited": watch.elapsed.waited,
         "events": watch.events,
-        "tool_calls": spent.tool_calls,
+        "tool_calls": watch.elapsed.tool_calls,
+        "inherited": watch.elapsed.inherited,
         "model_calls": watch.model_calls,
         "tokens": spent.tokens,
         "usd": spent.usd,
     }
+
+
+def calls_in_words(made: int, inherited: int) -> str:
+    """``3 tool calls``; of a fork with how many answers it has from its parent."""
+    return f"{counted(made, 'tool call')}{f' and {inherited} inherited' if inherited else ''}"
 
 
 def _summary(run: str, watch: Watch) -> Text:
@@ -191,7 +215,7 @@ def _summary(run: str, watch: Watch) -> Text:
     parts = [
         str(watch.elapsed),
         counted(used["events"], "event"),
-        counted(used["tool_calls"], "tool call"),
+        calls_in_words(used["tool_calls"], used["inherited"]),
         counted(used["model_calls"], "model call"),
         counted(used["tokens"], "token"),
         f"{used['usd']:.4f} USD",

@@ -22,8 +22,10 @@ from domain.runs.state import Entry, Run, Settlement
 from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.naming import run_named
 from infra.cli.output import counted, short
 from infra.cli.results import plain_output, render_result
+from infra.cli.run import calls_in_words
 from infra.cli.runs import STYLES
 from infra.cli.session import Session, session
 from infra.cli.standing import Moment, document_of, rendered
@@ -92,7 +94,7 @@ def decisions(cli: Invocation, run: str) -> int:
 
 async def _show(cli: Invocation, name: str) -> int:
     async with session(cli, services=False) as connected:
-        shown = await _read(connected, name)
+        shown = await _read(connected, await run_named(connected, name))
     cli.output.document(_document(shown))
     cli.output.show(*_rendered(shown, cli.output.screen.width))
     return DONE
@@ -100,6 +102,7 @@ async def _show(cli: Invocation, name: str) -> int:
 
 async def _show_at(cli: Invocation, name: str, at: int) -> int:
     async with session(cli, services=False) as connected:
+        name = await run_named(connected, name)
         events = await recorded(connected.store, connected.run(name))
     moment = Moment(name, events, at)
     cli.output.document(document_of(moment))
@@ -109,8 +112,8 @@ async def _show_at(cli: Invocation, name: str, at: int) -> int:
 
 async def _decisions(cli: Invocation, name: str) -> int:
     async with session(cli, services=False) as connected:
-        shown = await _read(connected, name)
-    cli.output.document({"run": name, "decisions": [each._asdict() for each in shown.decisions]})
+        shown = await _read(connected, await run_named(connected, name))
+    cli.output.document({"run": shown.id, "decisions": [each._asdict() for each in shown.decisions]})
     cli.output.show(_ledger(shown.decisions))
     return DONE
 
@@ -158,7 +161,9 @@ def _document(shown: Shown) -> dict[str, Any]:
         "usage": {
             "seconds": shown.elapsed.seconds,
             "waited": shown.elapsed.waited,
-            **{name: getattr(row, name) for name in ("events", "tool_calls", "model_calls", "tokens", "usd")},
+            "tool_calls": shown.elapsed.tool_calls,
+            "inherited": shown.elapsed.inherited,
+            **{name: getattr(row, name) for name in ("events", "model_calls", "tokens", "usd")},
         },
         "waiting": [_waiting_document(shown.id, key, run.journal[key]) for key in sorted(run.waiting)],
         "plan": run.drafts[-1].source if run.drafts else None,
@@ -217,7 +222,7 @@ def _head(shown: Shown) -> Table:
     table = Table.grid(padding=(0, 2))
     used = [
         counted(row.events, "event"),
-        counted(row.tool_calls, "tool call"),
+        calls_in_words(shown.elapsed.tool_calls, shown.elapsed.inherited),
         counted(row.model_calls, "model call"),
         counted(row.tokens, "token"),
         f"{row.usd:.4f} USD",

@@ -181,5 +181,8 @@ def _table(report: stack.StackStatus) -> Table:
 
 
 def _address(url: str | None) -> str:
-    # The database's address holds its password.
-    return "-" if url is None else url.rpartition("@")[2] if "@" in url else url
+    """An address without who connects to it: the database's holds its password."""
+    if url is None:
+        return "-"
+    scheme, mark, rest = url.rpartition("://")
+    return f"{scheme}{mark}{rest.rpartition('@')[2]}"

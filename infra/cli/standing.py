@@ -14,24 +14,27 @@ from rich.text import Text
 from commands.runs.log import CATALOG
 from domain.kernel.errors import NotFound
 from domain.kernel.events import Recorded
-from domain.kernel.values import decode, encode, parse_time
+from domain.kernel.values import Keyword, decode, encode, parse_time
 from domain.rtfs import vm
+from domain.rtfs.printer import print_value
 from domain.rtfs.types import plain
 from domain.rtfs.vm.inspection import PROGRAM, Call, LaneView
 from domain.runs.parts import RunEvent
 from domain.runs.planning import ProgramCompiled
 from domain.runs.replay import fold
 from domain.runs.standing import Standing, standing
-from domain.runs.state import Entry, Run
+from domain.runs.state import Entry, Run, Settlement
 from infra.cli.output import counted, visible
 from infra.cli.pointing import pointed
 from infra.cli.results import render_result
 from infra.cli.runs import STYLES
 from infra.cli.timeline import line_of, render_line
-from projections.spelling import spelled
 
 MOST_CALLS: Final = 8
 """Calls of one lane on the screen; --json has all."""
+
+LONGEST_CELL: Final = 200
+"""Characters of what an effect was asked or answered; --json has all."""
 
 _INDENT: Final = (0, 0, 0, 2)
 
@@ -200,31 +203,46 @@ def _head(moment: Moment) -> Table:
     run, limits = moment.run, moment.run.accepted_task.limits
     paused = ", paused" if run.paused else ""
     waits = f", waits for {', '.join(sorted(run.waiting))}" if run.waiting else ""
-    spent = (
-        f"{run.spent.tool_calls} of {counted(limits.tool_calls, 'tool call')}, "
-        f"{run.spent.tokens} of {counted(limits.tokens, 'token')}, {run.spent.usd:.4f} of {limits.usd:.2f} USD"
-    )
+    spent = [f"{run.spent.tool_calls} of {counted(limits.tool_calls, 'tool call')}"]
+    if limits.tokens or run.spent.tokens:
+        spent.append(f"{run.spent.tokens} of {counted(limits.tokens, 'token')}")
+    if limits.usd or run.spent.usd:
+        spent.append(f"{run.spent.usd:.4f} of {limits.usd:.2f} USD")
     table = Table.grid(padding=(0, 2))
     table.add_row(Text("status", style="dim"), Text(f"{run.phase}{paused}{waits}", STYLES.get(run.phase, "")))
-    table.add_row(Text("spent", style="dim"), Text(spent))
+    table.add_row(Text("spent", style="dim"), Text(", ".join(spent)))
     if run.remaining is not None:
-        table.add_row(Text("time", style="dim"), Text(f"stands still with {run.remaining:.2f} s left"))
-    elif run.deadline is not None:
-        table.add_row(Text("time", style="dim"), Text(f"ends at {run.deadline} of {limits.seconds:g} s in all"))
+        table.add_row(
+            Text("time", style="dim"), Text(f"stands still, {run.remaining:.2f} of {limits.seconds:g} s left")
+        )
+    elif run.deadline is not None and not run.ended:
+        left = (parse_time(run.deadline) - parse_time(moment.event.time)).total_seconds()
+        table.add_row(Text("time", style="dim"), Text(f"{max(0.0, left):.2f} of {limits.seconds:g} s left"))
     return table
 
 
 def _journal(run: Run) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    # Only a table that fills the screen gives its last columns what the others leave.
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
     for name in ("effect", "tool", "is"):
         table.add_column(name, no_wrap=True)
     for name in ("asked", "answered"):
         table.add_column(name, ratio=1, no_wrap=True, overflow="ellipsis")
     for key, entry in run.journal.items():
-        answered = f"{entry.error.type}: {entry.error.message}" if entry.error else spelled(entry.result, 200)
-        asked = "" if entry.arguments is None else spelled(entry.arguments, 200)
-        table.add_row(key, entry.tool, entry.settlement, Text(visible(asked)), Text(visible(answered)))
+        table.add_row(key, entry.tool, entry.settlement, *(Text(visible(each)) for each in _said(entry)))
     return table
+
+
+def _said(entry: Entry) -> tuple[str, str]:
+    """What an effect was asked and answered, written as the program's values are."""
+    given = {} if entry.arguments is None else decode(entry.arguments)
+    assert isinstance(given, dict), "arguments have names"
+    asked = print_value({Keyword(str(name)): value for name, value in given.items()}, LONGEST_CELL)
+    if entry.error is not None:
+        return asked, f"{entry.error.type}: {entry.error.message}"
+    if entry.settlement is not Settlement.COMPLETED:
+        return asked, ""
+    return asked, print_value(decode(entry.result), LONGEST_CELL)
 
 
 def _lane(lane: LaneView, moment: Moment) -> list[RenderableType]:

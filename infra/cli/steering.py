@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -9,6 +10,7 @@ import click
 from infra.cli.answers import report_answer
 from infra.cli.documents import json_of
 from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.naming import run_named
 from infra.cli.session import session
 
 
@@ -26,10 +28,10 @@ def approve(cli: Invocation, run: str, key: str, refuse: str | None, note: str) 
     if refuse is not None and note:
         raise click.UsageError("--note goes with an approval; the reason of a refusal is the value of --refuse")
     if refuse is None:
-        data = {"run": run, "effect": key, "note": note}
-        return complete(_tell(cli, "GrantApproval", data, f"effect {key} of run {run} may happen"))
-    data = {"run": run, "effect": key, "reason": refuse}
-    return complete(_tell(cli, "RefuseApproval", data, f"effect {key} of run {run} is refused"))
+        data = {"effect": key, "note": note}
+        return complete(_tell(cli, "GrantApproval", run, data, lambda run: f"effect {key} of run {run} may happen"))
+    data = {"effect": key, "reason": refuse}
+    return complete(_tell(cli, "RefuseApproval", run, data, lambda run: f"effect {key} of run {run} is refused"))
 
 
 @click.command(
@@ -63,8 +65,8 @@ def resolve(cli: Invocation, run: str, key: str, outcome: str, result: str | Non
             "`precedent show RUN` names the tool, `precedent tools show TOOL` the type of its result"
         )
     given = None if result is None else json_of(result, "--result")
-    data = {"run": run, "effect": key, "outcome": outcome, "result": given, "note": note}
-    return complete(_tell(cli, "ResolveOutcome", data, f"effect {key} of run {run}: {outcome}"))
+    data = {"effect": key, "outcome": outcome, "result": given, "note": note}
+    return complete(_tell(cli, "ResolveOutcome", run, data, lambda run: f"effect {key} of run {run}: {outcome}"))
 
 
 @click.command(epilog=examples("precedent pause RUN", 'precedent pause RUN --reason "the disk is full"'))
@@ -73,7 +75,7 @@ def resolve(cli: Invocation, run: str, key: str, outcome: str, result: str | Non
 @invoked
 def pause(cli: Invocation, run: str, reason: str) -> int:
     """Stop RUN before its next effect. Its time stands still until `precedent resume RUN`."""
-    return complete(_tell(cli, "PauseRun", {"run": run, "reason": reason}, f"run {run} is paused"))
+    return complete(_tell(cli, "PauseRun", run, {"reason": reason}, lambda run: f"run {run} is paused"))
 
 
 @click.command(epilog=examples("precedent resume RUN"))
@@ -81,7 +83,7 @@ def pause(cli: Invocation, run: str, reason: str) -> int:
 @invoked
 def resume(cli: Invocation, run: str) -> int:
     """Go on with RUN where it was paused."""
-    return complete(_tell(cli, "ResumeRun", {"run": run}, f"run {run} goes on"))
+    return complete(_tell(cli, "ResumeRun", run, {}, lambda run: f"run {run} goes on"))
 
 
 @click.command(epilog=examples("precedent cancel RUN", 'precedent cancel RUN --reason "no longer needed"'))
@@ -90,10 +92,11 @@ def resume(cli: Invocation, run: str) -> int:
 @invoked
 def cancel(cli: Invocation, run: str, reason: str) -> int:
     """End RUN without a result. Effects under way are stopped as far as their isolation allows."""
-    return complete(_tell(cli, "CancelRun", {"run": run, "reason": reason}, f"run {run} is cancelled"))
+    return complete(_tell(cli, "CancelRun", run, {"reason": reason}, lambda run: f"run {run} is cancelled"))
 
 
-async def _tell(cli: Invocation, command: str, data: dict[str, Any], done: str) -> int:
+async def _tell(cli: Invocation, command: str, run: str, data: dict[str, Any], done: Callable[[str], str]) -> int:
     async with session(cli, services=True) as connected:
-        answer = await connected.send(connected.envelope(command, data))
-    return report_answer(cli.output, answer, done)
+        run = await run_named(connected, run)
+        answer = await connected.send(connected.envelope(command, {"run": run, **data}))
+    return report_answer(cli.output, answer, done(run))

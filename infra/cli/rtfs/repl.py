@@ -222,15 +222,17 @@ def _command(text: str) -> tuple[str, str]:
 
 
 def _texts() -> Iterator[str]:
-    """Texts of stdin, each as soon as it is whole."""
-    text = ""
+    """Texts of stdin, each as soon as it is whole; one that stdin ends within has its lines counted in all of it."""
+    text, lines, begun = "", 0, 0
     try:
         for line in sys.stdin:
-            text += line
+            begun = begun if text.strip() else lines
+            text = text + line if text.strip() else line
+            lines += 1
             if text.strip() and (is_finished(text) or _command(text)[0]):
                 yield text
                 text = ""
     except UnicodeDecodeError as error:
         raise DocumentInvalid(f"stdin: this is not UTF-8 text (byte {error.start})") from None
     if text.strip():
-        yield text
+        yield "\n" * begun + text

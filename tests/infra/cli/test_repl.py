@@ -307,3 +307,9 @@ def test_ctrl_c_ends_what_runs_from_a_pipe():
     process.send_signal(signal.SIGINT)
     out, _ = process.communicate(timeout=30)
     assert (process.returncode, out) == (exits.INTERRUPTED, "")
+
+
+def test_a_form_that_stdin_ends_within_is_told_with_its_line(say: Say):
+    called = say("(+ 1 2)", "", "(+ 1", "  (* 2 3)")
+    assert (called.code, called.out) == (exits.NO, "3\n")
+    assert "line 3, column 1: `(` is never closed" in called.err

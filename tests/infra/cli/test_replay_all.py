@@ -160,7 +160,7 @@ def test_what_cannot_be_replayed_is_no_success(cli: Cli, deployment: Path):
         (("--all", "--at", "3"), "--at goes with --mode view"),
         (("--all", "--since", "yesterday"), "--since yesterday: give a time like"),
         (("--all", "--since", "9" * 6 + "w"), "give a time like"),
-        (("--all", "--status", "broken"), "'broken' is not one of"),
+        (("--all", "--status", "broken"), "--status 'broken': give one of submitted, "),
     ],
     ids=str,
 )

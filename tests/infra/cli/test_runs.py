@@ -69,6 +69,9 @@ def test_a_plan_that_does_not_compile_shows_the_compilers_message(cli: Cli, task
     assert called.code == exits.NO
     assert "line 2, column 4: `fnil` is not defined" in called.out
     assert "^^^^" in called.out
+    assert "`fnil` is not defined (shown above)\n" in called.err
+    assert "note: correct the plan" in called.err
+    assert "^^^^" in cli("run", "--json", task("(let [x 1]\n  (fnil x))")).err, "where nothing stands above it is whole"
 
 
 @pytest.mark.parametrize(
@@ -193,6 +196,11 @@ def test_a_fork_inherits_and_is_compared_with_its_parent(cli: Cli, submitted: Su
     same = cli("fork", run, "--json").document
     assert same["output"] == parent
     assert same["forked_from"]["run"] == run
+    assert (same["usage"]["tool_calls"], same["usage"]["inherited"]) == (0, 2)
+    assert cli("show", same["run"], "--json").document["usage"]["inherited"] == 2
+    assert "0 tool calls and 2 inherited" in cli("show", same["run"]).out
+    totals = cli("diff", run, same["run"], "--json").document["totals"]
+    assert [(each["tool_calls"], each["inherited"]) for each in totals.values()] == [(2, 0), (0, 2)]
     assert cli("diff", run, same["run"]).code == exits.DONE
     assert cli("replay", same["run"]).code == exits.DONE
     changed = cli("fork", run, "--set", "inputs.n=5", "--set", "inputs.deep.list.1=7", "--json").document

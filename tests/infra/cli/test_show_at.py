@@ -97,3 +97,17 @@ def test_the_timeline_counts_its_events(cli: Cli, task: Task):
     events = len(listed(cli, run))
     assert [f"{number:>4} " in shown for number in range(1, events + 1)] == [True] * events
     json.dumps(cli("show", run, "--json").document)
+
+
+def test_the_journal_has_its_columns_however_long_the_answers_are(cli: Cli, task: Task):
+    plan = '(call :fs.read {:path "README.md"})'
+    run = ran(cli, task, plan, tools=["fs.read"])
+    answered = listed(cli, run).index("ToolCallCompleted") + 1
+    called = cli("show", run, "--at", str(answered))
+    lines = called.out.splitlines()
+    head = next(line for line in lines if line.startswith("effect"))
+    assert head.split() == ["effect", "tool", "is", "asked", "answered"]
+    row = lines[lines.index(head) + 1]
+    assert row.split()[:5] == ["0", "fs.read", "completed", "{:path", '"README.md"}']
+    assert " left" in next(line for line in lines if line.startswith("time"))
+    assert not any(line.startswith("time") for line in cli("show", run, "--at", str(answered + 2)).out.splitlines())

@@ -114,10 +114,10 @@ def test_wrong_usage_is_a_json_document_too(offline: Cli):
     assert called.code == exits.INVALID
     assert called.document["error"] == {
         "code": "usage",
-        "message": "Missing argument 'RUN'; see `precedent show --help`",
+        "message": "`precedent show` needs RUN; see `precedent show --help`",
         "exit": 2,
     }
-    assert called.err.startswith("error: Missing argument")
+    assert called.err.startswith("error: `precedent show` needs RUN")
 
 
 def test_every_command_is_in_the_documentation():
@@ -157,7 +157,7 @@ def test_a_common_option_before_the_command_is_told_its_place(offline: Cli):
 
 def test_a_usage_error_is_one_line(offline: Cli):
     assert offline("rebuild").err.count("\n") == 1
-    assert "Did you mean '--json'? see `precedent runs --help`" in offline("runs", "--jsn").err
+    assert offline("runs", "--jsn").err == "error: `precedent runs` has no option --jsn; did you mean --json?\n"
 
 
 def test_a_data_directory_that_is_a_file_is_refused_with_a_way_out(
