@@ -231,6 +231,7 @@ def tamperings(own: Deployment) -> Iterator[Tampering]:
         "no checkpoint for an hour",
         frozenset({Kind.STALE}),
         end - SIGN_EVERY + 1,
+        within=3 * SIGN_EVERY,
         checkpoints=own.earlier,
         later=timedelta(hours=1),
     )
