@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from commands.cache.handling import clear_shared, decide_cache, named_entry
 from commands.handle import Handling, Reaction
 from commands.programs.handling import decide_program, named_program
 from commands.runs.handling import decide_run, named_run, new_run, wake_driver
+from domain.cache import commands as cache
 from domain.programs import commands as program
 from domain.runs import commands as run
 
@@ -28,6 +30,13 @@ COMMANDS: Final[Mapping[str, Handling]] = {
     "SupersedeProgram": Handling(
         command=program.SupersedeProgram, category="program", stream=named_program, decide=decide_program
     ),
+    "InvalidateCache": Handling(
+        command=cache.InvalidateCache, category="cache", stream=named_entry, decide=decide_cache
+    ),
+    "InvalidateEntry": Handling(
+        command=cache.InvalidateEntry, category="cache", stream=named_entry, decide=decide_cache
+    ),
+    "JudgeReuse": Handling(command=cache.JudgeReuse, category="cache", stream=named_entry, decide=decide_cache),
 }
 
 REACTIONS: Final[Mapping[str, Sequence[Reaction]]] = {
@@ -38,4 +47,6 @@ REACTIONS: Final[Mapping[str, Sequence[Reaction]]] = {
     "ApprovalGranted": (wake_driver,),
     "ApprovalRefused": (wake_driver,),
     "OutcomeResolved": (wake_driver,),
+    "CacheInvalidated": (clear_shared,),
+    "CacheEntryInvalidated": (clear_shared,),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from commands.cache.cache import Cache
-from commands.cache.log import CATALOG, held_of
-from commands.indexes import CacheTier, Dropped
+from commands.cache.log import CATALOG, dropped_by, held_of
+from commands.indexes import CacheTier
 from domain.cache.events import CacheEntryInvalidated, CacheEntryPublished, CacheInvalidated
 from domain.cache.rules import Withdrawal
 from domain.kernel.events import Recorded
@@ -28,27 +28,21 @@ class Entries:
                     await tier.put(held_of(recorded, event))
             case CacheEntryInvalidated():
                 self.cache.withdrawals.add_entry(tenant, recorded.stream.id, _withdrawal(recorded, event.reason))
-                await self._drop(Dropped(tenant, entry=recorded.stream.id))
+                await self._drop(recorded)
             case CacheInvalidated():
                 self.cache.withdrawals.add(tenant, event, _withdrawal(recorded, event.reason))
-                await self._drop(
-                    Dropped(
-                        tenant,
-                        namespace=event.namespace,
-                        level=event.level,
-                        tag=event.tag,
-                        depends=event.depends,
-                    )
-                )
+                await self._drop(recorded)
 
     @property
     def _own(self) -> list[CacheTier]:
         # What all processes share is filled by whoever publishes, and cleared by whoever handles the command.
         return [tier for tier in self.cache.near if tier.name == "process"]
 
-    async def _drop(self, dropped: Dropped) -> None:
+    async def _drop(self, recorded: Recorded) -> None:
+        dropped = dropped_by(recorded)
         for tier in self._own:
-            await tier.drop(dropped)
+            if dropped is not None:
+                await tier.drop(dropped)
 
 
 def _withdrawal(recorded: Recorded, reason: str) -> Withdrawal:

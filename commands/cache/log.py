@@ -8,7 +8,8 @@ from typing import Any, Final
 import orjson
 from pydantic import ValidationError
 
-from domain.cache.events import CACHE_EVENTS, CacheEntryPublished, CacheEvent
+from commands.indexes import Dropped
+from domain.cache.events import CACHE_EVENTS, CacheEntryInvalidated, CacheEntryPublished, CacheEvent, CacheInvalidated
 from domain.cache.rules import Held
 from domain.cache.state import EMPTY, Entry, evolve
 from domain.kernel.errors import InvalidInput, StoredDataInvalid
@@ -63,3 +64,14 @@ def held_from(tenant: Any, position: Any, time: Any, published: Any, size: int) 
         return Held(token(tenant, "tenant"), event, Position.parse(position), str(time), size)
     except (ValidationError, InvalidInput, TypeError) as error:
         raise StoredDataInvalid(f"a tier holds what is no entry: {str(error)[:300]}") from error
+
+
+def dropped_by(recorded: Recorded) -> Dropped | None:
+    """What is not given any more after this event."""
+    tenant = recorded.stream.tenant
+    match CATALOG.decode(recorded):
+        case CacheEntryInvalidated():
+            return Dropped(tenant, entry=recorded.stream.id)
+        case CacheInvalidated() as event:
+            return Dropped(tenant, namespace=event.namespace, level=event.level, tag=event.tag, depends=event.depends)
+    return None

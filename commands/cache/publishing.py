@@ -7,12 +7,11 @@ from typing import Final
 from commands.cache.cache import Cache
 from commands.cache.finding import keep
 from commands.cache.log import CATALOG, CATEGORY, folded, held_of
-from commands.ports import NEW_STREAM, Head
+from commands.ports import NEW_STREAM, Head, StreamSlice
 from commands.services import Services
 from domain.cache.decide import publish as decide
 from domain.cache.events import CacheEntryPublished, CacheEvent
 from domain.cache.keys import CacheKey
-from domain.cache.state import EMPTY, Entry
 from domain.kernel.errors import VersionConflict
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
@@ -21,31 +20,42 @@ from domain.kernel.values import format_time
 ATTEMPTS: Final = 5
 
 
-async def publish(services: Services, cache: Cache, tenant: str, offer: CacheEntryPublished) -> CacheEvent | None:
-    """Append what the offer causes, and fill the near tiers from it; None where nothing was new.
+async def publish(
+    services: Services, cache: Cache | None, tenant: str, offer: CacheEntryPublished
+) -> CacheEvent | None:
+    """Append what the offer causes, and fill the near tiers from it if it is exact; None where nothing was new.
 
     Raises ``ServiceUnreachable``, ``VersionConflict`` (others keep publishing the same).
     """
     key = CacheKey(offer.namespace, offer.level, offer.kind, offer.version, offer.digest)
     stream = StreamId(tenant, CATEGORY, key.id)
-    entry, head = EMPTY, NEW_STREAM  # most answers are the first ones: whether this one is, the log says
+    known = StreamSlice((), NEW_STREAM)  # most answers are the first ones: whether this one is, the log says
     for _ in range(ATTEMPTS):
-        caused = decide(entry, offer, services.clock.now())
+        is_covered = _is_covered(cache, known)
+        caused = decide(folded(known.events), offer, services.clock.now(), is_covered=is_covered)
         if not caused:
             return None
         try:
-            return await _append(services, cache, stream, head, caused[0])
+            return await _append(services, cache, stream, known.head, caused[0])
         except VersionConflict:
-            entry, head = await _loaded(services, stream)
+            known = await services.store.load(stream)
     raise VersionConflict(f"{stream} changed {ATTEMPTS} times while it was published")
 
 
-async def _loaded(services: Services, stream: StreamId) -> tuple[Entry, Head]:
-    slice_ = await services.store.load(stream)
-    return folded(slice_.events), slice_.head
+def _is_covered(cache: Cache | None, known: StreamSlice) -> bool:
+    """Whether what was published last is withdrawn, as far as this process has heard."""
+    if cache is None:
+        return False
+    for recorded in reversed(known.events):
+        event = CATALOG.decode(recorded)
+        if isinstance(event, CacheEntryPublished):
+            return cache.withdrawals.of(held_of(recorded, event)) is not None
+    return False
 
 
-async def _append(services: Services, cache: Cache, stream: StreamId, head: Head, event: CacheEvent) -> CacheEvent:
+async def _append(
+    services: Services, cache: Cache | None, stream: StreamId, head: Head, event: CacheEvent
+) -> CacheEvent:
     now = format_time(services.clock.now())
     draft = Draft(
         # As with runs: an answer that is decided anew must not be taken for the one that was given up.
@@ -59,6 +69,6 @@ async def _append(services: Services, cache: Cache, stream: StreamId, head: Head
     )
     (recorded,) = await services.store.append(stream, [draft], head)
     stored = CATALOG.decode(recorded)
-    if isinstance(stored, CacheEntryPublished):
+    if cache is not None and isinstance(stored, CacheEntryPublished) and stored.level == "L2":
         await keep(cache, services.clock, held_of(recorded, stored), cache.near)
     return event

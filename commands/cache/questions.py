@@ -105,20 +105,24 @@ def value_of(event: RunEvent, *, pure: bool) -> tuple[Any, Cost] | None:
     """What an entry keeps of an answer, and what it had cost; None where it must not be given again."""
     match event:
         case ModelCallAnswered(source="executed"):
-            value = {
-                "text": event.text,
-                "served_model": event.served_model,
-                "prompt_tokens": event.prompt_tokens,
-                "completion_tokens": event.completion_tokens,
-                "recorded": event.recorded,
-            }
             tokens = event.prompt_tokens + event.completion_tokens
-            return value, Cost(tokens=tokens, usd=event.usd, seconds=event.duration)
+            return answer_value(event), Cost(tokens=tokens, usd=event.usd, seconds=event.duration)
         case ToolCallCompleted(source="executed"):
             return tool_value(event.result), Cost(seconds=event.duration)
         case ToolCallFailed(source="executed") if pure and _repeats(event.error.type):
             return tool_failure(event.error.type, event.error.message), Cost(seconds=event.duration)
     return None
+
+
+def answer_value(event: ModelCallAnswered) -> dict[str, Any]:
+    """What an entry keeps of a model's answer."""
+    return {
+        "text": event.text,
+        "served_model": event.served_model,
+        "prompt_tokens": event.prompt_tokens,
+        "completion_tokens": event.completion_tokens,
+        "recorded": event.recorded,
+    }
 
 
 def _repeats(kind: str) -> bool:

@@ -24,8 +24,10 @@ class EntryNotInUse(PrecedentError):
     code = "cache.not-in-use"
 
 
-def publish(entry: Entry, offer: CacheEntryPublished, now: datetime) -> list[CacheEvent]:
+def publish(entry: Entry, offer: CacheEntryPublished, now: datetime, *, is_covered: bool = False) -> list[CacheEvent]:
     """Events that an answer causes. The same answer again causes none, as long as the first one lasts.
+
+    ``is_covered``: the entry's namespace, or a part of it, was invalidated since it was published.
 
     A static entry that lasts keeps its first answer; that there was another one is noted. An answer that was asked
     for before its entry was invalidated is not published: it may be what was invalidated.
@@ -34,7 +36,7 @@ def publish(entry: Entry, offer: CacheEntryPublished, now: datetime) -> list[Cac
         return []
     if entry.withdrawn is not None and parse_time(offer.asked or entry.withdrawn) <= parse_time(entry.withdrawn):
         return []
-    if entry.published is None or not lasts(entry, now):
+    if entry.published is None or is_covered or not lasts(entry, now):
         return [offer]
     digest = digest_json(offer.value)
     if digest == entry.digest:

@@ -27,6 +27,7 @@ from commands.replays import recorded_events
 from commands.runs.driver import Driver, Rest
 from commands.services import Services
 from domain.cache.events import CacheEntryPublished, CacheEvent
+from domain.cache.keys import CacheKey
 from domain.kernel.ids import START, StreamId
 from domain.kernel.values import Value
 from domain.rtfs.capability import Capability, Parameter
@@ -195,3 +196,7 @@ class CachingWorld(World):
 
     async def published(self) -> list[CacheEntryPublished]:
         return [event for event in await self.cache_events() if isinstance(event, CacheEntryPublished)]
+
+    async def published_key(self) -> CacheKey:
+        event = (await self.published())[-1]
+        return CacheKey(event.namespace, event.level, event.kind, event.version, event.digest)

@@ -320,3 +320,100 @@ def test_a_worker_that_vanished_before_publishing_is_made_up_for(world: CachingW
         assert [entry.depends[0] for entry in await world.published()] == ["tool:m.double@1", "tool:crm.get@1"]
 
     simulate(story())
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "given_again"),
+    [
+        ("InvalidateCache", {"namespace": "default"}, False),
+        ("InvalidateCache", {"namespace": "default", "level": "L2", "tag": "m"}, False),
+        ("InvalidateCache", {"namespace": "default", "depends": "tool:m.double@1"}, False),
+        ("InvalidateCache", {"namespace": "default", "depends": "tool:m.double@2"}, True),
+        ("InvalidateCache", {"namespace": "other"}, True),
+        ("InvalidateEntry", {}, False),
+    ],
+    ids=repr,
+)
+def test_an_invalidation_reaches_every_process_within_a_second(
+    world: CachingWorld, command: str, data: dict[str, str], given_again: bool
+) -> None:
+    async def story() -> None:
+        two = world.process("two")
+        async with world.listening(world.one, two):
+            await world.call("a", DOUBLE)
+            await world.call("b", DOUBLE, two)
+            assert world.counted.calls["m.double"] == 1
+            if command == "InvalidateEntry":
+                data["entry"] = (await world.lookups("a"))[0].entry or ""
+            answer = await world.send(command, {**data, "reason": "it was wrong"}, "c1")
+            assert answer.outcome == "accepted", answer
+            await asyncio.sleep(0.99)
+            for run, process in (("c", two), ("d", world.one)):
+                await world.call(run, DOUBLE, process)
+            assert world.counted.calls["m.double"] == (1 if given_again else 2), "once, and shared again"
+            assert await world.sources("d") == ["cache"]
+        late = world.process("late")
+        async with world.listening(late):
+            await world.call("e", DOUBLE, late)
+            assert await world.sources("e") == ["cache"], "what was published since is given to whoever comes later"
+
+    simulate(story())
+
+
+def test_what_a_tier_keeps_in_spite_of_an_invalidation_is_refused(world: CachingWorld) -> None:
+    async def story() -> None:
+        async with world.listening():
+            await world.call("a", DOUBLE)
+            kept = await world.shared.get(TENANT, (await world.published_key()))
+            assert kept is not None
+            await world.send("InvalidateCache", {"namespace": "default", "reason": "it was wrong"}, "c1")
+            await asyncio.sleep(0.5)
+            await world.shared.put(kept)
+            await world.call("b", DOUBLE)
+        (missed,) = await world.lookups("b")
+        assert missed.reason == "shared: it was invalidated: it was wrong"
+        assert world.counted.calls["m.double"] == 2
+
+    simulate(story())
+
+
+def test_an_answer_that_was_asked_for_before_an_invalidation_is_not_given_after_it(world: CachingWorld) -> None:
+    async def story() -> None:
+        async def take_a_while(_: str) -> None:
+            await asyncio.sleep(5)
+
+        world.counted.during = take_a_while
+        async with world.listening():
+            calling = asyncio.create_task(world.call("a", DOUBLE))
+            await asyncio.sleep(1)
+            await world.send("InvalidateCache", {"namespace": "default"}, "c1")
+            await calling
+            await world.call("b", DOUBLE)
+        assert await world.sources("b") == ["executed"]
+
+    simulate(story())
+
+
+@pytest.mark.parametrize(
+    ("command", "data", "outcome"),
+    [
+        ("InvalidateEntry", {"entry": "0" * 64}, "rejected"),
+        ("InvalidateEntry", {"entry": "../etc"}, "invalid"),
+        ("InvalidateCache", {"namespace": "a.b"}, "invalid"),
+        ("InvalidateCache", {"namespace": "default", "level": "L7"}, "invalid"),
+        ("JudgeReuse", {"namespace": "default", "run": "r", "level": "L3", "entry": "0" * 64, "score": 2.0}, "invalid"),
+        (
+            "JudgeReuse",
+            {"namespace": "default", "run": "r", "level": "L3", "entry": "0" * 64, "score": 0.9, "correct": False},
+            "accepted",
+        ),
+    ],
+    ids=repr,
+)
+def test_commands_on_the_cache_are_checked(
+    world: CachingWorld, command: str, data: dict[str, str], outcome: str
+) -> None:
+    async def story() -> None:
+        assert (await world.send(command, data, "c1")).outcome == outcome
+
+    simulate(story())

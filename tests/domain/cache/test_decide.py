@@ -77,6 +77,11 @@ def test_after_an_invalidation_only_what_was_asked_for_later_is_published() -> N
     assert publish(given((entry(), 1), (INVALIDATED, 10), (later, 11)), entry(asked=12), at(13)) == []
 
 
+def test_after_its_namespace_was_invalidated_the_same_answer_is_published_anew() -> None:
+    later = entry(asked=5)
+    assert publish(given((entry(), 1)), later, at(6), is_covered=True) == [later]
+
+
 def test_a_person_invalidates_an_entry_once() -> None:
     command = InvalidateEntry(entry=KEY.id, reason="wrong")
     assert decide(given((entry(), 1)), command) == [INVALIDATED]
