@@ -44,8 +44,8 @@ class MiniLmEmbedder:
     def __init__(self, folder: Path | None = None) -> None:
         """Load and check the model (``folder``: where its files are; else where it was installed).
 
-        Takes half a second and 100 MB. From then on, matrix products in this process use one core each, which makes
-        their bits depend on nothing else. Raises ``ModelNotInstalled``, ``WeightsDiffer``.
+        Takes half a second of CPU time and 140 MB. From then on, matrix products in this process use one core each,
+        which makes their bits depend on nothing else. Raises ``ModelNotInstalled``, ``WeightsDiffer``.
         """
         place = folder or weights.folder()
         self._model = _Model(weights.read(place, weights.WEIGHTS), weights.read(place, weights.TOKENIZER))
