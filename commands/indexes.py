@@ -15,7 +15,11 @@ from domain.kernel.embedding import Embedding
 
 
 class Embedder(Protocol):
-    """Texts to points of unit length. The same text gives the same point, on every machine."""
+    """Texts to points of unit length. The same text gives the same point.
+
+    On every machine where it is made of words; a model's may differ in the last digits on another kind of processor,
+    and a server's are the server's to promise. What decides is recorded, and no replay asks an embedder.
+    """
 
     @property
     def name(self) -> str:
