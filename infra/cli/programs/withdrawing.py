@@ -1,0 +1,108 @@
+"""``programs revoke``, ``demote`` and ``supersede``: one command on the bus each; they take effect through the log."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import click
+from rich.text import Text
+
+from commands.handle import Answer
+from infra.cli.answers import document_of, report_answer
+from infra.cli.exits import DONE
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.output import Output
+from infra.cli.programs.naming import module_named, program_named
+from infra.cli.session import Session, session
+
+NOT_IN_USE: Final = "program.not-in-use"
+"""Code of the refusal that says that it has been done already."""
+
+_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the log, and shown to all.")
+
+
+@click.command(
+    epilog=examples(
+        'precedent programs revoke 5b0c8b51 --reason "it leaks"',
+        'precedent programs revoke sha256:9f2c… --reason "compiled with a wrong tool"',
+    )
+)
+@click.argument("module", metavar="MODULE|ID")
+@_reason
+@invoked
+def revoke(cli: Invocation, module: str, reason: str) -> int:
+    """Never run MODULE again, whatever it is offered for; running programs of it stop at their next effect.
+
+    MODULE is the digest of a module, or a program that has it. Every program with this module is revoked, also one that
+    is found only later. There is no way back: a corrected program has another module.
+    """
+
+    async def data(connected: Session) -> dict[str, Any]:
+        return {"module": await module_named(connected, module), "reason": reason}
+
+    return complete(_tell(cli, "RevokeProgram", data, lambda told: f"module {told['module']} is revoked"))
+
+
+@click.command(
+    epilog=examples(
+        'precedent programs demote 5b0c8b51 --reason "it forgets the tax"',
+        'precedent programs demote 5b0c8b51 --run 01KB0Q3V5Y --reason "its total was wrong"',
+    )
+)
+@click.argument("program", metavar="ID")
+@_reason
+@click.option("--run", metavar="RUN", help="The run in which it was wrong.")
+@invoked
+def demote(cli: Invocation, program: str, reason: str, run: str | None) -> int:
+    """Do not use program ID in place of a model any more. Others with the same module are not touched."""
+
+    async def data(connected: Session) -> dict[str, Any]:
+        return {"program": (await program_named(connected, program)).id, "reason": reason, "run": run}
+
+    return complete(_tell(cli, "DemoteProgram", data, lambda told: f"program {told['program']} is demoted"))
+
+
+@click.command(epilog=examples('precedent programs supersede 5b0c8b51 --by 77e1a2c4 --reason "a faster one"'))
+@click.argument("program", metavar="ID")
+@click.option("--by", "other", required=True, metavar="ID", help="The program that answers in its place.")
+@_reason
+@invoked
+def supersede(cli: Invocation, program: str, other: str, reason: str) -> int:
+    """Let another program answer in place of program ID."""
+
+    async def data(connected: Session) -> dict[str, Any]:
+        old, new = await program_named(connected, program), await program_named(connected, other)
+        if old.id == new.id:
+            raise click.UsageError("a program cannot be superseded by itself; --by names another")
+        return {"program": old.id, "by": new.id, "reason": reason}
+
+    return complete(
+        _tell(cli, "SupersedeProgram", data, lambda told: f"{told['by']} answers in place of {told['program']}")
+    )
+
+
+async def _tell(
+    cli: Invocation,
+    command: str,
+    data_of: Callable[[Session], Awaitable[dict[str, Any]]],
+    done: Callable[[dict[str, Any]], str],
+) -> int:
+    async with session(cli, services=True) as connected:
+        data = await data_of(connected)
+        answer = await connected.send(connected.envelope(command, data))
+    if command != "SupersedeProgram" and _is_done_already(answer):
+        return _report_nothing_to_do(cli.output, answer)
+    return report_answer(cli.output, answer, done(data))
+
+
+def _is_done_already(answer: Answer) -> bool:
+    return answer.error is not None and answer.error.code == NOT_IN_USE
+
+
+def _report_nothing_to_do(output: Output, answer: Answer) -> int:
+    """What was asked for holds already: no refusal, for whoever asks twice."""
+    assert answer.error is not None, "a refusal says why"
+    output.document(document_of(answer))
+    output.show(Text.assemble(("nothing to do", "green"), f"  {answer.error.message}"))
+    return DONE
