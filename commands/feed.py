@@ -35,10 +35,12 @@ class Feed:
     listeners: Mapping[str, Sequence[Hear]]
     """By category."""
     flushes: Sequence[Callable[[], Awaitable[None]]] = ()
-    """Told after each batch: what listeners have gathered goes where it belongs. What fails is tried again."""
+    """What listeners have gathered goes where it belongs, beside the hearing: an index that is slow to start must not
+    keep a revocation from being heard. What fails is tried again."""
     heard: dict[str, Positions] = field(default_factory=dict)
     """By category: up to where everything was told."""
     _word: dict[str, float] = field(default_factory=dict)
+    _gathered: asyncio.Event = field(default_factory=asyncio.Event)
 
     def silent_for(self, category: str) -> float:
         """Seconds since the log last said anything of a category, be it that there is no news; infinite before."""
@@ -51,10 +53,26 @@ class Feed:
             async for events in self.store.read(self.heard.get(category, START), Selection(category=category)):
                 await self._tell(category, events)
             self._word[category] = self.clock.monotonic()
+        await self._flush()
 
     async def follow(self) -> None:
         """Tell what arrives, for ever; wait while the log, or a listener, cannot be reached."""
-        await asyncio.gather(*(self._follow(category) for category in self.listeners))
+        await asyncio.gather(self._flush_for_ever(), *(self._follow(category) for category in self.listeners))
+
+    async def _flush(self) -> None:
+        self._gathered.clear()
+        for flush in self.flushes:
+            await flush()
+
+    async def _flush_for_ever(self) -> None:
+        while True:
+            await self._gathered.wait()
+            try:
+                await self._flush()
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not end the index for good
+                logger.warning("what was heard is not in the index yet: %s: %s", type(error).__name__, error)
+                await asyncio.sleep(PAUSE)
+                self._gathered.set()
 
     async def _follow(self, category: str) -> None:
         while True:
@@ -79,5 +97,4 @@ class Feed:
                     # Nothing is used by what an index says: what cannot be read is what is not found.
                     logger.warning("event %s is left out: %s", recorded.position, error)
             self.heard[category] = self.heard.get(category, START).advanced(recorded.position)
-        for flush in self.flushes:
-            await flush()
+        self._gathered.set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from commands.cache.withdrawn import Withdrawn
 from commands.delegations import Delegations
 from commands.evidence import EvidenceBook
 from commands.indexes import Embedder, VectorIndex
@@ -27,6 +28,21 @@ class Revocations:
         return self._reasons.get((tenant, module))
 
 
+@dataclass(slots=True)
+class Interfaces:
+    """Interfaces for which this process has heard of a program: for others there is nothing to search for."""
+
+    _known: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def add(self, tenant: str, namespace: str, interface: str) -> None:
+        """Note a program's."""
+        self._known.add((tenant, namespace, interface))
+
+    def has(self, tenant: str, namespace: str, interface: str) -> bool:
+        """Whether a program was published for it, be it in use or not."""
+        return (tenant, namespace, interface) in self._known
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
     """The ports of reuse, filled."""
@@ -42,5 +58,9 @@ class Reuse:
     """No port: what this process has heard of right and wrong answers."""
     delegations: Delegations = field(default_factory=Delegations)
     """No port: which target answered, as this process has heard."""
+    interfaces: Interfaces = field(default_factory=Interfaces)
+    """No port: what this process has heard."""
     revocations: Revocations = field(default_factory=Revocations)
     """No port: what this process has heard."""
+    withdrawn: Withdrawn = field(default_factory=Withdrawn)
+    """No port: invalidations of namespaces that this process has read."""

@@ -29,6 +29,7 @@ class Programs:
         match event:
             case ProgramPublished(offer=offer):
                 self._entries.setdefault((stream.tenant, offer.module), set()).add(stream.id)
+                self.reuse.interfaces.add(stream.tenant, offer.namespace, offer.interface)
                 where = labels(stream.tenant, offer.namespace, offer.interface)
                 self._gathered[stream.id] = Point(stream.id, await self._point(offer), where)
             case ProgramDemoted() | ProgramSuperseded():

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import secrets
 
 from adapters.tools.registry import RunScopedTools
 from commands.feed import Feed
 from commands.runs.pool import DriverPool
-from domain.kernel.errors import PrecedentError
 from infra.bootstrap.write_side import command_bus, write_side
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
@@ -37,8 +35,6 @@ async def work(
 
 async def _hear(feed: Feed) -> None:
     """What is reused may lag behind the log at first: a task that comes meanwhile is answered by the model."""
-    with contextlib.suppress(PrecedentError):  # following tells, and tries again
-        await feed.catch_up()
     await feed.follow()
 
 

@@ -198,8 +198,8 @@ def test_an_index_that_has_not_heard_of_it_cannot_make_it_run(harm: Harm) -> Non
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"output": "[:vector :float]"}, "no program for a goal like this, with these types"),
-        ({"cache": {"levels": ["L4"], "namespace": "elsewhere"}}, "no program for a goal like this"),
+        ({"output": "[:vector :float]"}, "no program with these types of inputs and output"),
+        ({"cache": {"levels": ["L4"], "namespace": "elsewhere"}}, "no program with these types"),
         ({"goal": "Read the number and do not count on"}, "the goals differ in"),
         ({"goal": "Read the number and count up"}, "similarity"),
         ({"goal": "Bake a cake with plums"}, "no program for a goal like this"),

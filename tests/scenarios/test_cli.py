@@ -101,7 +101,7 @@ def test_the_demo_shows_every_role_and_an_identical_replay(environment: dict[str
     assert ran.returncode == exits.DONE, ran.stderr
     for shown in (
         "recorded transcript", "Plan 1 rejected", "Plan 2 drafted", "Program compiled", "python.metadata answered",
-        "Critic accepts the output", "identical", "the same bytes",
+        "Critic accepts the output", "identical", "the same bytes", "Route: program", "0 model calls",
     ):  # fmt: skip
         assert shown in ran.stdout
     assert re.search(r"(\d+) of \1 effects asked alike", ran.stdout)
