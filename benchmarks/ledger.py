@@ -1,7 +1,9 @@
 """What the ledger costs: integrating, proving, auditing, and what it adds to an append.
 
     python -m benchmarks.ledger [--events 200000] [--json]
+    python -m benchmarks.ledger --plot FILE.svg
 
+The second draws size and time of proofs against the size of the log (``benchmarks.proofs``), and measures nothing else.
 Rates are of one process. "hashing" is what cannot be avoided: two SHA-256 for each event (its body, its leaf) and one
 for each inner node, computed in a bare loop over the same bytes.
 """
@@ -34,6 +36,7 @@ from adapters.nats.event_store import JetStreamEventStore
 from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.system.clock import SystemClock
 from benchmarks.append import broker, draft
+from benchmarks.proofs import measured, plot
 from commands.archive import ArchivedLog, Copy
 from commands.audits import Audits, Trust
 from commands.ledger import Identity, Ledger, inclusion
@@ -243,7 +246,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--plot", type=Path, metavar="FILE.svg")
     arguments = parser.parse_args()
+    if arguments.plot is not None:
+        plot(measured(), arguments.plot)
+        raise SystemExit
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result = runner.run(main(arguments.events))
     if arguments.json:
