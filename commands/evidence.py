@@ -38,6 +38,7 @@ class EvidenceBook:
             correct=event.correct,
             stands_for=event.stands_for,
             source=event.source,
+            reusable=event.reusable,
             judge=event.judge,
         )
         scope = (tenant, event.namespace, event.level)

@@ -12,6 +12,7 @@ from commands.services import Services
 from domain.cache.decide import publish as decide
 from domain.cache.events import CacheEntryPublished, CacheEvent
 from domain.cache.keys import CacheKey
+from domain.cache.rules import Withdrawals
 from domain.kernel.errors import VersionConflict
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
@@ -21,17 +22,23 @@ ATTEMPTS: Final = 5
 
 
 async def publish(
-    services: Services, cache: Cache | None, tenant: str, offer: CacheEntryPublished
+    services: Services,
+    cache: Cache | None,
+    tenant: str,
+    offer: CacheEntryPublished,
+    withdrawals: Withdrawals | None = None,
 ) -> CacheEvent | None:
     """Append what the offer causes, and fill the near tiers from it if it is exact; None where nothing was new.
 
+    ``withdrawals``: of namespaces, where more is known of them than this process has heard.
     Raises ``ServiceUnreachable``, ``VersionConflict`` (others keep publishing the same).
     """
     key = CacheKey(offer.namespace, offer.level, offer.kind, offer.version, offer.digest)
     stream = StreamId(tenant, CATEGORY, key.id)
+    heard = withdrawals or (None if cache is None else cache.withdrawals)
     known = StreamSlice((), NEW_STREAM)  # most answers are the first ones: whether this one is, the log says
     for _ in range(ATTEMPTS):
-        is_covered = _is_covered(cache, known)
+        is_covered = heard is not None and _is_covered(heard, known)
         caused = decide(folded(known.events), offer, services.clock.now(), is_covered=is_covered)
         if not caused:
             return None
@@ -42,14 +49,12 @@ async def publish(
     raise VersionConflict(f"{stream} changed {ATTEMPTS} times while it was published")
 
 
-def _is_covered(cache: Cache | None, known: StreamSlice) -> bool:
-    """Whether what was published last is withdrawn, as far as this process has heard."""
-    if cache is None:
-        return False
+def _is_covered(withdrawals: Withdrawals, known: StreamSlice) -> bool:
+    """Whether what was published last is withdrawn, as far as this process knows."""
     for recorded in reversed(known.events):
         event = CATALOG.decode(recorded)
         if isinstance(event, CacheEntryPublished):
-            return cache.withdrawals.of(held_of(recorded, event)) is not None
+            return withdrawals.of(held_of(recorded, event)) is not None
     return False
 
 

@@ -88,10 +88,12 @@ def _miss(reason: str, score: float | None = None, entry: str | None = None) -> 
 async def _searched(
     services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str
 ) -> tuple[Lookup, Found | None]:
+    if not reuse.interfaces.has(wanted.tenant, wanted.namespace, wanted.interface):  # 1
+        return _miss("no program with these types of inputs and output"), None
     (embedding,) = await reuse.embedder.embed([goal])
     where = labels(wanted.tenant, wanted.namespace, wanted.interface)
     first: Lookup | None = None
-    for near in await reuse.vectors.search(embedding, where, NEIGHBOURS):  # 1, 2
+    for near in await reuse.vectors.search(embedding, where, NEIGHBOURS):  # 2
         if near.score < reuse.evidence.policy.floor:
             break
         try:
@@ -100,7 +102,7 @@ async def _searched(
             first = first or _miss(str(error), near.score, near.id)
             continue
         return _weighed(reuse, goal, wanted, found, draw), found
-    return first or _miss("no program for a goal like this, with these types"), None
+    return first or _miss("no program for a goal like this"), None
 
 
 def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -> Lookup:
@@ -108,6 +110,7 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
     solved = found.offer.goal
     if refused := refusal(goal, solved):
         return _miss(f"the goals differ in {refused.gate}: {refused.reason}", found.score, found.entry)
+    threshold, stands_for = None, 1
     if goal == solved:
         action, why = "reuse", "the same goal"
     else:
@@ -116,12 +119,22 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
         proposal = Proposal(entry=found.entry, similarity=found.score)
         verdict = decide(proposal, threshold, evidence.own(wanted.tenant, found.entry), evidence.policy, draw)
         action, why = verdict.action, f"{verdict.reason} (similarity {found.score:.4f}, threshold {threshold:.4f})"
+        stands_for = verdict.stands_for
     if action == "miss":
         return _miss(why, found.score, found.entry)
     outcome: Literal["hit", "explore", "shadow"] = "explore" if action == "explore" else "hit"
     if outcome == "hit" and is_shadowed(draw, reuse.policy.shadow):
         outcome, why = "shadow", f"{why}; in the share of hits that are compared"
-    return Lookup(level="L4", outcome=outcome, reason=why, entry=found.entry, score=found.score, tier="log")
+    return Lookup(
+        level="L4",
+        outcome=outcome,
+        reason=why,
+        entry=found.entry,
+        score=found.score,
+        threshold=threshold,
+        stands_for=stands_for,
+        tier="log",
+    )
 
 
 async def accepted(services: Services, reuse: Reuse, entry: str, score: float, wanted: Wanted) -> Found:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Final
 
-from commands.ports import NEW_STREAM
+from commands.cache.judgements import append_judgement
 from commands.programs.retrieving import accepted
 from commands.runs.log import CATALOG, RunLog
 from commands.runs.routing import as_reused, wanted_by
 from commands.services import Services
 from domain.cache.events import ReuseJudged
-from domain.kernel.errors import PrecedentError, VersionConflict
-from domain.kernel.events import Draft
-from domain.kernel.ids import StreamId, event_id
-from domain.kernel.values import Value, format_time
+from domain.kernel.errors import PrecedentError
+from domain.kernel.values import Value
 from domain.runs.parts import Lookup
 from domain.runs.planning import ShadowCompared
 from domain.runs.shadow import compare_beside
@@ -24,7 +21,8 @@ JUDGE: Final = "same-output/1"
 """Rule that compares: outputs have the same bytes."""
 
 
-def _compared(run: Run) -> Lookup | None:
+def compared_program(run: Run) -> Lookup | None:
+    """The look-up that found a program with which the model's is compared."""
     beside = ("explore", "shadow")
     return next(
         (
@@ -39,8 +37,8 @@ def _compared(run: Run) -> Lookup | None:
 async def stage_comparison(services: Services, log: RunLog, output: Value) -> None:
     """Stage how the program that would have answered does on this run's record. A fault compares nothing."""
     run = log.preview
-    lookup = _compared(run)
-    if lookup is None or lookup.entry is None or services.reuse is None or run.reused is not None:
+    lookup = compared_program(run)
+    if lookup is None or lookup.entry is None or services.reuse is None or run.precedent is not None:
         return
     try:
         wanted = wanted_by(services, log.stream.tenant, run.accepted_task)
@@ -53,15 +51,13 @@ async def stage_comparison(services: Services, log: RunLog, output: Value) -> No
 async def judge_compared(services: Services, log: RunLog) -> None:
     """Put the comparison of an ended run among the evidence. Doing it twice changes nothing."""
     run = log.run
-    lookup = _compared(run)
+    lookup = compared_program(run)
     if lookup is None or run.phase is not Phase.COMPLETED or run.task is None:
         return
     stored = (await services.store.load(log.stream)).events
     events = [event for each in stored if isinstance(event := CATALOG.decode(each), ShadowCompared)]
     if not events or events[-1].agreed is None:
         return
-    policy = None if services.reuse is None else services.reuse.evidence.policy
-    one_in = 1 if policy is None or lookup.outcome == "shadow" else policy.explore_one_in
     judged = ReuseJudged(
         namespace=run.task.cache.namespace,
         level="L4",
@@ -70,26 +66,7 @@ async def judge_compared(services: Services, log: RunLog) -> None:
         correct=events[-1].agreed,
         judge=JUDGE,
         source="exploration",
-        stands_for=one_in,
+        stands_for=lookup.stands_for,
         run=log.stream.id,
     )
     await append_judgement(services, log.stream.tenant, judged, actor="agent:critic")
-
-
-async def append_judgement(services: Services, tenant: str, judged: ReuseJudged, *, actor: str) -> None:
-    """Each judgement has a stream of its own, so that nobody waits for another. The same again changes nothing."""
-    name = sha256(f"{judged.run}/{judged.entry}/{judged.source}".encode()).hexdigest()
-    stream = StreamId(tenant, "cache", name)
-    draft = Draft(
-        id=event_id(f"{stream}/judged", 0),
-        type=judged.TYPE,
-        time=format_time(services.clock.now()),
-        correlation=judged.run,
-        causation=judged.run,
-        actor=actor,
-        data=judged.as_json(),
-    )
-    try:
-        await services.store.append(stream, [draft], NEW_STREAM)
-    except VersionConflict:
-        return  # it was judged before

@@ -146,9 +146,9 @@ class Driver:
         if verdict is None:
             verdict = judge(task, outcome.value)
             self._log.stage(verdict)
-        program = self._log.preview.reused
-        if program is not None:
-            settled = settled_by(self._log.preview, program, verdict)
+        precedent = self._log.preview.precedent
+        if precedent is not None:
+            settled = settled_by(self._log.preview, precedent, verdict)
             self._log.stage(settled)
             if settled.goes_on:
                 return None

@@ -35,7 +35,7 @@ from domain.runs.execution import (
 from domain.runs.guard import Asked, Terms, authorize
 from domain.runs.journal import ReplayDiverged, answer_of, asked_by
 from domain.runs.parts import Fault, RunEvent
-from domain.runs.planning import AgentPinned, ProgramCompiled, ProgramReused
+from domain.runs.planning import AgentPinned, ProgramCompiled
 from domain.runs.replay import STUCK
 from domain.runs.reuse import settled_badly
 from domain.runs.state import Entry, Run, Settlement
@@ -125,22 +125,23 @@ class Executor:
         return await self._services.agents.advance(execution, answers, min(LONGEST_PIECE, left))
 
     def _stopped(self, pinned: ProgramCompiled | AgentPinned, error: vm.ErrorValue) -> Sequence[RunEvent]:
-        """The run's failure; a program that was reused only ends its turn, where it has changed nothing."""
-        failure = _trapped(pinned, error)
-        if not isinstance(pinned, ProgramReused):
+        """The run's failure; what was reused only ends its turn, where it has changed nothing."""
+        failure, precedent = _trapped(pinned, error), self._log.preview.precedent
+        if precedent is None:
             return [failure]
-        settled = settled_badly(self._log.preview, pinned, "failed", f"{error.type}: {error.message}")
+        settled = settled_badly(self._log.preview, precedent, "failed", f"{error.type}: {error.message}")
         return [settled] if settled.goes_on else [settled, failure]
 
     def _withdrawn(self) -> Sequence[RunEvent]:
         """What ends a reused program whose module was revoked since it began; nothing where it may go on."""
-        program, reuse = self._log.preview.reused, self._services.reuse
-        if program is None or reuse is None:
+        run, reuse = self._log.preview, self._services.reuse
+        program, precedent = run.reused, run.precedent
+        if program is None or precedent is None or reuse is None:
             return []
         reason = reuse.revocations.reason(self._log.stream.tenant, program.digest)
         if reason is None:
             return []
-        settled = settled_badly(self._log.preview, program, "revoked", reason)
+        settled = settled_badly(run, precedent, "revoked", reason)
         advice = "Submit the task again: it is then planned anew."
         failure = failed("program.revoked", f"program {program.entry} was revoked: {reason}", advice=advice)
         return [settled] if settled.goes_on else [settled, failure]

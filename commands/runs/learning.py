@@ -7,9 +7,12 @@ import logging
 from commands.delegations import Target
 from commands.programs.log import CATEGORY, load_program
 from commands.programs.publishing import demote, embed, publish
+from commands.runs.alike import wants_alike
+from commands.runs.asking import rungs
 from commands.runs.comparing import judge_compared
+from commands.runs.judging import judge_answers, recorded_history
 from commands.runs.log import CATALOG, RunLog
-from commands.runs.planning import rungs
+from commands.runs.offering import offer_answer
 from commands.runs.remembering import remember
 from commands.services import Services
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
@@ -21,6 +24,7 @@ from domain.programs.state import Status
 from domain.runs.delegation import asked_next
 from domain.runs.parts import RunEvent
 from domain.runs.replay import verify
+from domain.runs.reuse import paid, refutations
 from domain.runs.state import Phase, Run
 
 logger = logging.getLogger(__name__)
@@ -32,10 +36,14 @@ async def learn(services: Services, log: RunLog) -> None:
     Done again when the run is driven again, which changes nothing. Raises ``ServiceUnreachable``.
     """
     run, tenant = log.run, log.stream.tenant
-    for each in run.refuted:
-        if each.outcome == "refuted":
+    for each in refutations(run):
+        if each.level == "L4":
             await demote(services, tenant, each.entry, each.reason, log.stream.id)
     await judge_compared(services, log)
+    if wants_alike(run.task):
+        history = await recorded_history(services, log)
+        await judge_answers(services, log, history)
+        await offer_answer(services, log, history)
     if services.reuse is None:
         return
     entry = await _published(services, log, run) if _is_lesson(run) else None
@@ -72,7 +80,9 @@ async def _published(services: Services, log: RunLog, run: Run) -> str | None:
 
 def _is_lesson(run: Run) -> bool:
     wanted = run.task is not None and "L4" in run.task.cache.levels and run.forked_from is None
-    return wanted and run.phase is Phase.COMPLETED and run.route == "model" and run.program is not None
+    # What was given again because it was alike has proved nothing about this goal that a signature could vouch for.
+    own = run.route == "model" and run.precedent is None
+    return wanted and own and run.phase is Phase.COMPLETED and run.program is not None
 
 
 async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
@@ -104,15 +114,10 @@ async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
         plan=run.drafts[-1].source,
         source_map=program.source_map,
         literals=copied_inputs(module, task.input_values),
-        cost=_cost(run),
+        cost=Cost(**paid(run).model_dump()),
         meaning=meaning,
     )
     tenant = log.stream.tenant
     await publish(services, services.reuse, tenant, stored[0].actor, offer, module, proof)
     known, _ = await load_program(services, StreamId(tenant, CATEGORY, offer.id))
     return offer.id if known.status is Status.VERIFIED else None
-
-
-def _cost(run: Run) -> Cost:
-    seconds = sum(answer.duration for answer in run.answers.values())
-    return Cost(tokens=run.spent.tokens, usd=run.spent.usd, seconds=seconds)

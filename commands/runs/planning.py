@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 from commands.ports import ModelAnswer, ModelRequest, ToolRunner
+from commands.runs.alike import answer_alike
+from commands.runs.asking import capabilities, document_of, request_of
 from commands.runs.calling import Caller
 from commands.runs.inheriting import Parent
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.values import digest_json, text_of_bytes
-from domain.models import ModelUnavailable, PlanNotFound, extract_plan, plan_messages
+from domain.models import ModelUnavailable, PlanNotFound, extract_plan
 from domain.rtfs.capability import Capability
-from domain.rtfs.card import language_card
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
-from domain.runs.delegation import Rung, asked_next, ladder, plan_of, tool_for
-from domain.runs.effects import CONTROLLER_CAPABILITIES
+from domain.runs.delegation import plan_of, tool_for
 from domain.runs.events import ModelCallAnswered, ModelCallFailed, ModelCallRequested
 from domain.runs.parts import Fault, PinnedEffect, RunEvent
 from domain.runs.planning import ProgramCompiled
@@ -27,8 +27,6 @@ from domain.runs.state import Run
 from domain.runs.task import Task
 
 NO_PROGRAM: Final = "Correct the plan; `precedent rtfs check` shows the same messages."
-MODEL_TIMEOUT: Final = 300.0
-"""Seconds for one draft, retries included."""
 
 
 async def draft_plan(services: Services, log: RunLog, caller: Caller, parent: Parent) -> None:
@@ -67,12 +65,6 @@ def _draft_given(services: Services, log: RunLog, run: Run) -> None:
         log.stage(failed("plan.rejected", message, advice="Submit the task again."))
 
 
-def rungs(services: Services, task: Task) -> tuple[str, ...]:
-    """Models that may be asked, in order."""
-    offers = services.models.offers()
-    return ladder(task, {name: Rung(each.tier, each.price_input + each.price_output) for name, each in offers.items()})
-
-
 async def _answer(
     services: Services, log: RunLog, caller: Caller, parent: Parent, key: str
 ) -> ModelCallAnswered | None:
@@ -87,15 +79,19 @@ async def _answer(
     if broken is not None:
         log.stage(broken)
         return None
-    request = _request(services, run)
-    document = {"model": request.model, "messages": list(request.messages), "parameters": request.parameters}
+    request = request_of(services, run)
+    document = document_of(request)
     digest = digest_json(document)
     requested = ModelCallRequested(effect=key, model=request.model, request=document, request_digest=digest)
     known: ModelCallAnswered | None = await parent.model_answer(key, digest)
     question = None
     if known is None:
         question, lookup, known = await caller.exact.model(key, request.model, digest)
-        requested = requested.model_copy(update={"lookups": () if lookup is None else (lookup,)})
+        lookups = () if lookup is None else (lookup,)
+        if known is None:
+            alike, known = await answer_alike(services, log, key, request.model, partial(compile_answer, services, run))
+            lookups = lookups if alike is None else (*lookups, alike)
+        requested = requested.model_copy(update={"lookups": lookups})
     if run.asked.get(key) != digest or known is not None:  # a repeated call may be asked otherwise, or found by now
         log.stage(requested)
     if known is not None:
@@ -132,29 +128,6 @@ def _answered(key: str, answer: ModelAnswer, duration: float) -> ModelCallAnswer
     )
 
 
-def _request(services: Services, run: Run) -> ModelRequest:
-    task = run.accepted_task
-    messages = plan_messages(
-        goal=task.goal,
-        input_type=task.input,
-        output_type=task.output,
-        checks=task.checks,
-        limits={"tool_calls": task.limits.tool_calls, "seconds": task.limits.seconds},
-        card=language_card(capabilities(services.tools, task.tools)),
-        rejected=[(draft.source, draft.rejected or "") for draft in run.drafts],
-    )
-    first = run.routing.model if run.routing is not None else None
-    name = asked_next(rungs(services, task), first, len(run.drafts)) or task.model.name
-    return ModelRequest(model=name, messages=messages, timeout=MODEL_TIMEOUT)
-
-
-def capabilities(runner: ToolRunner, tools: tuple[str, ...]) -> dict[str, Capability]:
-    """Capabilities of those tools that this worker has."""
-    declared = runner.declarations()
-    found = {name: declared[name].capability for name in tools if name in declared}
-    return found | {name: CONTROLLER_CAPABILITIES[name] for name in tools if name in CONTROLLER_CAPABILITIES}
-
-
 def compile_draft(services: Services, log: RunLog) -> None:
     """Stage the newest draft's program, or its rejection with the compiler's message."""
     run = log.preview
@@ -166,17 +139,25 @@ def compile_draft(services: Services, log: RunLog) -> None:
 
 def program_of(tools: ToolRunner, run: Run) -> ProgramCompiled:
     """The newest draft as a program that is pinned to the tools that are here. Raises ``LocatedError``."""
-    task = run.accepted_task
-    allowed = tuple(capabilities(tools, task.tools).values())
-    program = _compiled(run.drafts[-1].source, task.input, task.output, allowed)
+    program = compile_plan(tools, run.accepted_task, run.drafts[-1].source)
     return compiled(
         run,
         digest=program.digest,
         interface_hash=program.interface_hash,
-        effects=_pinned(program),
+        effects=pinned_effects(program),
         module=text_of_bytes(program.module),
         source_map=program.source_map.encode().decode(),
     )
+
+
+def compile_plan(tools: ToolRunner, task: Task, source: str) -> Program:
+    """A plan as a program of this task, with the tools that are here. Raises ``LocatedError``."""
+    return _compiled(source, task.input, task.output, tuple(capabilities(tools, task.tools).values()))
+
+
+def compile_answer(services: Services, run: Run, text: str) -> Program:
+    """A model's answer as a program of this run's task. Raises ``PlanNotFound``, ``LocatedError``."""
+    return compile_plan(services.tools, run.accepted_task, extract_plan(text))
 
 
 @lru_cache(maxsize=1024)  # the same task is often run again, and compiling is pure
@@ -198,5 +179,6 @@ def pin_agent(services: Services, log: RunLog) -> None:
     log.stage(pinned(run, services.agents.agents()[task.agent or ""], effects))
 
 
-def _pinned(program: Program) -> tuple[PinnedEffect, ...]:
+def pinned_effects(program: Program) -> tuple[PinnedEffect, ...]:
+    """What a program may do, at the versions that it was compiled against."""
     return tuple(PinnedEffect(name=e.name, version=e.version, mode=e.mode) for e in program.effects)

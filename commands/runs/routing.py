@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from commands.delegations import Target, key_of
 from commands.programs.retrieving import Found, retrieve
+from commands.runs.asking import capabilities, rungs
 from commands.runs.log import RunLog
-from commands.runs.planning import capabilities, rungs
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import text_of_bytes
@@ -74,7 +74,7 @@ async def _program(
         lookups.append(Lookup(level="L4", outcome="miss", reason="reuse is switched off here"))
         return None
     if run.refuted:
-        reason = f"program {run.refuted[-1].entry} was tried and {run.refuted[-1].outcome}"
+        reason = f"{run.refuted[-1].level} gave {run.refuted[-1].entry}, which was {run.refuted[-1].outcome}"
         lookups.append(Lookup(level="L4", outcome="miss", reason=reason))
         return None
     wanted = wanted_by(services, stream.tenant, task)

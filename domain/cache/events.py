@@ -104,6 +104,7 @@ class ReuseJudged(CacheEvent):
     """Somebody compared a reused answer, or one that would have been reused, with a right one."""
 
     TYPE: ClassVar[str] = "precedent.cache.ReuseJudged.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"reusable"})
     namespace: str
     level: Literal["L3", "L4"]
     entry: str
@@ -115,15 +116,20 @@ class ReuseJudged(CacheEvent):
     stands_for: int = 1
     """Of an exploration: how many proposals it stands for, where one in so many is judged."""
     run: str
+    reusable: bool = False
+    """Of an exploration: whether the proposal would have been a hit, had it not been in the sample."""
 
 
 class CacheTuned(CacheEvent):
     """The cache has set itself anew, from what was measured."""
 
     TYPE: ClassVar[str] = "precedent.cache.CacheTuned.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"volatility"})
     namespace: str
     setting: Literal["ttl", "size"]
     kind: Kind
+    volatility: Volatility | None = None
+    """Of the answers that last longer or shorter."""
     before: float
     after: float
     """Seconds, or entries."""

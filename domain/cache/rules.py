@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from domain.cache.events import CacheEntryPublished, CacheInvalidated, Volatility
 from domain.cache.keys import CacheKey, CacheKeyInvalid
@@ -53,6 +53,20 @@ class Held:
         return parse_time(self.published.asked or self.time)
 
 
+class Kept(Protocol):
+    """What was published somewhere, and asked for at some time."""
+
+    @property
+    def position(self) -> Position:
+        """Where the log has it."""
+        ...
+
+    @property
+    def asked(self) -> datetime:
+        """When its answer was asked for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
     """Where the log has an invalidation, and when it was made."""
@@ -61,7 +75,7 @@ class Withdrawal:
     at: datetime
     reason: str
 
-    def covers(self, held: Held) -> bool:
+    def covers(self, held: Kept) -> bool:
         """Whether an entry was published before it, or knows nothing of it because it was asked for before it.
 
         Shards have no order among each other: there the time alone tells.

@@ -167,7 +167,7 @@ class ModelCallAnswered(RunEvent):
     """A model answered, at this cost."""
 
     TYPE: ClassVar[str] = "precedent.run.ModelCallAnswered.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "saved"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "saved", "entry"})
     ROLE: ClassVar[Role] = "planner"
     effect: str
     text: str
@@ -181,6 +181,8 @@ class ModelCallAnswered(RunEvent):
     """``inherited``: the parent of a fork had this answer, and paid for it; ``cache``: an entry had it."""
     saved: Savings = Savings()
     """What the answer had cost when it was given first, where it was not paid for now."""
+    entry: str | None = None
+    """The cache entry that had it, where that answers another question of the same meaning (L3)."""
 
 
 class ModelCallFailed(RunEvent):

@@ -53,14 +53,20 @@ class Lookup(BaseModel):
     """What one level of reuse had to say: every hit, and every miss with its reason."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+    ADDED: ClassVar[frozenset[str]] = frozenset({"threshold", "stands_for"})
     level: Level
     outcome: Literal["hit", "miss", "explore", "shadow"]
-    """``explore`` and ``shadow``: it would have been a hit, and the model is asked all the same, to compare."""
+    """``explore`` and ``shadow``: something was found that might answer, and the model is asked all the same, to
+    compare."""
     reason: str
     entry: str | None = None
     """Id of the cache entry or program that was found."""
     score: float | None = None
-    """Cosine similarity, where it was found by its meaning."""
+    """How well it fits, where it was found by its meaning: of level L4 the cosine similarity."""
+    threshold: float | None = None
+    """What the score had to reach, where evidence says so; above 1 where nothing could."""
+    stands_for: int = 1
+    """Of what is compared: how many look-ups like it this one stands for, where one in so many is."""
     tier: Literal["process", "shared", "database", "log"] | None = None
     """Where it was found."""
     duration: float = 0.0

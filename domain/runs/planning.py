@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from domain.runs.parts import Decision, Lookup, PinnedEffect, Role, RunEvent, Savings
+from domain.runs.parts import Decision, Level, Lookup, PinnedEffect, Role, RunEvent, Savings
 
 
 class RunRouted(RunEvent):
@@ -74,16 +74,18 @@ class ProgramReused(ProgramCompiled):
 
 
 class ReuseSettled(RunEvent):
-    """How a reused program did. ``refuted``: its output failed the task's type or checks, so it is demoted."""
+    """How a reused program or answer did. ``refuted``: its output failed the task's type or checks: it is withdrawn."""
 
     TYPE: ClassVar[str] = "precedent.run.ReuseSettled.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"level"})
     ROLE: ClassVar[Role] = "critic"
     entry: str
     outcome: Literal["succeeded", "failed", "refuted", "revoked"]
     reason: str
     goes_on: bool
-    """Whether the run is routed anew, without this program: it had changed nothing in the world."""
+    """Whether the run is routed anew, without what was reused: it had changed nothing in the world."""
     saved: Savings
+    level: Level = "L4"
 
 
 class ShadowCompared(RunEvent):

@@ -1,4 +1,4 @@
-"""A published program in place of a model: how the run is routed to it, and what becomes of it there."""
+"""A precedent in place of a model: how a run is routed to a published program, and what becomes of what is reused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from domain.kernel.values import digest_json
 from domain.runs.events import VerdictReached
 from domain.runs.parts import Decision, Lookup, PinnedEffect, Savings
 from domain.runs.planning import ProgramReused, ReuseSettled, RunRouted
-from domain.runs.state import Run, Settlement
+from domain.runs.state import Precedent, Run, Settlement
 
 HARMLESS: Final = frozenset({"pure", "read"})
 """Modes of effects after which another program may begin anew: nothing was changed."""
@@ -57,27 +57,52 @@ def reused(
     )
 
 
-def settled_by(run: Run, program: ProgramReused, verdict: VerdictReached) -> ReuseSettled:
-    """What the critic's verdict says of the program that was reused."""
+def settled_by(run: Run, precedent: Precedent, verdict: VerdictReached) -> ReuseSettled:
+    """What the critic's verdict says of what was reused."""
     if not verdict.passed:
         return settled_badly(
-            run, program, "refuted", f"{verdict.layer}: {'; '.join(verdict.findings)}"[:LONGEST_REASON]
+            run, precedent, "refuted", f"{verdict.layer}: {'; '.join(verdict.findings)}"[:LONGEST_REASON]
         )
-    reason = "the critic accepts its output"
-    return ReuseSettled(entry=program.entry, outcome="succeeded", reason=reason, goes_on=False, saved=program.saved)
-
-
-def settled_badly(
-    run: Run, program: ProgramReused, outcome: Literal["failed", "refuted", "revoked"], reason: str
-) -> ReuseSettled:
-    """It did not do. The run goes on without it, unless it has changed something in the world."""
     return ReuseSettled(
-        entry=program.entry, outcome=outcome, reason=reason, goes_on=not _traces(run, program), saved=Savings()
+        entry=precedent.entry,
+        outcome="succeeded",
+        reason="the critic accepts its output",
+        goes_on=False,
+        saved=precedent.saved,
+        level=precedent.level,
     )
 
 
-def _traces(run: Run, program: ProgramReused) -> list[str]:
-    mode = {effect.name: effect.mode for effect in program.effects}
+def settled_badly(
+    run: Run, precedent: Precedent, outcome: Literal["failed", "refuted", "revoked"], reason: str
+) -> ReuseSettled:
+    """It did not do. The run goes on without it, unless it has changed something in the world."""
+    return ReuseSettled(
+        entry=precedent.entry,
+        outcome=outcome,
+        reason=reason[:LONGEST_REASON],
+        goes_on=not _traces(run),
+        saved=Savings(),
+        level=precedent.level,
+    )
+
+
+def refutations(run: Run) -> list[ReuseSettled]:
+    """What was reused in this run and refuted by the critic, the last one too if the run ended with it."""
+    found = [each for each in run.refuted if each.outcome == "refuted"]
+    if run.precedent is not None and run.verdict is not None and not run.verdict.passed:
+        found.append(settled_by(run, run.precedent, run.verdict))
+    return found
+
+
+def paid(run: Run) -> Savings:
+    """What it took to come to the run's plan, drafts that were rejected included."""
+    seconds = sum(answer.duration for answer in run.answers.values())
+    return Savings(tokens=run.spent.tokens, usd=run.spent.usd, seconds=seconds)
+
+
+def _traces(run: Run) -> list[str]:
+    mode = {effect.name: effect.mode for effect in run.program.effects} if run.program is not None else {}
     return [
         key
         for key, entry in run.journal.items()

@@ -32,7 +32,7 @@ from domain.runs.events import (
     ValueRecorded,
     VerdictReached,
 )
-from domain.runs.parts import Fault, RunEvent
+from domain.runs.parts import Fault, Level, RunEvent, Savings
 from domain.runs.planning import (
     AgentPinned,
     PlanDrafted,
@@ -120,6 +120,15 @@ class Draft:
     rejected: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """What answers in place of the model: a program, or the answer to another question of the same meaning."""
+
+    level: Level
+    entry: str
+    saved: Savings
+
+
 @dataclass(frozen=True)
 class Run:
     """State of one run."""
@@ -146,7 +155,7 @@ class Run:
     program: ProgramCompiled | None = None
     agent: AgentPinned | None = None
     refuted: tuple[ReuseSettled, ...] = ()
-    """Reused programs that did not do, after each of which the run was routed anew."""
+    """What was reused and did not do, after each of which the run was routed anew."""
     journal: Mapping[str, Entry] = field(default_factory=dict)
     waiting: frozenset[str] = frozenset()
     """Effects that wait for a person."""
@@ -164,6 +173,16 @@ class Run:
     def reused(self) -> ProgramReused | None:
         """The published program that it executes, if it does not execute one of its own."""
         return self.program if isinstance(self.program, ProgramReused) else None
+
+    @property
+    def precedent(self) -> Precedent | None:
+        """What answers in place of the model, by its likeness and not because the very same was asked before."""
+        if (program := self.reused) is not None:
+            return Precedent("L4", program.entry, program.saved)
+        answer = self.answers.get(f"plan/{len(self.drafts)}")
+        if answer is None or answer.entry is None or answer.source != "cache":
+            return None
+        return Precedent("L3", answer.entry, answer.saved)
 
     @property
     def pinned(self) -> ProgramCompiled | AgentPinned | None:
@@ -329,9 +348,18 @@ def _program_reused(run: Run, event: ProgramReused) -> Run:
 def _reuse_settled(run: Run, event: ReuseSettled) -> Run:
     if not event.goes_on:
         return run
-    anew = {"phase": Phase.SUBMITTED, "route": None, "program": None, "verdict": None, "drafts": ()}
-    journal = Growing() if isinstance(run.journal, Growing) else {}
-    return _changed(run, **anew, journal=journal, refuted=(*run.refuted, event))
+    return _changed(
+        run,
+        phase=Phase.SUBMITTED,
+        route=None,
+        program=None,
+        verdict=None,
+        drafts=(),
+        answers={},
+        asked={},
+        journal=Growing() if isinstance(run.journal, Growing) else {},
+        refuted=(*run.refuted, event),
+    )
 
 
 def _plan_rejected(run: Run, event: PlanRejected) -> Run:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 from adapters.crypto.signing import FileSigner
+from commands.cache.semantic_hearing import Answers
 from commands.feed import Feed
 from commands.ports import Clock, EventStore
 from commands.programs.hearing import Programs
@@ -63,9 +64,9 @@ async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
 
 def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:
     """What tells these ports of every event that concerns them."""
-    programs = Programs(filled)
+    programs, answers = Programs(filled), Answers(filled)
     listeners = {
         "program": (programs.hear,),
-        "cache": (filled.evidence.hear, filled.delegations.hear),
+        "cache": (filled.evidence.hear, filled.delegations.hear, answers.hear),
     }
-    return Feed(store, clock, listeners, [programs.flush])
+    return Feed(store, clock, listeners, [programs.flush, answers.flush])

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.crypto.signing import FileSigner
 from adapters.embedding.lexical import LexicalEmbedder
 from adapters.vectors.memory import MemoryVectorIndex
+from commands.cache.semantic_hearing import Answers
 from commands.catalog import COMMANDS, REACTIONS
 from commands.feed import Feed
 from commands.handle import CommandHandler
@@ -54,12 +55,12 @@ class ReusingWorld(World):
         )
         self.services = replace(self.services, reuse=self.reuse)
         self.handler = CommandHandler(self.services, COMMANDS, REACTIONS)
-        programs = Programs(self.reuse)
+        programs, answers = Programs(self.reuse), Answers(self.reuse)
         listeners = {
             "program": [programs.hear],
-            "cache": [self.reuse.evidence.hear, self.reuse.delegations.hear],
+            "cache": [self.reuse.evidence.hear, self.reuse.delegations.hear, answers.hear],
         }
-        self.feed = Feed(self.store, self.clock, listeners, [programs.flush])
+        self.feed = Feed(self.store, self.clock, listeners, [programs.flush, answers.flush])
 
     async def solve(self, run: str, plan: str | None = PLAN, **task: Any) -> list[str]:
         """Submit and drive a run; ``plan`` is what a model would answer, None for a model that must not be asked."""
