@@ -267,9 +267,8 @@ async def _export(cli: Invocation, name: str, output: Path) -> int:
     cli.output.document({"run": name, "file": str(output), "events": len(bundle.events), "bytes": len(lines)})
     cli.output.show(
         Text(f"{output}: {counted(len(bundle.events), 'event')}, {counted(len(bundle.content), 'content')}, proven"),
-        # One line, however narrow the terminal: it is there to be copied.
-        Text(f"precedent audit verify --bundle {output} --key {key}", style="dim", no_wrap=True, overflow="ignore"),
     )
+    cli.output.show_line(f"precedent audit verify --bundle {output} --key {key}", "dim")
     return DONE
 
 

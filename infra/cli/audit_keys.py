@@ -28,7 +28,7 @@ def keys(cli: Invocation) -> int:
     newest = asyncio.run(tile_store(settings.content_directory).checkpoint(SHARD))
     signed = None if newest is None else Note.parse(newest)
     cli.output.document({"key": str(key), "name": key.name, "private_key": kept, "development": remote is None})
-    cli.output.show(Text(str(key), no_wrap=True, overflow="ignore"))
+    cli.output.show_line(str(key))
     if remote is None:
         cli.output.warn(
             f"the private key lies on this machine ({kept}): it proves nothing against whoever owns the machine, "
@@ -69,8 +69,8 @@ async def _rotate_key(cli: Invocation) -> int:
         await record_rotation(connected.store, SystemClock(), settings.tenant, SHARD, old, new.key, actor)
         retired = take_next_key(settings)
     cli.output.document({"old": str(old.key), "new": str(new.key), "retired": str(retired)})
+    cli.output.show_line(str(new.key))
     cli.output.show(
-        Text(str(new.key), no_wrap=True, overflow="ignore"),
         Text(f"follows {old.key}; its private key is kept as {retired}: destroy it once the ledger runs again"),
         Text("the ledger takes the new key at its next start: precedent down, precedent up", style="dim"),
     )

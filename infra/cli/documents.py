@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -58,9 +58,26 @@ def json_of(text: str, name: str) -> Any:
     try:
         return json.loads(text, parse_constant=lambda word: _refuse(name, f"{word} is no JSON"))
     except json.JSONDecodeError as error:
-        raise DocumentInvalid(f"{name}, line {error.lineno}, column {error.colno}: {error.msg}") from None
+        raise DocumentInvalid(
+            f"{name}, line {error.lineno}, column {error.colno}: {_in_our_words(error.msg)}"
+        ) from None
     except RecursionError:
         raise DocumentInvalid(f"{name}: it is nested too deeply") from None
+
+
+def _in_our_words(message: str) -> str:
+    """What Python says of a text that is no JSON, as far as there are better words."""
+    return _JSON_WORDS.get(message, f"this is no JSON: {message[:1].lower()}{message[1:]}")
+
+
+_JSON_WORDS: Final = {
+    "Expecting value": 'no JSON value begins here; text stands in "double quotes"',
+    "Expecting property name enclosed in double quotes": 'a key in "double quotes" is missing here',
+    "Expecting ',' delimiter": "a comma or a closing bracket is missing here",
+    "Expecting ':' delimiter": "a colon is missing here, between key and value",
+    "Extra data": "the JSON ends before this; one value is wanted",
+    "Unterminated string starting at": "the text that begins here is never closed",
+}
 
 
 def yaml_of(text: str, name: str) -> Any:

@@ -41,6 +41,11 @@ class Output:
             for renderable in renderables:
                 self._print(renderable)
 
+    def show_line(self, text: str, style: str = "") -> None:
+        """Print one line for people as one line, however narrow the screen: it is there to be copied."""
+        if not self.as_json:
+            self.screen.print(Text(text, style=style), soft_wrap=True)
+
     def _print(self, renderable: RenderableType) -> None:
         if self.screen.is_terminal:
             self.screen.print(renderable)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from commands.audits import is_key
 from domain.ledger.notes import VerifierKey
 from infra.bootstrap.ledger import file_signer
-from infra.cli.documents import text_of
+from infra.cli.documents import DocumentInvalid, text_of
 from infra.settings import Settings
 
 keys_option = click.option(
@@ -29,7 +31,11 @@ required_option = click.option(
 
 def key_of(text: str) -> VerifierKey:
     """A key, spelled out or in a file. Raises ``KeyInvalid``, ``DocumentInvalid``."""
-    return VerifierKey.parse(text if is_key(text) else text_of(text).strip())
+    if is_key(text):
+        return VerifierKey.parse(text)
+    if text != "-" and not Path(text).exists():
+        raise DocumentInvalid(f"{text[:80]} is no verifier key (name+hash+key), and no file of this name holds one")
+    return VerifierKey.parse(text_of(text).strip())
 
 
 def own_key(settings: Settings) -> VerifierKey:

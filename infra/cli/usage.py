@@ -30,7 +30,8 @@ def wrong_usage(error: click.UsageError, everywhere: Collection[str]) -> str:
 
 def _told(error: click.UsageError, path: str, everywhere: Collection[str]) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
-        return f"`{path}` needs {_named(error.param)}"
+        metavar = error.param.metavar if isinstance(error.param, click.Option) else None
+        return f"`{path}` needs {_named(error.param)}{f' {metavar}' if metavar else ''}"
     if isinstance(error, click.NoSuchOption):
         return _no_option(error, path, everywhere)
     if isinstance(error, click.BadParameter) and error.param is not None:

@@ -26,6 +26,7 @@ from tests.infra.cli.conftest import Cli
         ("tools shw", "`precedent tools` has no command 'shw'; did you mean show?"),
         ("rtfs nothing-like-it", "`precedent rtfs` has no command 'nothing-like-it'; see `precedent rtfs --help`"),
         ("diff R", "`precedent diff` needs B; see `precedent diff --help`"),
+        ("backup", "`precedent backup` needs -o FILE; see `precedent backup --help`"),
         ("run", "`precedent run` needs TASK.yaml; see `precedent run --help`"),
         ("show R --tenant", "--tenant needs a value"),
         ("events --follow=3", "--follow takes no value"),
