@@ -231,7 +231,7 @@ def _judged(_: Sequence[Row], fact: Fact) -> Iterable[Row]:
 
 def _tuned(_: Sequence[Row], fact: Fact) -> Iterable[Row]:
     data = fact.data
-    change = f"{data['kind']}: from {cells.number(data['before']):g} to {cells.number(data['after']):g}"
+    change = f"{data['kind'] or 'every kind'}: from {cells.number(data['before']):g} to {cells.number(data['after']):g}"
     yield _row(fact, f"{fact.stream}/{fact.version}", TUNING, "", cells.text(data["namespace"])) | {
         "outcome": cells.text(data["setting"]),
         "reason": cells.text(f"{change}: {data['reason']}", cells.PARAGRAPH),

@@ -26,8 +26,9 @@ class MemoryCacheTier:
         self.most_entries = most_entries
         self.bytes = 0
         """What the entries take, about."""
+        self.came = 0
         self.given_up = 0
-        """Entries that had to go for others."""
+        """Entries that came, and that had to go for others, since the start."""
         self._entries: OrderedDict[tuple[str, str], Held] = OrderedDict()
 
     def __len__(self) -> int:
@@ -45,12 +46,13 @@ class MemoryCacheTier:
         """As the port says; of two versions of an entry the newer one stays."""
         name = (held.tenant, held.key.id)
         before = self._entries.get(name)
-        if before is not None and before.position.shard == held.position.shard and before.position > held.position:
+        if before is not None and before.position.shard == held.position.shard and before.position >= held.position:
             return
         if _taken(held) * LARGEST_SHARE > self.most_bytes:
             return
         self._remove(name)
         self._entries[name] = held
+        self.came += 1
         self.bytes += _taken(held)
         self._shrink()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal
 
 import orjson
@@ -13,7 +14,7 @@ from domain.cache.keys import CacheKey
 from domain.cache.rules import Held
 from domain.kernel.errors import StoredDataInvalid
 from domain.kernel.ids import StreamId, token
-from projections.cache_entries import EntryRow, get_entry
+from projections.cache_entries import EntryRow, get_entry, most_valuable
 from projections.ports import Database
 
 
@@ -34,6 +35,17 @@ class PostgresCacheTier:
         if row is None or row.withdrawn:
             return None
         return held_in(row) or await self._from_log(StreamId(tenant, CATEGORY, key.id))
+
+    async def most_valuable(self, now: str, limit: int) -> list[Held]:
+        """Entries that may be given at this time (RFC 3339), those first that saved most. Raises as the database."""
+        async with self._database.transaction() as connection:
+            rows = await most_valuable(connection, now, limit)
+        found = []
+        for row in rows:
+            with suppress(StoredDataInvalid):
+                if (held := held_in(row)) is not None:
+                    found.append(held)
+        return found
 
     async def _from_log(self, stream: StreamId) -> Held | None:
         for recorded in reversed((await self._store.load(stream)).events):

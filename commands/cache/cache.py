@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from commands.cache.data import DataVersions
 from commands.cache.flying import SingleFlight
+from commands.cache.tuning import Lasting
 from commands.indexes import CacheSource, CacheTier
 from domain.cache.events import Volatility
-from domain.cache.rules import DEFAULT_SECONDS, Withdrawals
+from domain.cache.rules import Withdrawals
 
 
 def never_silent(category: str) -> float:  # noqa: ARG001  # as `Feed.silent_for`
@@ -29,8 +29,8 @@ class Cache:
     flight: SingleFlight
     silent_for: Callable[[str], float] = never_silent
     """Seconds since the log was heard, by category (``Feed.silent_for``)."""
-    seconds: Mapping[Volatility, float | None] = field(default_factory=lambda: MappingProxyType(dict(DEFAULT_SECONDS)))
-    """How long answers are given again, by volatility."""
+    lasting: Lasting = field(default_factory=Lasting)
+    """How long answers are given again."""
     models: Volatility = "slow"
     """How soon models may answer otherwise: their servers change under the same name."""
     withdrawals: Withdrawals = field(default_factory=Withdrawals)
@@ -39,3 +39,8 @@ class Cache:
     """No port: versions of data that this process has heard; None where no tool here reads data that has versions."""
     resting: dict[str, float] = field(default_factory=dict)
     """No port: tiers that failed, and until when (monotonic) they are left alone."""
+
+    @property
+    def seconds(self) -> Mapping[Volatility, float | None]:
+        """How long answers are given again, by volatility, before anything was measured; None for ever."""
+        return self.lasting.seconds

@@ -162,7 +162,8 @@ class Exact:
             if ticket is not None:
                 break  # nobody found it between our first look and our turn
             ticket = await cache.flight.join(tenant, entry)
-            lookup, event = await self._look(cache, question, read)
+            again, event = await self._look(cache, question, read)
+            lookup = lookup if event is None else again
         try:
             event = await call()
         except BaseException:
@@ -178,7 +179,7 @@ class Exact:
         """Have an answer published once the log has it."""
         found = value_of(event, pure=question.volatility == "static")
         if found is not None and still_holds(cache, self._log.stream.tenant, question):
-            made = offer(cache, question, self._log.stream.id, effect, *found)
+            made = offer(cache, self._log.stream.tenant, question, self._log.stream.id, effect, *found)
             self._waiting[effect] = _Waiting(made, ticket)
         elif ticket is not None:
             await ticket.land()
@@ -238,7 +239,7 @@ class Exact:
             question = self._asked_before(cache, event, requested, parse_time(stored[0].time))
             found = None if question is None else value_of(event, pure=question.volatility == "static")
             if question is not None and found is not None:
-                made = offer(cache, question, self._log.stream.id, event.effect, *found)
+                made = offer(cache, self._log.stream.tenant, question, self._log.stream.id, event.effect, *found)
                 await self._republish(cache, question, made)
 
     def _asked_before(

@@ -21,6 +21,7 @@ class Entries:
 
     async def hear(self, recorded: Recorded) -> None:
         """Take one event of category ``cache``. Raises as the ports."""
+        await self.cache.lasting.hear(recorded)
         event, tenant = CATALOG.decode(recorded), recorded.stream.tenant
         match event:
             case CacheEntryPublished(level="L2"):

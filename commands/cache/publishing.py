@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from commands.cache.cache import Cache
@@ -10,13 +11,13 @@ from commands.cache.log import CATALOG, CATEGORY, folded, held_of
 from commands.ports import NEW_STREAM, Head, StreamSlice
 from commands.services import Services
 from domain.cache.decide import publish as decide
-from domain.cache.events import CacheEntryPublished, CacheEvent
-from domain.cache.keys import CacheKey
+from domain.cache.events import CacheEntryPublished, CacheEvent, CacheTuned
+from domain.cache.keys import CacheKey, namespace_stream
 from domain.cache.rules import Withdrawals
 from domain.kernel.errors import VersionConflict
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId, event_id
-from domain.kernel.values import format_time
+from domain.kernel.values import digest_json, format_time, parse_time
 
 ATTEMPTS: Final = 5
 
@@ -43,7 +44,9 @@ async def publish(
         if not caused:
             return None
         try:
-            return await _append(services, cache, stream, known.head, caused[0])
+            await _append(services, cache, stream, known.head, caused[0])
+            await _tune(services, cache, tenant, offer, known)
+            return caused[0]
         except VersionConflict:
             known = await services.store.load(stream)
     raise VersionConflict(f"{stream} changed {ATTEMPTS} times while it was published")
@@ -58,9 +61,29 @@ def _is_covered(withdrawals: Withdrawals, known: StreamSlice) -> bool:
     return False
 
 
-async def _append(
-    services: Services, cache: Cache | None, stream: StreamId, head: Head, event: CacheEvent
-) -> CacheEvent:
+async def _tune(
+    services: Services, cache: Cache | None, tenant: str, offer: CacheEntryPublished, known: StreamSlice
+) -> None:
+    """An answer took the place of one that had expired: that tells how long such answers may last."""
+    before = folded(known.events)
+    expires = None if before.published is None else before.published.expires
+    if cache is None or expires is None or parse_time(expires) > services.clock.now():
+        return
+    tuned = cache.lasting.renewed(tenant, offer, same=digest_json(offer.value) == before.digest)
+    if tuned is not None:
+        await say(services, cache, tenant, tuned)
+
+
+async def say(services: Services, cache: Cache, tenant: str, tuned: CacheTuned) -> None:
+    """Append what was tuned; that others say something of the namespace at the same time, is no conflict."""
+    stream = StreamId(tenant, CATEGORY, namespace_stream(tuned.namespace))
+    for _ in range(ATTEMPTS):
+        with suppress(VersionConflict):
+            await _append(services, cache, stream, (await services.store.load(stream)).head, tuned)
+            return
+
+
+async def _append(services: Services, cache: Cache | None, stream: StreamId, head: Head, event: CacheEvent) -> None:
     now = format_time(services.clock.now())
     draft = Draft(
         # As with runs: an answer that is decided anew must not be taken for the one that was given up.
@@ -76,4 +99,3 @@ async def _append(
     stored = CATALOG.decode(recorded)
     if cache is not None and isinstance(stored, CacheEntryPublished) and stored.level == "L2":
         await keep(cache, services.clock, held_of(recorded, stored), cache.near)
-    return event

@@ -80,9 +80,12 @@ def still_holds(cache: Cache, tenant: str, question: Question) -> bool:
         return False
 
 
-def offer(cache: Cache, question: Question, run: str, effect: str, value: Any, cost: Cost) -> CacheEntryPublished:
+def offer(
+    cache: Cache, tenant: str, question: Question, run: str, effect: str, value: Any, cost: Cost
+) -> CacheEntryPublished:
     """The answer, ready to be published."""
     key = question.key
+    seconds = cache.lasting.of(tenant, key.namespace, key.kind, question.volatility)
     return CacheEntryPublished(
         namespace=key.namespace,
         level=key.level,
@@ -91,7 +94,7 @@ def offer(cache: Cache, question: Question, run: str, effect: str, value: Any, c
         digest=key.digest,
         value=value,
         volatility=question.volatility,
-        expires=expiry(question.asked, cache.seconds[question.volatility]),
+        expires=expiry(question.asked, seconds),
         tags=question.tags,
         depends=question.depends,
         cost=cost,

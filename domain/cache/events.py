@@ -127,7 +127,8 @@ class CacheTuned(CacheEvent):
     ADDED: ClassVar[frozenset[str]] = frozenset({"volatility"})
     namespace: str
     setting: Literal["ttl", "size"]
-    kind: Kind
+    kind: Kind | None
+    """None for the size of a process's own tier, which holds all kinds."""
     volatility: Volatility | None = None
     """Of the answers that last longer or shorter."""
     before: float

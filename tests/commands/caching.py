@@ -11,7 +11,7 @@ from typing import Any
 
 from adapters.memory.cache_tier import MemoryCacheTier
 from adapters.memory.event_store import MemoryEventStore
-from adapters.memory.faults import Delivery, NoFaults
+from adapters.memory.faults import Delivery, Fate, NoFaults
 from adapters.memory.flights import MemoryFlights
 from commands.cache.cache import Cache
 from commands.cache.data import DataVersions
@@ -121,10 +121,12 @@ class SlowPublication(NoFaults):
     """What is appended to the cache arrives this much later."""
 
     seconds = 0.0
+    lost = False
+    """Whether it never arrives."""
 
     def append(self, streams: Sequence[StreamId], attempt: int) -> Delivery:
         if any(stream.category == "cache" for stream in streams):
-            return Delivery(there=self.seconds)
+            return Delivery(Fate.LOST if self.lost else Fate.DELIVERED, there=self.seconds)
         return super().append(streams, attempt)
 
 
