@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from commands.cache.feedback import withdraw_refuted
 from commands.cache.handling import clear_shared, decide_cache, named_entry
 from commands.handle import Handling, Reaction
 from commands.programs.handling import decide_program, named_program
@@ -49,4 +50,5 @@ REACTIONS: Final[Mapping[str, Sequence[Reaction]]] = {
     "OutcomeResolved": (wake_driver,),
     "CacheInvalidated": (clear_shared,),
     "CacheEntryInvalidated": (clear_shared,),
+    "ReuseJudged": (withdraw_refuted,),
 }

@@ -56,11 +56,16 @@ def _no_place(run: Run) -> str | None:
     for settled in run.refuted:
         if settled.level == "L3":
             return f"the answer of {settled.entry} was tried and {settled.outcome}"
-    if compared_program(run) is not None:
+    if (program := compared_program(run)) is not None and _would_have_run(program):
         return "the model is asked, so that a program can be compared with it"
     if (size := len(run.accepted_task.goal.encode())) > LONGEST_GOAL:
         return f"the goal has {size} bytes: those of up to {LONGEST_GOAL} are compared"
     return None
+
+
+def _would_have_run(program: Lookup) -> bool:
+    """Whether it is in the sample of hits. Others are compared only because the model would be asked anyway."""
+    return program.outcome == "shadow" or (program.score or 0.0) >= (program.threshold or 0.0)
 
 
 def _answered(key: str, lookup: Lookup, found: Answer) -> ModelCallAnswered:

@@ -11,11 +11,12 @@ from commands.cache.cache import Cache
 from commands.cache.meanings import LONGEST_GOAL
 from commands.cache.publishing import publish
 from commands.cache.questions import answer_value, model_question
+from commands.cache.tuning import Lasting
 from commands.runs.alike import meant, wants_alike
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.cache.events import CacheEntryPublished, Cost, Meaning, Volatility
-from domain.cache.rules import DEFAULT_SECONDS, expiry
+from domain.cache.rules import expiry
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
 from domain.kernel.values import format_time, parse_time, text_of_bytes
 from domain.runs.events import ModelCallAnswered, ModelCallRequested
@@ -72,8 +73,10 @@ async def _offer(services: Services, log: RunLog, history: Sequence[tuple[str, o
     if len(task.goal.encode()) > LONGEST_GOAL:
         return None
     (embedding,) = await reuse.embedder.embed([task.goal])
-    volatility = VOLATILITY if cache is None else cache.models
     key = question.key()
+    volatility = VOLATILITY if cache is None else cache.models
+    lasting = Lasting() if cache is None else cache.lasting
+    seconds = lasting.of(log.stream.tenant, key.namespace, key.kind, volatility)
     return CacheEntryPublished(
         namespace=key.namespace,
         level=key.level,
@@ -84,7 +87,7 @@ async def _offer(services: Services, log: RunLog, history: Sequence[tuple[str, o
         | _place(cache, run, question.version, asked, requested, answer),
         meaning=Meaning(text=task.goal, embedder=embedding.embedder, vector=text_of_bytes(embedding.vector)),
         volatility=volatility,
-        expires=expiry(asked, DEFAULT_SECONDS[volatility]),
+        expires=expiry(asked, seconds),
         depends=(
             f"model:{requested.model}",
             *(f"tool:{effect.name}@{effect.version}" for effect in run.program.effects),

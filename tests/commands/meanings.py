@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import Any
 
 from adapters.embedding.unit import unit
+from adapters.memory.cache_tier import MemoryCacheTier
+from adapters.memory.flights import MemoryFlights
 from adapters.vectors.memory import MemoryVectorIndex
+from commands.cache.cache import Cache
+from commands.cache.flying import SingleFlight
+from commands.cache.hearing import Entries
 from commands.cache.judgements import append_judgement
 from commands.cache.log import CATALOG
+from commands.catalog import COMMANDS, REACTIONS
 from commands.evidence import EvidenceBook
+from commands.handle import CommandHandler
 from commands.ports import Selection
 from commands.replays import recorded_events
 from domain.cache.events import CacheEntryPublished, CacheEvent, ReuseJudged
+from domain.cache.keys import CacheKey
 from domain.cache.semantic import Policy as Terms
 from domain.kernel.embedding import Embedding
 from domain.kernel.ids import START, StreamId
 from domain.runs.events import ModelCallAnswered, ModelCallRequested
+from domain.runs.inheritance import history_digest
 from domain.runs.parts import Lookup
-from tests.commands.reusing import ReusingWorld
+from tests.commands.reusing import PLAN, TASK, ReusingWorld
 from tests.commands.world import TENANT
 
-MANY = 300
-"""Right answers in a row after which a namespace is open."""
+
+def entry_of(event: CacheEntryPublished) -> str:
+    """Id of a published entry."""
+    return CacheKey(event.namespace, event.level, event.kind, event.version, event.digest).id
+
+
+MANY = 40
+"""Right answers in a row after which a namespace is open, on the terms of these tests."""
+
+TERMS = Terms(bound=0.2, trust=0.9, explore_one_in=1_000_000)
 
 
 class ChosenPoints:
@@ -56,7 +74,7 @@ class MeaningWorld(ReusingWorld):
         points = changes.setdefault("embedder", getattr(self, "points", None) or ChosenPoints())
         self.points = points
         changes.setdefault("vectors", MemoryVectorIndex(points.name, points.dimensions))
-        changes.setdefault("evidence", EvidenceBook(policy=Terms(explore_one_in=1_000_000)))
+        changes.setdefault("evidence", EvidenceBook(policy=TERMS))
         super().use(policy, **changes)
 
     def alike(self, *goals: str, likeness: float = 0.99) -> None:
@@ -65,8 +83,6 @@ class MeaningWorld(ReusingWorld):
         self.points.near |= dict.fromkeys(goals, (direction, likeness))
 
     async def solve(self, run: str, plan: str | None = "", **task: Any) -> list[str]:
-        from tests.commands.reusing import PLAN
-
         return await super().solve(run, PLAN if plan == "" else plan, **({"cache": {"levels": ["L3"]}} | task))
 
     async def believe(self, score: float, namespace: str = "default", judged: int = MANY) -> None:
@@ -114,3 +130,25 @@ class MeaningWorld(ReusingWorld):
         """What runs told, without what the test made believe."""
         found = [event for event in await self.cache_events() if isinstance(event, ReuseJudged)]
         return [event for event in found if event.judge != "test/1"]
+
+    async def all_lookups(self, run: str) -> list[Lookup]:
+        asked = [event for event in await self.events_of(run) if isinstance(event, ModelCallRequested)]
+        return [lookup for event in asked for lookup in event.lookups]
+
+    async def fork(self, name: str, of: str, **task: Any) -> None:
+        """A run that inherits all that another was answered."""
+        events = (await self.store.load(StreamId(TENANT, "run", of))).events
+        at = len(events) - 2
+        point = {"run": of, "at": at, "digest": history_digest(event.body for event in events[:at])}
+        accepted = (await self.state(of)).accepted_task
+        file = TASK | {"goal": accepted.goal, "cache": accepted.cache.model_dump()} | task
+        answer = await self.send("SubmitRun", {"task": file, "fork": point}, name)
+        assert answer.outcome == "accepted", answer
+        await self.drive(name)
+
+    def keep_exact(self) -> None:
+        """Have exact answers kept, too."""
+        cache = Cache(near=(MemoryCacheTier(),), flight=SingleFlight(MemoryFlights()))
+        self.services = replace(self.services, cache=cache)
+        self.handler = CommandHandler(self.services, COMMANDS, REACTIONS)
+        self.feed.listeners["cache"].append(Entries(cache).hear)  # type: ignore[attr-defined]
