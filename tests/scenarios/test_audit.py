@@ -145,11 +145,13 @@ def test_a_key_that_follows_is_trusted_through_the_one_before(audited: Audited, 
     assert done.returncode == exits.DONE, done.stderr
     rotated = json.loads(done.stdout)
     assert rotated["old"] == audited.key.read_text()
+    assert "no checkpoint is signed with this key yet" in audited.call("audit", "keys").stderr
     assert audited.call("down").returncode == exits.DONE
     assert audited.call("up", "--detach").returncode == exits.DONE
     run = json.loads(audited.call("run", "--json", "examples/word-count.yaml").stdout)["run"]
     bundle = tmp_path / "after.jsonl"
     published(audited, run, bundle)
+    assert "no checkpoint is signed" not in audited.call("audit", "keys").stderr
     assert rotated["new"].split("+")[1] not in audited.key.read_text()
     for key in (rotated["old"], rotated["new"]):
         assert audited.call("audit", "verify", "--bundle", bundle, "--key", key).returncode == exits.DONE

@@ -189,6 +189,15 @@ def test_a_replay_gives_the_same_bytes(cli: Cli, submitted: Submitted):
     assert digest in called.out
 
 
+def test_a_run_that_ended_without_a_program_has_nothing_to_replay(cli: Cli, submitted: Submitted):
+    run = submitted("(nothing-here)", "failed")
+    called = cli("replay", run)
+    assert called.code == exits.DONE
+    assert "nothing to replay  the run is failed and has no program" in called.out
+    assert "identical" not in called.out
+    assert cli("replay", run, "--json").document["replayable"] is False
+
+
 def test_a_fork_inherits_and_is_compared_with_its_parent(cli: Cli, submitted: Submitted, tmp_path: Path):
     plan = "(let [a (call :random.int {:low 1 :high 1000000})] [a (+ a (:n inputs)) (call :clock.now {})])"
     run = submitted(plan, "completed", inputs={"n": 1, "deep": {"list": [1, 2]}}, tools=["random.int", "clock.now"])
