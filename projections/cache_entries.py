@@ -277,3 +277,12 @@ async def most_valuable(connection: AsyncConnection, now: str, limit: int) -> Se
         .limit(limit)
     )
     return [EntryRow(**row) for row in found.mappings()]
+
+
+async def entries_beginning(connection: AsyncConnection, tenant: str, beginning: str, limit: int) -> Sequence[str]:
+    """Ids of a tenant's entries that begin like this, whether they may be given or not."""
+    begins = TABLE.c.id.startswith(beginning, autoescape=True)
+    found = await connection.scalars(
+        select(TABLE.c.id).where(TABLE.c.tenant == tenant, begins).order_by(TABLE.c.id).limit(limit)
+    )
+    return list(found)

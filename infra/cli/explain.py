@@ -15,12 +15,14 @@ from rich.text import Text
 
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import Handling
+from commands.runs.handling import wake_driver
 from domain.cache.events import CACHE_EVENTS
 from domain.programs.events import PROGRAM_EVENTS
 from domain.runs.events import RUN_EVENTS
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, examples, invoked
 from projections.catalog import CATALOG
+from projections.projection import Projection, Share
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -104,7 +106,7 @@ def walk(command: str, handling: Handling) -> list[Step]:
             for reaction in reactions
         ),
     ]
-    if reactions:
+    if wake_driver in reactions:
         steps.append(
             Step(
                 "infra/workers/runs.py",
@@ -113,7 +115,7 @@ def walk(command: str, handling: Handling) -> list[Step]:
         )
     steps += [
         Step(
-            f"projections/{projection.name}.py", f"{event.short_name()} changes what readers of `{projection.name}` see"
+            _applied_in(projection, event.TYPE), f"{event.short_name()} changes what readers of `{projection.name}` see"
         )
         for projection in CATALOG.get(event.TYPE, ())
     ]
@@ -153,6 +155,11 @@ def _place(function: Callable[..., Any]) -> str:
     file = inspect.getsourcefile(function)
     assert file is not None, "our own functions have a file"
     return str(Path(file).relative_to(ROOT))
+
+
+def _applied_in(projection: Projection, kind: str) -> str:
+    applier = projection.appliers[kind]
+    return _place(applier.change if isinstance(applier, Share) else applier)
 
 
 def _name(function: Callable[..., Any]) -> str:

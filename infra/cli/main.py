@@ -55,6 +55,7 @@ COMMANDS: Final[Mapping[str, Mapping[str, Listed]]] = {
     "Programs, tools and agents": {
         "rtfs": Listed("rtfs", "Check, lay out, run and explain plans; look up the language."),
         "programs": Listed("programs", "Programs that answer in place of a model: list, show, verify, withdraw."),
+        "cache": Listed("cache", "What is reused: hit rates, entries, invalidation, feedback."),
         "tools": Listed("tools", "The tools that plans may call."),
         "agents": Listed("agents", "The agents written in Python that tasks may name."),
     },

@@ -22,6 +22,7 @@ from domain.runs.state import Entry, Run, Settlement
 from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.lookups import lookup_document, lookup_table, reused_in_words
 from infra.cli.naming import run_named
 from infra.cli.output import counted, short
 from infra.cli.results import plain_output, render_result
@@ -32,6 +33,7 @@ from infra.cli.standing import Moment, document_of, rendered
 from infra.cli.timeline import render_line
 from infra.cli.watching import approval, listing, resolution
 from projections.ledger import LedgerEntry, decisions_of_run
+from projections.reuse import ReuseRow, lookups_of_run
 from projections.runs import RunRow, get_run
 from projections.spelling import spelled
 from projections.timeline import Line, timeline_of_run
@@ -60,6 +62,8 @@ class Shown:
     row: RunRow
     timeline: Sequence[Line]
     decisions: Sequence[LedgerEntry]
+    lookups: Sequence[ReuseRow]
+    """What the levels of reuse said."""
 
     @property
     def run(self) -> Run:
@@ -127,12 +131,14 @@ async def _read(connected: Session, name: str) -> Shown:
         row = await get_run(transaction, stream.tenant, name)
         timeline = await _pages(timeline_of_run, transaction, stream.tenant, name)
         ledger = await _pages(decisions_of_run, transaction, stream.tenant, name)
+        lookups = await lookups_of_run(transaction, stream.tenant, name)
     assert row is not None, "the read side has every event of the run"
     # A run that goes on meanwhile is shown as of one event, that of its row.
     events = (await connected.store.load(stream)).events[: row.version]
     timeline = [line for line in timeline if line.version <= row.version]
     ledger = [entry for entry in ledger if entry.version <= row.version]
-    return Shown(id=name, elapsed=Elapsed.of(events), row=row, timeline=timeline, decisions=ledger)
+    lookups = [lookup for lookup in lookups if lookup.version <= row.version]
+    return Shown(id=name, elapsed=Elapsed.of(events), row=row, timeline=timeline, decisions=ledger, lookups=lookups)
 
 
 async def _pages(
@@ -168,6 +174,7 @@ def _document(shown: Shown) -> dict[str, Any]:
         "waiting": [_waiting_document(shown.id, key, run.journal[key]) for key in sorted(run.waiting)],
         "plan": run.drafts[-1].source if run.drafts else None,
         "program": row.program,
+        "reuse": [lookup_document(lookup) for lookup in shown.lookups],
         "timeline": [line._asdict() for line in shown.timeline],
         "decisions": [each._asdict() for each in shown.decisions],
     }
@@ -201,6 +208,8 @@ def _rendered(shown: Shown, width: int) -> list[RenderableType]:
         parts += [_waiting(shown.id, key, run.journal[key]) for key in sorted(run.waiting)]
     if run.drafts:
         parts += [Rule("plan", align="left", style="dim"), listing(run.drafts[-1].source)]
+    if shown.lookups:
+        parts += [Rule("reuse", align="left", style="dim"), lookup_table(shown.lookups)]
     parts += [Rule("timeline", align="left", style="dim")]
     parts += [_numbered(line, shown.row.submitted_at, width) for line in shown.timeline]
     parts += [Rule("decisions", align="left", style="dim"), _ledger(shown.decisions)]
@@ -232,6 +241,7 @@ def _head(shown: Shown) -> Table:
         "status": Text(row.status, STYLES.get(row.status, "")),
         "submitted": Text(f"{row.submitted_at:%Y-%m-%d %H:%M:%S} UTC by {row.submitted_by.partition(':')[2]}"),
         "route": Text(row.route or "-"),
+        **({"reused": Text(reused, "green")} if (reused := reused_in_words(shown.lookups)) else {}),
         "used": Text(", ".join([str(shown.elapsed), *used])),
     }
     for label, value in lines.items():

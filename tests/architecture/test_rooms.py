@@ -72,7 +72,7 @@ def test_no_file_outgrows_its_room(room: str) -> None:
     assert not large, "split these before they grow further"
 
 
-@pytest.mark.parametrize("category", sorted({handling.category for handling in COMMANDS.values()}))
+@pytest.mark.parametrize("category", sorted(COMMANDS_OF))
 def test_every_command_is_handled(category: str) -> None:
     declared = {kind.__name__: kind for kind in COMMANDS_OF[category].__args__}
     handled = {name: each.command for name, each in COMMANDS.items() if each.category == category}
@@ -83,7 +83,7 @@ def test_every_reaction_is_to_an_event_that_exists() -> None:
     assert set(REACTIONS) <= {kind.short_name() for events in EVENTS_OF.values() for kind in events}
 
 
-@pytest.mark.parametrize("category", ["run", "program"])
+@pytest.mark.parametrize("category", sorted(EVENTS_OF))
 def test_every_event_reaches_a_projection(category: str) -> None:
     assert {kind for kind in CATALOG if kind.split(".")[1] == category} == {kind.TYPE for kind in EVENTS_OF[category]}
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any
 
 import click
-from rich.text import Text
 
-from commands.handle import Answer
-from infra.cli.answers import document_of, report_answer
-from infra.cli.exits import DONE
+from infra.cli.answers import report_answer
 from infra.cli.invocation import Invocation, complete, examples, invoked
-from infra.cli.output import Output
 from infra.cli.programs.naming import module_named, program_named
 from infra.cli.session import Session, session
-
-NOT_IN_USE: Final = "program.not-in-use"
-"""Code of the refusal that says that it has been done already."""
 
 _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the log, and shown to all.")
 
@@ -91,18 +84,5 @@ async def _tell(
     async with session(cli, services=True) as connected:
         data = await data_of(connected)
         answer = await connected.send(connected.envelope(command, data))
-    if command != "SupersedeProgram" and _is_done_already(answer):
-        return _report_nothing_to_do(cli.output, answer)
-    return report_answer(cli.output, answer, done(data))
-
-
-def _is_done_already(answer: Answer) -> bool:
-    return answer.error is not None and answer.error.code == NOT_IN_USE
-
-
-def _report_nothing_to_do(output: Output, answer: Answer) -> int:
-    """What was asked for holds already: no refusal, for whoever asks twice."""
-    assert answer.error is not None, "a refusal says why"
-    output.document(document_of(answer))
-    output.show(Text.assemble(("nothing to do", "green"), f"  {answer.error.message}"))
-    return DONE
+    # Whoever supersedes one that is withdrawn already has not got what was asked for.
+    return report_answer(cli.output, answer, done(data), twice=command != "SupersedeProgram")

@@ -131,7 +131,7 @@ def test_a_command_is_explained_with_files_that_exist(offline: Cli, command: str
     steps = offline("explain", command, "--json").document["steps"]
     assert all((ROOT / step["where"]).exists() for step in steps)
     assert [step["where"] for step in steps][:3] == ["infra/cli", "adapters/nats/command_bus.py", "commands/handle.py"]
-    assert any(step["where"].startswith("projections/") for step in steps) or BUS_COMMANDS[command].category == "cache"
+    assert any(step["where"].startswith("projections/") for step in steps)
 
 
 def test_the_documentation_shows_the_walk_of_a_submission():
