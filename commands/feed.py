@@ -16,6 +16,7 @@ from commands.ports import Clock, EventStore, Selection
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Positions
+from domain.kernel.values import parse_time
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +80,19 @@ class Feed:
             try:
                 async for events in self.store.follow(self.heard.get(category, START), Selection(category=category)):
                     await self._tell(category, events)
-                    self._word[category] = self.clock.monotonic()
+                    self._word[category] = max(self._word.get(category, float("-inf")), self._as_of(events))
             except ServiceUnreachable as error:
                 logger.warning("the feed of category %s waits: %s", category, error)
             except Exception:  # a fault on one event must not end what revocations travel by
                 logger.exception("the feed of category %s stumbled", category)
             await asyncio.sleep(PAUSE)
+
+    def _as_of(self, events: Sequence[Recorded]) -> float:
+        """Up to which moment everything is told: after old events there may be more, after none there is nothing."""
+        now = self.clock.monotonic()
+        if not events:
+            return now
+        return now - max(0.0, (self.clock.now() - parse_time(events[-1].time)).total_seconds())
 
     async def _tell(self, category: str, events: Sequence[Recorded]) -> None:
         for recorded in events:

@@ -27,6 +27,7 @@ from commands.handle import CommandHandler
 from commands.services import Services
 from domain.runs.task import Limits
 from infra.bootstrap.agents import agents_of
+from infra.bootstrap.cache import KeptCache, kept_cache
 from infra.bootstrap.connections import connected, event_store
 from infra.bootstrap.content import content_store
 from infra.bootstrap.reuse import feed_of, reuse
@@ -44,6 +45,8 @@ class WriteSide:
     connection: Connection
     feed: Feed
     """To be followed by whoever drives runs."""
+    kept: KeptCache
+    """To be kept by whoever drives runs."""
 
 
 @asynccontextmanager
@@ -61,13 +64,15 @@ async def write_side(
         wakes = await JetStreamWakes.open(connection, clock)
         stack.callback(wakes.close)
         filled = await stack.enter_async_context(reuse(settings))
+        feed, tools = feed_of(store, clock, filled), tool_runner(settings, run_scoped)
+        kept = kept_cache(settings.cache, connection, database, store, clock, tools, feed)
         services = Services(
             store=store,
             content=stack.enter_context(content_store(endpoints.content)),
             wakes=wakes,
             answers=JetStreamAnswers(connection),
             authorizer=OnlyTenants([settings.tenant]),
-            tools=tool_runner(settings, run_scoped),
+            tools=tools,
             models=models,
             agents=ThreadedAgents(agents_of(settings)),
             runs=PostgresRunIndex(database),
@@ -75,8 +80,9 @@ async def write_side(
             randomness=SystemRandomness(),
             default_limits=Limits.model_validate(settings.limits.model_dump()),
             reuse=filled,
+            cache=kept.cache,
         )
-        yield WriteSide(services=services, connection=connection, feed=feed_of(store, clock, filled))
+        yield WriteSide(services=services, connection=connection, feed=feed, kept=kept)
 
 
 def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:

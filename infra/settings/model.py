@@ -25,6 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from domain.kernel.errors import PrecedentError
+from infra.settings.cache import CacheSettings
 from infra.settings.content import ContentSettings
 from infra.settings.embedder import Embedder
 from infra.settings.programs import ProgramsSettings
@@ -203,6 +204,7 @@ class Settings(BaseSettings):
     #: Where those points are searched.
     vectors: VectorsSettings = VectorsSettings()
     programs: ProgramsSettings = ProgramsSettings()
+    cache: CacheSettings = CacheSettings()
     tools: tuple[ModuleName, ...] = ()
     #: Python modules with agents.
     agents: tuple[ModuleName, ...] = ()

@@ -7,7 +7,6 @@ import gc
 import secrets
 
 from adapters.tools.registry import RunScopedTools
-from commands.feed import Feed
 from commands.runs.pool import DriverPool
 from infra.bootstrap.write_side import command_bus, write_side
 from infra.settings import Settings
@@ -22,20 +21,20 @@ async def work(
     name = name or f"worker-{secrets.token_hex(4)}"
     async with write_side(settings, endpoints, run_scoped=run_scoped) as side:
         bus = command_bus(side, endpoints)
-        hearing = asyncio.create_task(_hear(side.feed))
+        # What is reused may lag behind the log at first: a task that comes meanwhile is answered by the model.
+        background = [
+            asyncio.create_task(side.feed.follow()),
+            asyncio.create_task(side.kept.keep(side.services, settings.tenant)),
+        ]
         await bus.start()
         try:
             _relieve_collector()
             announce_ready()
             await DriverPool(side.services, f"{name}/{secrets.token_hex(4)}", settings.workers).work()
         finally:
-            hearing.cancel()
+            for task in background:
+                task.cancel()
             await bus.stop()
-
-
-async def _hear(feed: Feed) -> None:
-    """What is reused may lag behind the log at first: a task that comes meanwhile is answered by the model."""
-    await feed.follow()
 
 
 def _relieve_collector() -> None:

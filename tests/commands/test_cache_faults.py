@@ -386,3 +386,29 @@ def test_a_tool_that_says_what_cannot_be_is_not_declared(terms: dict[str, Any]) 
 )
 def test_how_long_answers_last_follows_from_the_declaration(terms: dict[str, Any], lasting: str) -> None:
     assert declared("t.x", **terms).lasting == lasting
+
+
+def test_a_process_that_has_much_to_hear_gives_nothing_before_it_has(world: CachingWorld) -> None:
+    async def story() -> None:
+        async with world.listening():
+            await world.call("a", DOUBLE)
+        world.clock.jump(10)
+        two = world.process("two")
+        told = asyncio.Event()
+
+        async def slowly(_: object) -> None:
+            await told.wait()
+
+        two.feed.listeners["cache"].append(slowly)  # type: ignore[index]
+        following = asyncio.create_task(two.feed.follow())
+        await asyncio.sleep(0.1)
+        assert two.feed.silent_for("cache") == float("inf")
+        told.set()
+        await asyncio.sleep(0.1)
+        assert 9 < two.feed.silent_for("cache") < 11, "what came was old, and there may be more"
+        await asyncio.sleep(0.3)
+        assert two.feed.silent_for("cache") < 1, "the log said that this was all"
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    simulate(story())
