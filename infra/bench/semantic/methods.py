@@ -59,7 +59,7 @@ class Fixed:
     @property
     def name(self) -> str:
         """As it is shown."""
-        return f"fixed threshold {self.threshold:g}"
+        return f"fixed {self.threshold:g}"
 
     def choose(self, asked: str, near: Sequence[Near], draw: str) -> Choice:  # noqa: ARG002
         """Compare the similarity."""

@@ -59,7 +59,7 @@ class Report:
         title = f"CLINC150: {self.requests:,} requests, {self.out_of_scope:,} out of scope, seed {self.seed}"
         table = Table(title=f"{title}, embedder {self.embedder}")
         table.add_column("rule")
-        for column in ("hits", "wrong / hits", "95 %", "last quarter", "model calls", "judged", "deciding p50, p99 µs"):
+        for column in ("hits", "wrong / hits", "95 %", "last quarter", "model calls", "judged", "µs p50, p99"):
             table.add_column(column, justify="right")
         for result in self.results:
             low, high = result.whole.interval
@@ -73,7 +73,7 @@ class Report:
                 f"{result.judged:,}",
                 f"{result.deciding.p50:,.0f}, {result.deciding.p99:,.0f}",
             )
-        table.caption = "wrong / hits is bounded to 2 % by Precedent's rule; exploration is counted as model calls"
+        table.caption = "wrong / hits is bounded to 2 % by Precedent's rule; exploration is counted as model calls; CPU time of a decision"
         return table
 
 
