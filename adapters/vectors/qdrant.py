@@ -21,6 +21,8 @@ BATCH: Final = 256
 """Points in one request."""
 MOST_BY_GRAPH: Final = 1_000
 """Neighbours to look for in the graph, which may miss a few; who wants more wants all, and gets the exact answer."""
+SECONDS: Final = 10
+"""For one answer."""
 _EXACT: Final = models.SearchParams(exact=True)
 _PARAMETERS: Final = models.SearchParams(
     hnsw_ef=128, quantization=models.QuantizationSearchParams(rescore=True, oversampling=2.0)
@@ -28,6 +30,11 @@ _PARAMETERS: Final = models.SearchParams(
 _QUANTIZED: Final = models.ScalarQuantization(
     scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
 )
+
+
+def client_of(url: str, api_key: str | None, seconds: int = SECONDS) -> AsyncQdrantClient:
+    """A client of the server at ``url``, which it does not ask anything yet."""
+    return AsyncQdrantClient(url, api_key=api_key, timeout=seconds, check_compatibility=False)
 
 
 class QdrantVectorIndex:
@@ -142,7 +149,8 @@ class QdrantVectorIndex:
             if error.status_code == httpx.codes.NOT_FOUND:
                 self._made = False  # someone deleted it: the next call makes it again
             raise self._unreachable(f"answered {error.status_code} {error.reason_phrase}") from error
-        except (ResponseHandlingException, ApiException, httpx.HTTPError, OSError, ValueError) as error:
+        except (ResponseHandlingException, ApiException, httpx.HTTPError, OSError, ValueError, AssertionError) as error:
+            # The client asserts what a server must answer.
             raise self._unreachable(f"does not answer: {error}") from error
 
     def _unreachable(self, what: str) -> ServiceUnreachable:

@@ -54,4 +54,5 @@ async def _on_server(settings: Settings, url: str, called: str, embedder: Embedd
 def _called(name: str, embedder: str) -> str:
     """A name for folders and collections, readable and one for each pair."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", f"{name}-{embedder}").strip("-")[:60]
-    return f"{readable}-{hashlib.sha256(f'{name} {embedder}'.encode()).hexdigest()[:8]}"
+    pair = f"{name}\0{embedder}"
+    return f"{readable}-{hashlib.sha256(pair.encode()).hexdigest()[:8]}"
