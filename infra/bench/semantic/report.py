@@ -73,7 +73,7 @@ class Report:
                 f"{result.judged:,}",
                 f"{result.deciding.p50:,.0f}, {result.deciding.p99:,.0f}",
             )
-        table.caption = "Precedent bounds wrong / hits to 2 %. Model calls include exploration. µs of CPU time of a decision."
+        table.caption = "Precedent bounds wrong / hits to 2 %. Model calls include exploration. µs: CPU of a decision."
         return table
 
 
