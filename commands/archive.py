@@ -211,7 +211,7 @@ class ArchivedLog:
 
     async def read_stored(self, shard: int, after: int = 0, batch: int = 1000) -> AsyncIterator[Sequence[Stored]]:
         """As the port says."""
-        wanted = deque(self._after(shard, after))
+        wanted = deque(self.segments_after(shard, after))
         loading = self._begin(shard, wanted)
         try:
             while loading is not None:
@@ -236,7 +236,7 @@ class ArchivedLog:
             await asyncio.sleep(LOOK_EVERY)
             yield ()
 
-    def _after(self, shard: int, after: int) -> list[Kept]:
+    def segments_after(self, shard: int, after: int) -> list[Kept]:
         """Segments that may have something after this sequence: an open one ends where the next one begins."""
         found: list[Kept] = []
         follows: int | None = None
@@ -246,6 +246,11 @@ class ArchivedLog:
                 found.insert(0, kept)
             follows = kept.first
         return found
+
+    async def segment(self, shard: int, kept: Kept) -> Segment:
+        """One segment; where it is damaged, which is told, one without messages."""
+        segment = await asyncio.to_thread(self._load, shard, kept)
+        return segment or Segment(Position(0, shard, kept.first), [])
 
     def _begin(self, shard: int, wanted: deque[Kept]) -> asyncio.Future[Segment | None] | None:
         if not wanted:

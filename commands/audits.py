@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from typing import Final
 
 import orjson
 
+from commands.digests import Digesting
 from commands.ledger import inclusion
 from commands.ledger_ports import CheckpointLog, StoredLog, TileStore
 from commands.ports import ContentStore, EventStore, Selection
@@ -68,8 +69,12 @@ class Audits:
         *,
         now: datetime | None = None,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
+        digesting: Digesting | None = None,
     ) -> Report:
-        """Audit a shard. ``progress`` is told how many of how many events have been looked at."""
+        """Audit a shard. ``progress`` is told how many of how many events have been looked at.
+
+        ``digesting`` looks at the log's events on several processors.
+        """
         # Checkpoints of keys before the trusted one are looked at too: they add no trust, but must not contradict.
         keys = keys_of(trust, rotations)
         opened = await self._opened(shard, keys, trust)
@@ -79,13 +84,22 @@ class Audits:
         recorded = _Recorded(self.tiles, shard, newest.size if newest is not None else 0)
         audit = Audit(base, opened.known, recorded.hashes, recorded.entries)
         done, total = 0, max(0, last.sequence - base.sequence + 1)
-        async for batch in self.log.read_stored(shard, base.sequence - 1, READ_AT_ONCE):
-            audit.feed(batch)
-            done += len(batch)
+        fed = (
+            self._fed(audit, shard, base.sequence - 1)
+            if digesting is None
+            else digesting.feed(audit, shard, base.sequence - 1)
+        )
+        async for count in fed:
+            done += count
             progress(done, total)
         report = audit.finish(now, STALE_AFTER)
         report.findings[:0] = opened.wrong
         return report
+
+    async def _fed(self, audit: Audit, shard: int, after: int) -> AsyncIterator[int]:
+        async for batch in self.log.read_stored(shard, after, READ_AT_ONCE):
+            audit.feed(batch)
+            yield len(batch)
 
     async def _opened(self, shard: int, keys: Sequence[VerifierKey], trust: Trust) -> _Opened:
         """Every checkpoint whose signatures hold; what is wrong with the others."""

@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,10 +24,12 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from domain.kernel.ids import Position
-from domain.kernel.merkle import Tree, leaf_hash
+from domain.kernel.merkle import HASH_SIZE, Tree, leaf_hash
 from domain.kernel.values import format_time
 from domain.ledger.checkpoint import Checkpoint
-from domain.ledger.leaf import leaf_of, parts_of
+from domain.ledger.digesting import Digested
+from domain.ledger.leaf import leaf_of
+from domain.ledger.recorded import RecordedLeaves, Tiles
 from domain.ledger.stored import Rules, Stored
 
 LOOK_AHEAD: Final = 64
@@ -105,10 +107,6 @@ class _Leaf(NamedTuple):
     digest: bytes
 
 
-Tiles = Callable[[int], Sequence[bytes] | None]
-"""Number of a tile or entry bundle to its hashes or leaf data; ``None`` where there is none."""
-
-
 class Audit:
     """One audit at work: ``feed`` it every event in order, then ``finish``."""
 
@@ -127,7 +125,7 @@ class Audit:
         self._sizes = frozenset(each.checkpoint.size for each in self._all)
         self._newest = self._all[-1].checkpoint.size if self._all else 0
         self._rules = Rules()
-        self._tiles = _Recorded(hashes, entries)
+        self._tiles = RecordedLeaves(hashes, entries)
         self._waiting: deque[_Leaf] = deque()
         self._next = 0
         """Index at which the next event should stand."""
@@ -169,6 +167,27 @@ class Audit:
                 while waiting and self._tiles.agrees(waiting[0].place - self._offset, waiting[0].hash):
                     settled = waiting.popleft()
                     self._grow(settled.hash, settled.hash)
+
+    def adopt(self, run: Digested) -> bool:
+        """Take the next events as they were digested elsewhere.
+
+        False, and nothing was taken, where something in them needs a closer look: ``feed`` them then.
+        """
+        index = run.first.sequence - self.first.sequence
+        if index != self._next or self._waiting or self._offset or self._own is not None:
+            return False
+        leaves = [run.leaves[at : at + HASH_SIZE] for at in range(0, len(run.leaves), HASH_SIZE)]
+        agrees = self._tiles.agrees
+        if not self._rules.follows(run.first, run.before):
+            return False
+        if not all(agrees(place, leaf) for place, leaf in enumerate(leaves, start=index)):
+            return False
+        self._rules.adopt(run.first, run.after)
+        for leaf in leaves:
+            self._grow(leaf, leaf)
+        self._next += len(leaves)
+        self.report.events += len(leaves)
+        return True
 
     def finish(self, now: datetime | None = None, stale_after: timedelta | None = None) -> Report:
         """Say what was found. With a time, events that nobody signed for long are a finding."""
@@ -356,40 +375,3 @@ class Audit:
             message = f"{self.report.uncovered} events at the end are under no checkpoint"
             since = f"the newest is of {format_time(signed)}" if signed else "there is none"
             self._find(Kind.STALE, f"{message}; {since}", self._place(self._newest), self._place(self._next - 1))
-
-
-class _Recorded:
-    """Leaves as the tiles have them, a tile at a time."""
-
-    def __init__(self, hashes: Tiles, entries: Tiles) -> None:
-        self._hashes = hashes
-        self._entries = entries
-        self._kept: dict[int, Sequence[bytes]] = {}
-        self._number = -1
-        self._tile: Sequence[bytes] = ()
-
-    def agrees(self, index: int, leaf: bytes) -> bool:
-        """Tell whether there is this leaf, or nothing to compare with."""
-        if index >> 8 != self._number:
-            self.leaf(index)
-            self._number, self._tile = index >> 8, self._kept.get(index >> 8, ())
-        place = index & 255
-        return place >= len(self._tile) or self._tile[place] == leaf
-
-    def leaf(self, index: int) -> bytes | None:
-        number, place = index >> 8, index & 255
-        tile = self._kept.get(number)
-        if tile is None:
-            tile = self._hashes(number) or ()
-            if len(self._kept) > 4:
-                self._kept.pop(min(self._kept))
-            self._kept[number] = tile
-        return tile[place] if place < len(tile) else None
-
-    def entry(self, index: int) -> tuple[str, str, bytes] | None:
-        """What the leaf says, where an entry bundle holds it and its hash is the tile's."""
-        bundle = self._entries(index >> 8) or ()
-        place = index & 255
-        if place >= len(bundle) or leaf_hash(bundle[place]) != self.leaf(index):
-            return None
-        return parts_of(bundle[place])

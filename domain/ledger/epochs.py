@@ -80,7 +80,7 @@ def index_of(entries: Iterable[bytes]) -> bytes:
 
 def check_index(closed: Closed, index: bytes | memoryview) -> None:
     """See that an index is an epoch's own, and whole. Raises ``StoredDataInvalid``."""
-    if len(index) != ENTRY * (closed.last - closed.first + 1) or digest_bytes(index) != closed.index:
+    if len(index) != ENTRY * (closed.last - closed.first + 1) or digest_bytes(bytes(index)) != closed.index:
         raise StoredDataInvalid(
             f"the index of epoch {closed.epoch} of shard {closed.shard} is not what the archive wrote: it was damaged; "
             "archive the epoch again, or take it from a backup"

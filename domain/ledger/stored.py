@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -33,6 +33,7 @@ EPOCH: Final = "Nats-Expected-Stream"
 """May stand on a message that expects no head: the broker's stream of the epoch that its writer knew."""
 _BEFORE_HEAD: Final = f"NATS/1.0\r\n{HEAD}: ".encode()
 _AFTER_ID: Final = f"\r\ncontent-type: {CONTENT_TYPE}\r\n\r\n".encode()
+_NUMBER: Final = re.compile(r"(?:0|[1-9][0-9]{0,17})\Z")
 _BATCH_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 
 
@@ -54,6 +55,18 @@ class Stored(NamedTuple):
             return str(orjson.loads(self.body)["id"])
         except (orjson.JSONDecodeError, KeyError, TypeError):
             raise StoredDataInvalid(f"what lies at {self.position} ({self.subject}) is no event") from None
+
+
+class Standing(NamedTuple):
+    """How a stream stands at a place of the log."""
+
+    prefix: str
+    """What stands before version and name in its subjects."""
+    version: int
+    sequence: int
+    """Of its last message; 0 where the epoch has none."""
+    digest: bytes
+    """Of its last body, where it is known."""
 
 
 class _Stream:
@@ -152,6 +165,50 @@ class Rules:
             except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
                 pass
         return self._check(event, digest)
+
+    def assume(self, event: Stored) -> Standing | None:
+        """Take it that an event's stream stood as the event says, and give that; None where the stream is known.
+
+        Raises ``StoredDataInvalid`` where the event says nothing of the kind, or is a mark.
+        """
+        if event.position.epoch != self._epoch:
+            self._begin_epoch(event.position)
+        prefix, _, rest = event.subject.rpartition(".")
+        prefix, _, version = prefix.rpartition(".")
+        if prefix in self._streams:
+            return None
+        head = header_lines(event.headers)[0].get(HEAD, "")
+        if not _NUMBER.match(version) or not _NUMBER.match(head) or rest == StreamCarried.short_name():
+            raise StoredDataInvalid(f"what lies at {event.position} does not say how its stream stood before")
+        if _ADDRESS.match(event.subject) is None:
+            raise StoredDataInvalid(f"the subject {event.subject[:200]!r} is no address of an event")
+        stream = self._begin(prefix, None, event.position.epoch)
+        stream.version, stream.sequence = int(version) - 1, int(head)
+        return Standing(prefix, stream.version, stream.sequence, b"")
+
+    def standing(self) -> list[Standing]:
+        """How the streams of this epoch stand."""
+        return [Standing(prefix, each.version, each.sequence, each.digest) for prefix, each in self._streams.items()]
+
+    def follows(self, first: Position, before: Iterable[Standing]) -> bool:
+        """Whether streams that stood so before a place are those that were met, as they were left."""
+        if first.epoch != self._epoch and self._epoch >= 0:
+            return False
+        for prefix, version, sequence, _ in before:
+            stream = self._streams.get(prefix)
+            found = (0, 0) if stream is None else (stream.version, stream.sequence)
+            if found != (version, sequence) or (stream is None and prefix in self._earlier):
+                return False
+        return True
+
+    def adopt(self, first: Position, after: Iterable[Standing]) -> None:
+        """Go on from how streams stand after events that were looked at elsewhere."""
+        if first.epoch != self._epoch:
+            self._begin_epoch(first)
+        self._leave_batch()
+        for prefix, version, sequence, digest in after:
+            stream = self._streams.get(prefix) or self._begin(prefix, None, first.epoch)
+            stream.version, stream.sequence, stream.digest = version, sequence, digest
 
     def _begin_epoch(self, first: Position) -> None:
         self.epochs.append((first.sequence, first.epoch))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
@@ -19,8 +22,9 @@ from adapters.nats.stored_log import JetStreamStoredLog
 from adapters.remote.signer import RemoteSigner
 from adapters.remote.witness import HttpWitness
 from adapters.system.clock import SystemClock
-from commands.archive import Copy, Damaged
+from commands.archive import ArchivedLog, Copy, Damaged
 from commands.audits import rotations_of
+from commands.digests import Digesting
 from commands.epochs import ArchivedEpochs
 from commands.ledger import Identity, Ledger, check_length
 from commands.ledger_ports import Signer
@@ -37,6 +41,12 @@ SHARD = 0
 
 FIRST = Position(0, SHARD, 1)
 """Where its log begins."""
+
+MOST_PROCESSES = 8
+"""Processes that audit an archive: one joins what they find, and more would wait for it."""
+
+WORTH_PROCESSES = 8
+"""Segments from which on they are worth their start of a second."""
 
 LEDGER_FOLDER = ".ledger"
 """In the content store's folder."""
@@ -81,6 +91,21 @@ def archived_epochs(content: Path, on_damaged: Damaged | None = None) -> Archive
 def stored_log(connection: Connection, content: Path, on_damaged: Damaged | None = None) -> JetStreamStoredLog:
     """The log as it lies there, what has left the broker included."""
     return JetStreamStoredLog(connection, archived_epochs(content, on_damaged))
+
+
+@contextmanager
+def digesting(content: Path, log: ArchivedLog) -> Iterator[Digesting | None]:
+    """What audits an archive on all processors; None where there is one, or too little to be worth their start."""
+    segments = segment_store(content)
+    count = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    if count < 2 or len(segments.listed(SHARD)) < WORTH_PROCESSES:
+        yield None
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as processes:
+        try:
+            yield Digesting(log, segments, processes, 2 * count)
+        finally:
+            processes.shutdown(wait=False, cancel_futures=True)
 
 
 def earlier_keys(settings: Settings) -> list[VerifierKey]:

@@ -26,6 +26,7 @@ from infra.bootstrap.content import content_store
 from infra.bootstrap.ledger import (
     LEDGER_FOLDER,
     SHARD,
+    digesting,
     earlier_keys,
     identity,
     ledger,
@@ -191,8 +192,9 @@ async def _verify_archive(cli: Invocation, trusted: Callable[[Settings], Trust],
         )
     trust = trusted(settings)
     rotations = await rotations_in(ArchivedLog(segment_store(content), lambda _kept, _problem: None), SHARD)
-    with cli.output.progress("audit") as bar:
-        report = await Audits(log, checkpoints, tiles).verify(SHARD, trust, rotations, progress=bar)
+    with cli.output.progress("audit") as bar, digesting(content, log) as processes:
+        audits = Audits(log, checkpoints, tiles)
+        report = await audits.verify(SHARD, trust, rotations, progress=bar, digesting=processes)
     report.findings[:0] = damaged.findings()
     show_report(cli.output, report)
     return DONE if report.sound else TAMPERED
