@@ -210,7 +210,7 @@ def tamperings(own: Deployment) -> Iterator[Tampering]:
         "history is rewritten, every hash made anew",
         frozenset({Kind.REWRITTEN}),
         at,
-        within=SIGN_EVERY,
+        within=2 * SIGN_EVERY,
         log=own.rewritten,
         tiles=own.rewritten_tiles,
     )

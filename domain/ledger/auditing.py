@@ -177,14 +177,16 @@ class Audit:
         if index != self._next or self._waiting or self._offset or self._own is not None:
             return False
         leaves = [run.leaves[at : at + HASH_SIZE] for at in range(0, len(run.leaves), HASH_SIZE)]
-        agrees = self._tiles.agrees
-        if not self._rules.follows(run.first, run.before):
-            return False
-        if not all(agrees(place, leaf) for place, leaf in enumerate(leaves, start=index)):
+        if not self._rules.follows(run.first, run.before) or not self._tiles.agree(index, leaves):
             return False
         self._rules.adopt(run.first, run.after)
-        for leaf in leaves:
-            self._grow(leaf, leaf)
+        taken = 0
+        while taken < len(leaves):
+            until = min(len(leaves), taken + self._next_size - self._tree.size)
+            self._tree.extend(leaves[taken:until])
+            taken = until
+            if self._tree.size >= self._next_size:
+                self._check_roots()
         self._next += len(leaves)
         self.report.events += len(leaves)
         return True

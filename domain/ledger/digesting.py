@@ -41,11 +41,10 @@ class Digested(NamedTuple):
 def digest(messages: Sequence[Stored]) -> Digested | None:
     """Look at messages that follow one another; None where something in them needs a closer look."""
     start, end = _between_batches(messages)
-    rules, before, leaves = Rules(), list[Standing](), list[bytes]()
+    before, leaves = list[Standing](), list[bytes]()
+    rules = Rules(before)
     try:
         for message in messages[start:end]:
-            if (assumed := rules.assume(message)) is not None:
-                before.append(assumed)
             body = sha256(message.body).digest()
             identity, problems = rules.check(message, body)
             if problems:

@@ -29,6 +29,19 @@ class RecordedLeaves:
         place = index & 255
         return place >= len(self._tile) or self._tile[place] == leaf
 
+    def agree(self, index: int, leaves: Sequence[bytes]) -> bool:
+        """As ``agrees``, of leaves that follow one another."""
+        taken = 0
+        while taken < len(leaves):
+            place = index + taken & 255
+            self.leaf(index + taken)
+            tile = self._kept.get(index + taken >> 8, ())
+            count = min(256 - place, len(leaves) - taken)
+            if list(tile[place : place + count]) != leaves[taken : taken + min(count, max(0, len(tile) - place))]:
+                return False
+            taken += count
+        return True
+
     def leaf(self, index: int) -> bytes | None:
         """Give the leaf hash that the tiles have at this index."""
         number, place = index >> 8, index & 255

@@ -96,7 +96,9 @@ class _Stream:
 class Rules:
     """The rules above, along one shard from its first event on."""
 
-    def __init__(self) -> None:
+    def __init__(self, assumed: list[Standing] | None = None) -> None:
+        """With a list, streams are taken to have stood as their first events say, and that is noted there."""
+        self._assumed = assumed
         self.epochs: list[tuple[int, int]] = []
         """First sequence and number of every epoch met."""
         self._epoch = -1
@@ -166,22 +168,11 @@ class Rules:
                 pass
         return self._check(event, digest)
 
-    def assume(self, event: Stored) -> Standing | None:
-        """Take it that an event's stream stood as the event says, and give that; None where the stream is known.
-
-        Raises ``StoredDataInvalid`` where the event says nothing of the kind, or is a mark.
-        """
-        if event.position.epoch != self._epoch:
-            self._begin_epoch(event.position)
-        prefix, _, rest = event.subject.rpartition(".")
-        prefix, _, version = prefix.rpartition(".")
-        if prefix in self._streams:
-            return None
+    def _assume(self, event: Stored, prefix: str, version: str, name: str) -> Standing:
+        """Take it that a stream stood as this event says. Raises ``StoredDataInvalid`` where it says nothing."""
         head = header_lines(event.headers)[0].get(HEAD, "")
-        if not _NUMBER.match(version) or not _NUMBER.match(head) or rest == StreamCarried.short_name():
+        if not _NUMBER.match(head) or name == StreamCarried.short_name():
             raise StoredDataInvalid(f"what lies at {event.position} does not say how its stream stood before")
-        if _ADDRESS.match(event.subject) is None:
-            raise StoredDataInvalid(f"the subject {event.subject[:200]!r} is no address of an event")
         stream = self._begin(prefix, None, event.position.epoch)
         stream.version, stream.sequence = int(version) - 1, int(head)
         return Standing(prefix, stream.version, stream.sequence, b"")
@@ -225,6 +216,9 @@ class Rules:
             self._kinds[orjson.loads(event.body)["type"]] = name
         is_mark = name == StreamCarried.short_name()
         stream = self._streams.get(prefix)
+        if stream is None and self._assumed is not None:
+            self._assumed.append(self._assume(event, prefix, version, name))
+            return self.check(event, digest)
         if stream is None:
             earlier = self._earlier.pop(prefix, None)
             if earlier is not None or is_mark:
