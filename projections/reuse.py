@@ -187,23 +187,24 @@ def _answered(rows: Sequence[Row], fact: Fact) -> Iterable[Row]:
 
 
 def _settled(rows: Sequence[Row], fact: Fact) -> Iterable[Row]:
-    """How a reused program did."""
-    hit = _last(row for row in rows if row["outcome"] == "hit" and _of_program(row, fact))
+    """How a reused program, or an answer to a question of the same meaning, did."""
+    hit = _last(row for row in rows if row["outcome"] == "hit" and _of_entry(row, fact))
     if hit is not None:
         yield {**hit, **_saved(fact.data["saved"]), **_settlement(fact.data["outcome"], fact)}
 
 
 def _compared(rows: Sequence[Row], fact: Fact) -> Iterable[Row]:
     """How a program that would have answered did beside the model's."""
-    lookup = _last(row for row in rows if row["explored"] and _of_program(row, fact))
+    lookup = _last(row for row in rows if row["explored"] and _of_entry(row, fact))
     if lookup is not None:
         agreed = fact.data["agreed"]
         words = "not comparable" if agreed is None else "agreed" if agreed else "differed"
         yield {**lookup, **_settlement(words, fact)}
 
 
-def _of_program(row: Row, fact: Fact) -> bool:
-    return bool(row["level"] == "L4" and row["entry"] == cells.text(fact.data["entry"]))
+def _of_entry(row: Row, fact: Fact) -> bool:
+    level = cells.text(fact.data.get("level", "L4"))
+    return bool(row["level"] == level and row["entry"] == cells.text(fact.data["entry"]))
 
 
 def _settlement(outcome: str, fact: Fact) -> Row:

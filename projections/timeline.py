@@ -99,6 +99,8 @@ def _reused(data: Data) -> Words:
     return f"Program {data['entry']} answers", f"{data['digest']} may use: {names or 'nothing'}"
 
 
+_REUSED: Final[Mapping[str, str]] = {"L3": "Answer of entry", "L4": "Program"}
+
 _COMPARED: Final[Mapping[bool | None, str]] = {
     True: "the program agrees with the model",
     False: "the program differs from the model",
@@ -153,7 +155,10 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.PlanRejected.v1": lambda d: (f"Plan {d['attempt']} rejected", d["message"]),
     "precedent.run.ProgramCompiled.v1": _program,
     "precedent.run.ProgramReused.v1": _reused,
-    "precedent.run.ReuseSettled.v1": lambda d: (f"Program {d['entry']} {d['outcome']}", d["reason"]),
+    "precedent.run.ReuseSettled.v1": lambda d: (
+        f"{_REUSED[d.get('level', 'L4')]} {d['entry']} {d['outcome']}",
+        d["reason"],
+    ),
     "precedent.run.ShadowCompared.v1": lambda d: (f"Shadow: {_COMPARED[d['agreed']]}", d["reason"]),
     "precedent.run.AgentPinned.v1": _agent,
     "precedent.run.ValueRecorded.v1": _value,

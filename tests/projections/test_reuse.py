@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -82,6 +83,21 @@ def test_what_a_cached_answer_had_cost_is_what_its_hit_saved():
 def test_how_a_reused_program_did_is_told_at_its_hit(outcome: str, tokens: int):
     hit = folded(*reusing_run(MADE, outcome))["r1/3/0"]
     assert (hit["settled"], hit["settled_because"], hit["tokens"]) == (outcome, "the critic says so", tokens)
+
+
+@pytest.mark.parametrize(("outcome", "tokens"), [("succeeded", 150), ("refuted", 0)])
+def test_how_an_answer_of_the_same_meaning_did_is_told_at_its_hit(outcome: str, tokens: int):
+    found = answered_from_cache(ENTRY)
+    name, data = found[3]
+    alike = lookup("L3", "hit", entry=ENTRY, score=0.94, threshold=0.91, stands_for=1)
+    found[3] = (name, data | {"lookups": [alike]})
+    settled, told = MADE.settled(outcome)
+    hit = folded(*found, (settled, told | {"entry": ENTRY, "level": "L3"} | _cost(tokens)))["r1/4/0"]
+    assert (hit["level"], hit["settled"], hit["tokens"]) == ("L3", outcome, tokens)
+
+
+def _cost(tokens: int) -> dict[str, Any]:
+    return {"saved": {"tokens": tokens, "usd": 0.0, "seconds": 0.0}}
 
 
 @pytest.mark.parametrize(("agreed", "words"), [(True, "agreed"), (False, "differed"), (None, "not comparable")])
