@@ -152,12 +152,13 @@ def _looked_up(rows: Sequence[Row], fact: Fact) -> Iterable[Row]:
 
 _ID: Final = re.compile(r"\b(?:sha256:)?[0-9a-f]{8}[0-9a-f-]{24,}\b")
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"")
+_PATH: Final = re.compile(r"(?<!\S)/\S*")
 _NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
 def reason_class(reason: str) -> str:
     """What a reason has in common with others of its kind: its first clause, without names, ids and numbers."""
-    text = _ID.sub("…", _QUOTED.sub("…", cells.one_line(reason)))
+    text = _PATH.sub("…", _ID.sub("…", _QUOTED.sub("…", cells.one_line(reason))))
     text = text.removeprefix("…: ").partition(": ")[0].partition("; ")[0].partition(" (")[0]
     return cells.text(_NUMBER.sub("#", text).strip(), 80)
 

@@ -137,10 +137,11 @@ def test_a_judgement_and_a_tuning_are_rows_of_their_own():
         ("published for the goal 'Say: hello; (twice)'", "published for the goal …"),
         ("service.unreachable: 127.0.0.1:4222 does not answer", "service.unreachable"),
         ("the goals differ in number: 7 or 8", "the goals differ in number"),
+        ("/var/lib/x/70/70f6 holds 515 bytes that do not fit: it was edited", "… holds # bytes that do not fit"),
         ("", ""),
         ("x" * 1_000, "x" * 79 + "…"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_reasons_are_counted_without_their_particulars(reason: str, of_class: str):
     assert reason_class(reason) == of_class

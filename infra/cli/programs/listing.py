@@ -82,7 +82,7 @@ def _table(rows: Sequence[ProgramRow], width: int) -> Table:
     for name in ("uses", "ok", "wrong"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("goal")  # the one that gives way on a narrow screen: an id that is cut is good for nothing
-    left = width - BESIDE_GOAL - max(len(row.namespace) for row in rows)
+    left = width - BESIDE_GOAL - max(len("namespace"), *(len(row.namespace) for row in rows))
     for row in rows:
         table.add_row(
             row.id,
