@@ -29,6 +29,9 @@ class Meant:
     parameters: str
     """Digest of everything but the goal."""
     goal: str
+    run: str
+    draw: str
+    """Decides which proposals are explored: another one for each run, and nothing that who asks can choose."""
 
     def key(self, goal: str | None = None) -> CacheKey:
         """What the question is kept by, or what one with another goal and the same rest is. Raises ``InvalidInput``."""

@@ -86,17 +86,14 @@ class Answer:
 
 
 async def look_alike(
-    services: Services, reuse: Reuse, question: Meant, run: str, compiled: Compile
+    services: Services, reuse: Reuse, question: Meant, compiled: Compile
 ) -> tuple[Lookup, Answer | None]:
-    """The answer that may be given, and what is to be recorded either way. Never raises: a fault is a miss.
-
-    ``run``: decides which proposals are explored; another one for each run.
-    """
+    """The answer that may be given, and what is to be recorded either way. Never raises: a fault is a miss."""
     began = services.clock.monotonic()
     found: Answer | None = None
     try:
         async with asyncio.timeout(WITHIN):
-            said, found = await _searched(services, reuse, question, run, compiled)
+            said, found = await _searched(services, reuse, question, compiled)
     except TimeoutError:
         said = miss(f"no answer within {WITHIN:g} s")
     except PrecedentError as error:
@@ -112,7 +109,7 @@ def miss(reason: str, score: float | None = None, entry: str | None = None, thre
 
 
 async def _searched(
-    services: Services, reuse: Reuse, question: Meant, run: str, compiled: Compile
+    services: Services, reuse: Reuse, question: Meant, compiled: Compile
 ) -> tuple[Lookup, Answer | None]:
     (embedding,) = await reuse.embedder.embed([question.goal])  # 1
     near = _near(await reuse.vectors.search(embedding, question.labels, NEIGHBOURS))
@@ -121,13 +118,13 @@ async def _searched(
         proposal = propose(question.goal, near)  # 2
         if isinstance(proposal, Refusal):
             return first or miss(_refused(proposal)), None
-        lookup = _weighed(reuse, question, near, proposal, run)  # 3
+        lookup = _weighed(reuse, question, near, proposal)  # 3
         if lookup.outcome == "miss":
             return first or lookup, None
         try:
             answer = await usable(services, reuse, question, proposal.entry)  # 4
             _check_likeness(embedding, answer, question.goal, proposal)
-            await _check_program(services, question, run, lookup, answer, compiled)  # 5
+            await _check_program(services, question, lookup, answer, compiled)  # 5
         except EntryUnusable as reason:
             if isinstance(reason, EntryGone):
                 await _forget(reuse, question.tenant, proposal.entry)
@@ -159,13 +156,13 @@ def _refused(refused: Refusal) -> str:
     return f"the goals differ in {refused.gate}: {refused.reason}"
 
 
-def _weighed(reuse: Reuse, question: Meant, near: Sequence[Near], proposal: Proposal, run: str) -> Lookup:
+def _weighed(reuse: Reuse, question: Meant, near: Sequence[Near], proposal: Proposal) -> Lookup:
     entry, evidence = proposal.entry, reuse.evidence
     if any(other.entry == entry and other.text == question.goal for other in near):
         return Lookup(level="L3", outcome="hit", reason="the same goal", entry=entry, score=1.0, tier="log")
     threshold = evidence.threshold(question.tenant, question.namespace, "L3")
     own = evidence.own(question.tenant, entry)
-    verdict = decide(proposal, threshold, own, evidence.policy, run)
+    verdict = decide(proposal, threshold, own, evidence.policy, question.draw)
     if verdict.action == "miss":
         return miss(_why(verdict), verdict.score, entry, verdict.threshold)
     outcome: Literal["hit", "explore"] = "hit" if verdict.action == "reuse" else "explore"
@@ -273,19 +270,19 @@ def _check_likeness(asked: Embedding, answer: Answer, goal: str, proposal: Propo
 
 
 async def _check_program(
-    services: Services, question: Meant, run: str, lookup: Lookup, answer: Answer, compiled: Compile
+    services: Services, question: Meant, lookup: Lookup, answer: Answer, compiled: Compile
 ) -> None:
     try:
         program = compiled(answer.text)
     except (PlanNotFound, LocatedError) as error:
         reason = f"its plan does not compile: {error}"
-        await _condemn(services, question, run, lookup, reason)
+        await _condemn(services, question, lookup, reason)
         raise EntryGone(reason) from error
     if program.digest != answer.program:
         raise EntryUnusable("its answer is another one now than that which its neighbours agree with")
 
 
-async def _condemn(services: Services, question: Meant, run: str, lookup: Lookup, reason: str) -> None:
+async def _condemn(services: Services, question: Meant, lookup: Lookup, reason: str) -> None:
     """It cannot be right for any run: everything but the goal is the same in all that could be given it."""
     assert lookup.entry is not None and lookup.score is not None  # noqa: PT018  # it was weighed
     judged = ReuseJudged(
@@ -296,10 +293,10 @@ async def _condemn(services: Services, question: Meant, run: str, lookup: Lookup
         correct=False,
         judge=COMPILER,
         source="feedback",
-        run=run,
+        run=question.run,
     )
     await append_judgement(services, question.tenant, judged, actor="agent:compiler")
-    await withdraw(services, question.tenant, lookup.entry, reason, run)
+    await withdraw(services, question.tenant, lookup.entry, reason, question.run)
 
 
 async def _forget(reuse: Reuse, tenant: str, entry: str) -> None:

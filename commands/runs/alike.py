@@ -8,6 +8,7 @@ from commands.runs.asking import all_but_the_goal
 from commands.runs.comparing import compared_program
 from commands.runs.log import RunLog
 from commands.services import Services
+from domain.kernel.ids import StreamId
 from domain.models import ModelUnavailable
 from domain.runs.events import ModelCallAnswered
 from domain.runs.parts import Lookup, Savings
@@ -20,14 +21,17 @@ def wants_alike(task: Task | None) -> bool:
     return task is not None and "L3" in task.cache.levels
 
 
-def meant(services: Services, tenant: str, task: Task, model: str) -> Meant:
-    """The first question that a task puts to a model, apart. Raises ``ModelUnavailable``."""
+def meant(services: Services, stream: StreamId, run: Run, model: str) -> Meant:
+    """The first question that a run puts to a model, apart. Raises ``ModelUnavailable``."""
+    task = run.accepted_task
     return Meant(
-        tenant=tenant,
+        tenant=stream.tenant,
         namespace=task.cache.namespace,
         version=services.models.identity(model),
         parameters=all_but_the_goal(services, task, model),
         goal=task.goal,
+        run=stream.id,
+        draw=f"{stream.id}@{run.deadline}",
     )
 
 
@@ -44,10 +48,10 @@ async def answer_alike(
     if (reason := _no_place(run)) is not None:
         return miss(reason), None
     try:
-        question = meant(services, log.stream.tenant, run.accepted_task, model)
+        question = meant(services, log.stream, run, model)
     except ModelUnavailable as error:
         return miss(str(error)), None
-    lookup, found = await look_alike(services, reuse, question, log.stream.id, compiled)
+    lookup, found = await look_alike(services, reuse, question, compiled)
     return lookup, None if found is None else _answered(key, lookup, found)
 
 

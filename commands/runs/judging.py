@@ -108,7 +108,7 @@ async def _compared(services: Services, log: RunLog, explored: Looked) -> tuple[
     if reuse is None or entry is None:
         return None
     try:
-        question = meant(services, log.stream.tenant, run.accepted_task, explored.model)
+        question = meant(services, log.stream, run, explored.model)
         answer = await usable(services, reuse, question, entry)
     except ServiceUnreachable:
         raise

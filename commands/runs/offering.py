@@ -69,7 +69,7 @@ async def _offer(services: Services, log: RunLog, history: Sequence[tuple[str, o
     answer = run.answers[f"plan/{len(run.drafts)}"]
     asked, requested = _requested(history, answer)
     task = run.accepted_task
-    question = meant(services, log.stream.tenant, task, requested.model)
+    question = meant(services, log.stream, run, requested.model)
     if len(task.goal.encode()) > LONGEST_GOAL:
         return None
     (embedding,) = await reuse.embedder.embed([task.goal])

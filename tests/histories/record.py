@@ -88,6 +88,11 @@ def _reading(**more: Any) -> dict[str, Any]:
     }
 
 
+ALIKE: dict[str, Any] = {"cache": {"levels": ["L3"]}}
+SHORT: dict[str, Any] = {**ALIKE, "checks": ["(= 14 output)"]}
+"""What holds for the first input does not for the second."""
+
+
 def _writing(**more: Any) -> dict[str, Any]:
     plan = '(:size (call :fs.write {:path "out.txt" :text "written"}))'
     return {"plan": plan, "tools": ["fs.write"], "output": ":int", **more}
@@ -139,6 +144,8 @@ STORIES = {
     "reused": Story(_reading(inputs={"file": "b.txt"}), before=_reading()),
     "refuted": Story(_reading(checks=["(= 14 output)"]), before=_reading()),
     "shadowed": Story(_reading(), before=_reading(), shadow=1.0),
+    "alike": Story(_reading(inputs={"file": "b.txt"}, **ALIKE), before=_reading(**ALIKE)),
+    "alike-refuted": Story(_reading(inputs={"file": "b.txt"}, **SHORT), before=_reading(**SHORT)),
     "resolved": Story(
         {"plan": '(call :histories.mail {:to "ann"})', "tools": ["histories.mail"], "output": ":int"},
         (("ResolveOutcome", {"effect": "0", "outcome": "happened", "result": 250, "note": "she has it"}),),

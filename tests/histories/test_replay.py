@@ -44,6 +44,8 @@ ENDS = {
     "reused": ("completed", 8, 1, None),
     "refuted": ("completed", 15, 2, None),
     "shadowed": ("completed", 11, 1, None),
+    "alike": ("completed", 11, 1, None),
+    "alike-refuted": ("failed", 18, 2, "critic.rejected"),
 }
 
 
