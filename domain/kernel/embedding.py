@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from math import fsum, isfinite, sqrt
+from math import fsum, hypot, isfinite
+from operator import mul
 from typing import Final
 
 from domain.kernel.errors import StoredDataInvalid
@@ -52,7 +53,7 @@ class Embedding:
             raise EmbeddingInvalid(
                 f"a point of {self.embedder} has {size} bytes: not 4 a component, up to 8,192 of them"
             )
-        length = sqrt(fsum(x * x for x in self.components()))
+        length = hypot(*self.components())
         if not isfinite(length) or abs(length - 1) > OFF_SPHERE:
             raise EmbeddingInvalid(f"a point of {self.embedder} has length {length:g}, not 1")
         return self
@@ -65,4 +66,4 @@ def cosine(one: Embedding, other: Embedding) -> float:
     """Similarity of two points of one embedder, from -1 to 1. Raises ``EmbeddingInvalid`` where they have two."""
     if one.embedder != other.embedder or len(one.vector) != len(other.vector):
         raise EmbeddingInvalid(f"points of {one.embedder} and {other.embedder} cannot be compared")
-    return max(-1.0, min(1.0, fsum(a * b for a, b in zip(one.components(), other.components(), strict=True))))
+    return max(-1.0, min(1.0, fsum(map(mul, one.components(), other.components()))))
