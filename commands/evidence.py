@@ -42,7 +42,7 @@ class EvidenceBook:
             judge=event.judge,
         )
         scope = (tenant, event.namespace, event.level)
-        self._known[scope] = self._known.get(scope, Evidence()).observe(seen)
+        self._known[scope] = self._known.get(scope, Evidence(bound=self.policy.bound)).observe(seen)
         self._thresholds.pop(scope, None)
         own = (tenant, event.entry)
         self._own[own] = self._own.get(own, EntryEvidence()).observe(seen)
