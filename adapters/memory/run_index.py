@@ -10,8 +10,9 @@ from commands.ports import EventStore, Selection
 from commands.runs.log import CATALOG
 from domain.kernel.ids import START, StreamId
 from domain.kernel.values import parse_time
+from domain.runs.folding import evolve
 from domain.runs.parts import RunEvent
-from domain.runs.state import EMPTY, Run, Settlement, evolve
+from domain.runs.state import EMPTY, Run, Settlement
 
 
 class LogRunIndex:

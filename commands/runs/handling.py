@@ -13,8 +13,9 @@ from domain.kernel.events import DomainEvent, Recorded
 from domain.runs.commands import RunCommand, SubmitRun
 from domain.runs.decide import Circumstances, decide
 from domain.runs.effects import CONTROLLER_CAPABILITIES
+from domain.runs.folding import evolve
 from domain.runs.parts import RunEvent
-from domain.runs.state import EMPTY, evolve
+from domain.runs.state import EMPTY
 
 
 def new_run(envelope: CommandEnvelope, command: SubmitRun) -> str:  # noqa: ARG001  # one shape for all handlings

@@ -21,8 +21,9 @@ from domain.runs.events import (
     ToolCallOutcomeUnknown,
     ValueRecorded,
 )
+from domain.runs.folding import evolve
 from domain.runs.parts import RunEvent
-from domain.runs.state import EMPTY, Run, evolve
+from domain.runs.state import EMPTY, Run
 
 CATALOG: Final = EventCatalog(RUN_EVENTS)
 

@@ -45,11 +45,12 @@ from domain.runs.execution import (
     before_patch,
     locate,
 )
+from domain.runs.folding import Growing, evolve
 from domain.runs.guard import request_digest
 from domain.runs.journal import ReplayDiverged, answer_of, asked_by
 from domain.runs.parts import RunEvent
 from domain.runs.planning import AgentPinned, ProgramCompiled, ReuseSettled
-from domain.runs.state import EMPTY, Entry, Growing, Phase, Run, evolve
+from domain.runs.state import EMPTY, Entry, Phase, Run
 
 STUCK: Final = "limits.stuck"
 """Type of the failure of an agent that came to no effect and no end."""

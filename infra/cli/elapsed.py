@@ -11,8 +11,9 @@ from domain.kernel.events import Recorded
 from domain.kernel.values import parse_time
 from domain.runs.effects import SLEEP
 from domain.runs.execution import is_own
+from domain.runs.folding import evolve
 from domain.runs.parts import RunEvent
-from domain.runs.state import EMPTY, Run, Settlement, evolve
+from domain.runs.state import EMPTY, Run, Settlement
 
 
 @dataclass(slots=True)

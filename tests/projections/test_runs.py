@@ -12,7 +12,8 @@ from domain.kernel.events import EventCatalog, Recorded, address
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.values import format_time, parse_time
 from domain.runs.events import RUN_EVENTS
-from domain.runs.state import EMPTY, evolve
+from domain.runs.folding import evolve
+from domain.runs.state import EMPTY
 from projections.facts import read_fact
 from projections.runs import RUNS, get_run, list_runs, runs_without_driver
 from tests.projections.harness import project, tell
