@@ -98,7 +98,7 @@ class Audits:
 
     async def _fed(self, audit: Audit, shard: int, after: int) -> AsyncIterator[int]:
         async for batch in self.log.read_stored(shard, after, READ_AT_ONCE):
-            audit.feed(batch)
+            audit.take(batch)
             yield len(batch)
 
     async def _opened(self, shard: int, keys: Sequence[VerifierKey], trust: Trust) -> _Opened:

@@ -74,5 +74,5 @@ class Digesting:
         segment = await self.log.segment(shard, kept)
         messages = [each for each in segment.messages if each.position.sequence > after]
         for at in range(0, len(messages), READ_AT_ONCE):
-            audit.feed(messages[at : at + READ_AT_ONCE])
+            audit.take(messages[at : at + READ_AT_ONCE])
             yield len(messages[at : at + READ_AT_ONCE])

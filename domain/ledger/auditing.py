@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -27,7 +27,7 @@ from domain.kernel.ids import Position
 from domain.kernel.merkle import HASH_SIZE, Tree, leaf_hash
 from domain.kernel.values import format_time
 from domain.ledger.checkpoint import Checkpoint
-from domain.ledger.digesting import Digested
+from domain.ledger.digesting import Digested, digest
 from domain.ledger.leaf import leaf_of
 from domain.ledger.recorded import RecordedLeaves, Tiles
 from domain.ledger.stored import Rules, Stored
@@ -167,6 +167,17 @@ class Audit:
                 while waiting and self._tiles.agrees(waiting[0].place - self._offset, waiting[0].hash):
                     settled = waiting.popleft()
                     self._grow(settled.hash, settled.hash)
+
+    def take(self, events: Sequence[Stored]) -> None:
+        """As ``feed``, in less time where all is right, as nearly always."""
+        run = digest(events)
+        if run is None:
+            self.feed(events)
+            return
+        self.feed(run.ahead)
+        if not self.adopt(run):
+            self.feed(events[len(run.ahead) : len(events) - len(run.behind)])
+        self.feed(run.behind)
 
     def adopt(self, run: Digested) -> bool:
         """Take the next events as they were digested elsewhere.

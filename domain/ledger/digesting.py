@@ -43,8 +43,13 @@ def digest(messages: Sequence[Stored]) -> Digested | None:
     start, end = _between_batches(messages)
     before, leaves = list[Standing](), list[bytes]()
     rules = Rules(before)
+    if start == end:
+        return None
+    first = messages[start].position
     try:
-        for message in messages[start:end]:
+        for sequence, message in enumerate(messages[start:end], start=first.sequence):
+            if message.position.sequence != sequence:
+                return None
             body = sha256(message.body).digest()
             identity, problems = rules.check(message, body)
             if problems:
@@ -52,10 +57,10 @@ def digest(messages: Sequence[Stored]) -> Digested | None:
             leaves.append(leaf_hash(leaf_of(message.subject.encode(), identity.encode(), body)))
     except PrecedentError:
         return None
-    if not leaves:
+    if len(rules.epochs) > 1:
         return None
     after = rules.standing()
-    return Digested(messages[start].position, b"".join(leaves), before, after, messages[:start], messages[end:])
+    return Digested(first, b"".join(leaves), before, after, messages[:start], messages[end:])
 
 
 def _between_batches(messages: Sequence[Stored]) -> tuple[int, int]:

@@ -65,6 +65,14 @@ def digested(events: list[Stored], cuts: list[int], checkpoints, tiles, entries)
     return audit.finish(), adopted
 
 
+def taken(events: list[Stored], cuts: list[int], checkpoints, tiles, entries):
+    """Audit what lies between these places, whether or not something is missing in it."""
+    audit = Audit(FIRST, checkpoints, tiles, entries)
+    for start, end in zip([0, *cuts], [*cuts, len(events)], strict=True):
+        audit.take(events[start:end])
+    return audit.finish()
+
+
 CUTS = st.sets(st.integers(1, COUNT - 1), max_size=12).map(sorted)
 
 
@@ -106,18 +114,26 @@ def test_what_was_tampered_with_is_told_alike(cuts, at, change) -> None:
         # A run has no gaps: it ends where a message is missing.
         cuts = sorted({*cuts, at} - {0, len(events)})
     report, _ = digested(events, cuts, *PARTS)
-    assert report == fed(events, *PARTS)
+    assert report == fed(events, *PARTS) == taken(events, cuts, *PARTS)
     assert not report.sound
 
 
 @pytest.mark.parametrize("cuts", [[], [30], [31], [10, 30, 31, 33], [5, 20, 32]])
 def test_epochs_are_told_alike(cuts) -> None:
     events, _ = gone_on()
-    cuts = sorted({*cuts, 30})  # a run is of one epoch
+    assert digest(events[25:35]) is None, "a run is of one epoch"
+    assert taken(events, cuts, [], lambda _: None, lambda _: None).sound
+    cuts = sorted({*cuts, 30})
     report, adopted = digested(events, cuts, [], lambda _: None, lambda _: None)
     assert report == fed(events, [], lambda _: None, lambda _: None)
     assert report.sound
     assert adopted >= 30
+
+
+def test_what_is_not_in_order_is_left_to_the_audit() -> None:
+    twice = [EVENTS[0], EVENTS[1], EVENTS[1]._replace(subject=EVENTS[2].subject), EVENTS[3]]
+    for wrong in (twice, EVENTS[:3] + EVENTS[4:6], EVENTS[1::-1]):
+        assert digest(wrong) is None
 
 
 @pytest.mark.parametrize(
