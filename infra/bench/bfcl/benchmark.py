@@ -71,7 +71,7 @@ async def _pass(
 ) -> Pass:
     now = datetime.now(UTC)
     tasks = {entry.id: task_of(entry, tools.catalogue, now) for entry in entries}
-    with _data_directory() as data:
+    with data_directory() as data:
         settings = load(data=data, durability=durability, workers=concurrent)
         worker = Service(name="worker", argv=(sys.executable, "-m", "infra.bench.bfcl.worker"))
         async with (
@@ -102,7 +102,7 @@ def _wrong(events: Sequence[Recorded], expected: dict[str, Json]) -> Iterator[st
 
 
 @contextmanager
-def _data_directory() -> Iterator[Path]:
+def data_directory() -> Iterator[Path]:
     """A directory for one pass, which the account of an embedded PostgreSQL can reach."""
     parent = Path(tempfile.mkdtemp(prefix="precedent-bench-"))
     parent.chmod(0o755)

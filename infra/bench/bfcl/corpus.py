@@ -58,6 +58,10 @@ class Entry:
     directory lists its files in that order) and a map of the language has none."""
     long_context: bool
     turns: tuple[tuple[Call, ...], ...]
+    asked: tuple[tuple[str, ...], ...] = ()
+    """What the user says in each turn; nothing in a turn where functions are added instead."""
+    withheld: frozenset[str] = frozenset()
+    """Methods of the classes that the entry never has."""
 
     @property
     def calls(self) -> tuple[Call, ...]:
@@ -121,6 +125,8 @@ def parse_entry(line: dict[str, Any], ground_truth: Sequence[Sequence[str]]) -> 
         # The package derives it from the category in the id in the same way.
         long_context="long_context" in line["id"],
         turns=tuple(tuple(parse_call(text) for text in turn) for turn in ground_truth),
+        asked=tuple(tuple(message["content"] for message in turn) for turn in line.get("question", ())),
+        withheld=frozenset(line.get("excluded_function", ())),
     )
 
 
