@@ -1,4 +1,4 @@
-"""``cache``: how often reuse answered and what it saved, what is kept, and how people correct it."""
+"""``cache``: how often reuse answered and what it saved, what is kept, and how people warm and correct it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from infra.cli.cache.entries import invalidate, ls
 from infra.cli.cache.feedback import feedback
 from infra.cli.cache.stats import stats
+from infra.cli.cache.warming import warm
 from infra.cli.invocation import examples
 
 
@@ -19,8 +20,8 @@ from infra.cli.invocation import examples
     )
 )
 def cache() -> None:
-    """What is reused in place of models and tools: figures, entries, invalidation, feedback."""
+    """What is reused in place of models and tools: figures, entries, warming, invalidation, feedback."""
 
 
-for _command in (stats, ls, invalidate, feedback):
+for _command in (stats, ls, warm, invalidate, feedback):
     cache.add_command(_command)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from adapters.nats.cache_tier import JetStreamCacheTier
+from adapters.system.clock import SystemClock
 from domain.cache.keys import CacheKey
+from domain.cache.rules import Held
 from domain.kernel.ids import ulid
+from infra.bootstrap.connections import connected
 from infra.cli import exits
 from infra.cli.cache.feedback import commands_of
 from infra.cli.output import short
+from infra.stack.endpoints import endpoints_of
+from tests.conftest import settings_for
 from tests.infra.cli.conftest import Cli
 from tests.infra.cli.telling import TENANT, publish, tell
 from tests.projections.reusing import (
@@ -115,6 +122,25 @@ def test_entries_are_listed_and_one_is_invalidated_once(cli: Cli, deployment: Pa
     again = cli("cache", "invalidate", str(key))
     assert again.code == exits.DONE
     assert again.out.startswith("nothing to do")
+
+
+def test_entries_are_warmed_and_found_in_the_shared_tier(cli: Cli, deployment: Path, made: Made):
+    key = entry_key(made.namespace)
+    tell(deployment, "cache", key.id, [kept(key)])
+    document = cli("cache", "warm", "--limit", "100000", "--json").document
+    assert document["entries"] >= 1
+    held = asyncio.run(shared(deployment, key))
+    assert held is not None
+    assert held.published.value == 7
+    assert cli("cache", "warm").out.endswith("the most valuable first, in the tier that processes share\n")
+    assert cli("cache", "warm", "--tenant", "other", "--json").document == {"entries": 0, "bytes": 0}
+
+
+async def shared(data: Path, key: CacheKey) -> Held | None:
+    endpoints = endpoints_of(settings_for(data, "flush"))
+    assert endpoints is not None
+    async with connected(endpoints, "test") as connection:
+        return await JetStreamCacheTier(connection, SystemClock()).get(TENANT, key)
 
 
 def test_a_namespace_is_invalidated_as_far_as_is_named(cli: Cli, deployment: Path, made: Made):
