@@ -24,7 +24,7 @@ PAUSE: Final = 0.5
 """Seconds before the next attempt while the log, or what is filled from it, is unreachable."""
 
 Hear: TypeAlias = Callable[[Recorded], Awaitable[None]]
-"""Raises ``ServiceUnreachable`` to be told the same again; any other error of ours leaves the event out."""
+"""Raises ``ServiceUnreachable`` to be told the same again; any other error leaves the event out."""
 
 
 @dataclass(slots=True)
@@ -92,7 +92,11 @@ class Feed:
         now = self.clock.monotonic()
         if not events:
             return now
-        return now - max(0.0, (self.clock.now() - parse_time(events[-1].time)).total_seconds())
+        try:
+            told = parse_time(events[-1].time)
+        except (PrecedentError, KeyError, ValueError):
+            return float("-inf")  # nobody knows how old it is
+        return now - max(0.0, (self.clock.now() - told).total_seconds())
 
     async def _tell(self, category: str, events: Sequence[Recorded]) -> None:
         for recorded in events:
@@ -101,8 +105,8 @@ class Feed:
                     await hear(recorded)
                 except ServiceUnreachable:
                     raise
-                except PrecedentError as error:
+                except Exception as error:  # noqa: BLE001  # one event must not end what revocations travel by
                     # Nothing is used by what an index says: what cannot be read is what is not found.
-                    logger.warning("event %s is left out: %s", recorded.position, error)
+                    logger.warning("event %s is left out: %s: %s", recorded.position, type(error).__name__, error)
             self.heard[category] = self.heard.get(category, START).advanced(recorded.position)
         self._gathered.set()

@@ -96,10 +96,11 @@ async def _searched(
     for near in await reuse.vectors.search(embedding, where, NEIGHBOURS):  # 2
         if near.score < reuse.evidence.policy.floor:
             break
+        entry = near.labels.get("entry", near.id)
         try:
-            found = await accepted(services, reuse, near.id, near.score, wanted)
+            found = await accepted(services, reuse, entry, near.score, wanted)
         except (Unacceptable, NotFound, StoredDataInvalid) as error:
-            first = first or _miss(str(error), near.score, near.id)
+            first = first or _miss(str(error), near.score, entry)
             continue
         return _weighed(reuse, goal, wanted, found, draw), found
     return first or _miss("no program for a goal like this"), None
