@@ -35,6 +35,9 @@ WAITS: Final = 1.0
 HEARTBEAT: Final = 0.25
 """Seconds without news after which the broker says that it is there; then the follower gets an empty batch."""
 
+GATHERS: Final = 0.1
+"""Seconds for which one who follows the log as it lies there lets messages gather at its end."""
+
 SILENT_FOR: Final = 3.0
 """Seconds without any word of the broker after which the consumer counts as lost."""
 
@@ -201,8 +204,10 @@ class ShardReader:
 
     async def follow_stored(self, after: int, limit: int) -> AsyncGenerator[Sequence[Stored], None]:
         """As ``follow``, of every message, as it lies there."""
-        async for batch, _, _ in self._batches(after, EVERYTHING, limit, _stored):
+        async for batch, _, pending in self._batches(after, EVERYTHING, limit, _stored):
             yield batch
+            if batch and not pending:
+                await asyncio.sleep(GATHERS)  # what arrives meanwhile costs one turn, and not one for each
 
     async def _batches(
         self, after: int, selection: Selection, limit: int, make: Make[E]
