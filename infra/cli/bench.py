@@ -19,11 +19,15 @@ NAMES: Final = tuple(sorted(found.name for found in pkgutil.iter_modules(infra.b
 ON_DATA: Final = frozenset({"semantic"})
 """Benchmarks on data that is fetched by hand, since its licence or place is another's."""
 
+OF_REUSE: Final = frozenset({"reuse"})
+"""Benchmarks that are run at given similarities, and in several ways when all are wanted."""
+
 
 @click.command(
     epilog=examples(
         "precedent bench bfcl",
         "precedent bench bfcl --entries 50 --json",
+        "precedent bench reuse --similarity 0.99 --similarity 0.95",
         "precedent bench semantic --data data_full.json",
         "precedent bench all",
     )
@@ -31,8 +35,25 @@ ON_DATA: Final = frozenset({"semantic"})
 @click.argument("name", type=click.Choice([*NAMES, ALL]))
 @click.option("--entries", type=WholeNumber(min=1), metavar="N", help="The first N entries of the workload only.")
 @click.option("--data", type=click.Path(path_type=Path), metavar="FILE", help="What the benchmark semantic runs on.")
+@click.option(
+    "--similarity",
+    "similarities",
+    type=click.FloatRange(0.5, 1.0),
+    multiple=True,
+    metavar="X",
+    help="Of goals, from which on the benchmark reuse has a program answer. May be given again: each runs apart.",
+)
+@click.option("--thorough", is_flag=True, help="The benchmark reuse in every way: by turns, and with like questions.")
 @invoked
-def bench(cli: Invocation, name: str, entries: int | None, data: Path | None) -> int:
+def bench(
+    cli: Invocation,
+    name: str,
+    *,
+    entries: int | None,
+    data: Path | None,
+    similarities: tuple[float, ...],
+    thorough: bool,
+) -> int:
     """Run benchmark NAME on servers of its own, and print its figures as a table or as JSON.
 
     Exit code 1: a figure that must hold (every run right, every replay identical or explained) does not.
@@ -40,6 +61,8 @@ def bench(cli: Invocation, name: str, entries: int | None, data: Path | None) ->
     passed = True
     for each in NAMES if name == ALL else (name,):
         options: dict[str, Any] = {"data": data} if each in ON_DATA else {}
+        if each in OF_REUSE:
+            options = {"similarities": similarities, "thorough": thorough}
         if name == ALL and None in options.values():
             cli.output.note(f"{each} is skipped: it needs --data")
             continue

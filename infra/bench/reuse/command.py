@@ -26,14 +26,16 @@ EXACT: Final = ("L1", "L2", "L4")
 ALIKE: Final = ("L1", "L2", "L3", "L4")
 
 
-def setups(similarities: Sequence[float]) -> tuple[Setup, ...]:
-    """By calls at each similarity; at the first one by turns too, and with answers to like questions."""
-    first, *others = similarities or (SIMILARITY,)
+def setups(similarities: Sequence[float] = (), *, thorough: bool = False) -> tuple[Setup, ...]:
+    """By calls at each similarity; when ``thorough``, by turns too, and with answers to like questions."""
+    given = tuple(dict.fromkeys(similarities)) or (SIMILARITY,)
+    found = tuple(Setup(form="calls", levels=EXACT, similarity=each) for each in given)
+    if not thorough:
+        return found
     return (
-        Setup(form="calls", levels=EXACT, similarity=first),
-        Setup(form="turns", levels=EXACT, similarity=first),
-        Setup(form="calls", levels=ALIKE, similarity=first),
-        *(Setup(form="calls", levels=EXACT, similarity=each) for each in others),
+        *found,
+        Setup(form="turns", levels=EXACT, similarity=given[0]),
+        Setup(form="calls", levels=ALIKE, similarity=given[0]),
     )
 
 
@@ -41,8 +43,8 @@ def bench(
     *,
     as_json: bool,
     entries: int | None = None,
-    similarity: Sequence[float] = (),
-    chosen: Sequence[Setup] | None = None,
+    similarities: Sequence[float] = (),
+    thorough: bool = False,
     concurrent: int = CONCURRENT,
 ) -> bool:
     """Run every setup over the first tasks of each variant (all, when None); give whether it passed.
@@ -60,7 +62,7 @@ def bench(
                 bars[name] = progress.add_task(name, total=len(found))
             progress.advance(bars[name])
 
-        ran = asyncio.run(_run(corpus, found, chosen or setups(similarity), concurrent, advance))
+        ran = asyncio.run(_run(corpus, found, setups(similarities, thorough=thorough), concurrent, advance))
     report = Report(release=corpus.release, entries=len(found), ran=ran)
     output = Output(as_json=as_json)
     output.document(report.document())

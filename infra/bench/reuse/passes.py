@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,11 +15,10 @@ from commands.ports import EventStore, Selection
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START
 from domain.runs.events import ModelCallAnswered, ModelCallRequested
-from domain.runs.parts import RunEvent
 from infra.bench.bfcl.benchmark import data_directory
 from infra.bench.bfcl.replaying import Histories, histories_of, verify_all
 from infra.bench.bfcl.report import Replays
-from infra.bench.bfcl.submitting import Submissions, run_all
+from infra.bench.bfcl.submitting import Send, Submissions, run_all
 from infra.bench.bfcl.usage import Usage, usage_of_stack
 from infra.bench.reuse.learned import Learned, learned
 from infra.bench.reuse.model import NAME, GroundTruth, served
@@ -111,67 +110,69 @@ async def run_setup(setup: Setup, workload: Workload, concurrent: int, advance: 
             CommandClient(connection, settings.tenant, "bench") as client,
         ):
             send = partial(client.send, category="run", within=ANSWERS_WITHIN)
-            files = workload.submissions(setup.levels, datetime.now(UTC))
-            passes: list[Pass] = []
-            for name in PASSES:
-                tasks = {f"{name}-{entry}": file for entry, file in files.items()}
-                submissions = Submissions(tenant=settings.tenant, tasks=tasks, concurrent=concurrent)
-                before, known = model.asked.total(), passes[-1].learned if passes else Learned()
-                events, seconds = await run_all(submissions, send, store, partial(advance, name))
-                await _quiet(store)
-                passes.append(
-                    _pass(name, workload, events, seconds, model.asked.total() - before, known, await _taught(store))
-                )
+            passes = await run_passes(setup, workload, Log(settings.tenant, store, send), model, concurrent, advance)
             used = usage_of_stack(data)
     return Ran(
         setup=setup,
         workload=workload,
         embedder=embedder_in_use(settings).name,
-        passes=tuple(passes),
+        passes=passes,
         used=used,
     )
 
 
-def _pass(
-    name: str,
-    workload: Workload,
-    events: Sequence[Recorded],
-    seconds: float,
-    asked: int,
-    known: Learned,
-    taught: Learned,
-) -> Pass:
-    histories = histories_of(events)
-    expected = {task.entry.id: task.expected for task in workload.tasks}
-    outcomes = [outcome_of(entry, histories.get(f"{name}-{entry}", []), output) for entry, output in expected.items()]
-    return Pass(
-        name=name,
-        seconds=seconds,
-        outcomes=tuple(outcomes),
-        replays=verify_all(histories),
-        asked=asked,
-        learned=taught,
-        needless=tuple(_needless(name, workload, histories, known)),
-    )
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where tasks are submitted, and where it is read what became of them."""
+
+    tenant: str
+    store: EventStore
+    send: Send
 
 
-def _needless(name: str, workload: Workload, histories: Histories, known: Learned) -> Iterator[str]:
+async def run_passes(
+    setup: Setup, workload: Workload, log: Log, model: GroundTruth, concurrent: int, advance: Callable[[str], None]
+) -> tuple[Pass, ...]:
+    """Both passes, over a log whose worker asks this model. Raises ``SubmissionRefused``."""
+    files = workload.submissions(setup.levels, datetime.now(UTC))
+    passes: list[Pass] = []
+    known = Learned()
+    for name in PASSES:
+        tasks = {f"{name}-{entry}": file for entry, file in files.items()}
+        submissions = Submissions(tenant=log.tenant, tasks=tasks, concurrent=concurrent)
+        asked = model.asked.total()
+        events, seconds = await run_all(submissions, log.send, log.store, partial(advance, name))
+        await _quiet(log.store)
+        taught = await _taught(log)
+        histories = _by_entry(histories_of(events), name)
+        passes.append(
+            Pass(
+                name=name,
+                seconds=seconds,
+                outcomes=tuple(
+                    outcome_of(t.entry.id, histories.get(t.entry.id, []), t.expected) for t in workload.tasks
+                ),
+                replays=verify_all(histories),
+                asked=model.asked.total() - asked,
+                learned=taught,
+                needless=tuple(_needless(workload, histories, known)),
+            )
+        )
+        known = taught
+    return tuple(passes)
+
+
+def _by_entry(histories: Histories, name: str) -> Histories:
+    return {run.removeprefix(f"{name}-"): history for run, history in histories.items()}
+
+
+def _needless(workload: Workload, histories: Histories, known: Learned) -> Iterator[str]:
     for task in workload.tasks:
-        history = histories.get(f"{name}-{task.entry.id}", [])
-        if task.goal in known.goals:
-            answered = any(_executed(event) for event in history)
-        else:
-            asked = {event.effect: event.request_digest for event in history if isinstance(event, ModelCallRequested)}
-            answered = any(_executed(event, asked, known.answers) for event in history)
-        if answered:
+        history = histories.get(task.entry.id, [])
+        asked = {event.effect: event.request_digest for event in history if isinstance(event, ModelCallRequested)}
+        executed = [event for event in history if isinstance(event, ModelCallAnswered) and event.source == "executed"]
+        if executed and (task.goal in known.goals or any(asked.get(e.effect) in known.answers for e in executed)):
             yield task.entry.id
-
-
-def _executed(event: RunEvent, asked: dict[str, str] | None = None, known: set[str] | None = None) -> bool:
-    """Whether a model was really asked, for one of the known questions."""
-    if not isinstance(event, ModelCallAnswered) or event.source != "executed":
-        return False
-    return asked is None or known is None or asked.get(event.effect) in known
 
 
 async def _quiet(store: EventStore) -> None:
@@ -185,8 +186,9 @@ async def _quiet(store: EventStore) -> None:
         await asyncio.sleep(_LOOK)
 
 
-async def _taught(store: EventStore) -> Learned:
+async def _taught(log: Log) -> Learned:
     async def read(category: str) -> list[Recorded]:
-        return [event async for batch in store.read(START, Selection(category=category)) for event in batch]
+        chosen = Selection(tenant=log.tenant, category=category)
+        return [event async for batch in log.store.read(START, chosen) for event in batch]
 
     return learned(await read("program"), await read("cache"))
