@@ -64,3 +64,10 @@ class Reuse:
     """No port: what this process has heard."""
     withdrawn: Withdrawn = field(default_factory=Withdrawn)
     """No port: invalidations of namespaces that this process has read."""
+
+    def is_trusted_in(self, tenant: str) -> bool:
+        """Whether what is signed here may run for this tenant."""
+        if self.signer is None:
+            return False
+        key = self.signer.key
+        return self.trusted.get(tenant, {}).get(f"{key.name}+{key.hash.hex()}") == key.public

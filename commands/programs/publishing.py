@@ -21,6 +21,7 @@ from domain.kernel.errors import (
     VersionConflict,
 )
 from domain.kernel.ids import StreamId
+from domain.programs.acceptance import is_vouched
 from domain.programs.admission import PublicationRefused, Publishable, admit
 from domain.programs.envelope import sealed, to_sign
 from domain.programs.events import (
@@ -34,7 +35,7 @@ from domain.programs.events import (
     Proof,
     module_stream,
 )
-from domain.programs.state import Program, Status
+from domain.programs.state import EMPTY, Program, Status
 
 MEDIATYPE: Final = "application/vnd.precedent.rtfs-module"
 
@@ -50,14 +51,24 @@ async def publish(
 ) -> ProgramEvent | None:
     """Steps 6 to 8 for an offer with its proof; gives what was appended, None where nothing was new.
 
+    A program that no key signed which is trusted here now begins anew. Of one that is published already the bytes are
+    stored again where they were lost.
+
     Raises ``ServiceUnreachable``, ``VersionConflict``.
     """
     stream = StreamId(tenant, CATEGORY, offer.id)
     for _ in range(ATTEMPTS):
         program, head = await load_program(services, stream)
         withdrawn, _ = await load_program(services, StreamId(tenant, CATEGORY, module_stream(offer.module)))
-        if withdrawn.status is Status.REVOKED or (program.status is Status.UNKNOWN and head.version):
+        if withdrawn.status is Status.REVOKED:
             return None
+        if program.status is Status.VERIFIED:
+            if is_vouched(program, offer.id, tenant, reuse.trusted.get(tenant, {})):
+                await services.content.put(tenant, module, MEDIATYPE)
+                return None
+            if not reuse.is_trusted_in(tenant):
+                return None
+            program = EMPTY
         try:
             made = admit(program, offer, proof, tenant=tenant, actor=actor, policy=reuse.policy)
         except PublicationRefused as error:
@@ -103,12 +114,17 @@ async def _signed(reuse: Reuse, ready: Publishable, program: Program) -> Program
     )
 
 
-async def demote(services: Services, tenant: str, entry: str, reason: str, run: str) -> None:
-    """Withdraw a program that was wrong in a run. Doing it twice changes nothing. Raises ``ServiceUnreachable``."""
+async def demote(
+    services: Services, tenant: str, entry: str, reason: str, run: str, *, spared: str | None = None
+) -> None:
+    """Withdraw a program that was wrong in a run, unless its module is ``spared``. Doing it twice changes nothing.
+
+    Raises ``ServiceUnreachable``, ``VersionConflict``.
+    """
     stream = StreamId(tenant, CATEGORY, entry)
     for _ in range(ATTEMPTS):
         program, head = await load_program(services, stream)
-        if program.status is not Status.VERIFIED:
+        if program.status is not Status.VERIFIED or (program.offer is not None and program.offer.module == spared):
             return
         event = ProgramDemoted(reason=reason[:4_000], run=run)
         try:
@@ -116,3 +132,4 @@ async def demote(services: Services, tenant: str, entry: str, reason: str, run: 
         except VersionConflict:
             continue
         return
+    raise VersionConflict(f"{stream} changed {ATTEMPTS} times while it was demoted")

@@ -21,10 +21,8 @@ from commands.services import Services
 from domain.cache.gates import refusal
 from domain.cache.semantic import Proposal, decide
 from domain.kernel.errors import (
-    InvalidInput,
-    NotFound,
+    PrecedentError,
     ServiceUnreachable,
-    StoredDataInvalid,
 )
 from domain.kernel.ids import StreamId
 from domain.programs.acceptance import Unacceptable, Wanted, check_bytes, check_rights, check_signature, check_status
@@ -36,7 +34,16 @@ from domain.programs.policy import is_shadowed
 from domain.runs.parts import Lookup
 
 NEIGHBOURS: Final = 3
-"""How many near programs are looked at: the nearest may have been withdrawn."""
+"""How many near programs are looked at: the nearest may have been withdrawn, or solve a goal with another number."""
+
+MOST_ALIKE: Final = 64
+"""How many are looked at of those that are as good as the same: former versions of tools leave many behind."""
+
+ALIKE: Final = 0.999
+"""Similarity from which on goals are as good as the same."""
+
+OWN_GOAL: Final = 0.995
+"""Score from which on what an entry got wrong was its own goal."""
 
 LONGEST_REASON: Final = 1_000
 """Characters of a reason on the record."""
@@ -65,7 +72,7 @@ async def retrieve(
         said, found = await _known(services, reuse, goal, wanted, draw, known) if known else (None, None)
         if said is None:
             said, found = await _searched(services, reuse, goal, wanted, draw)
-    except (ServiceUnreachable, InvalidInput, StoredDataInvalid) as error:
+    except PrecedentError as error:
         said, found = _miss(f"{error.code}: {error}"), None
     said = said.model_copy(update={"duration": services.clock.monotonic() - began})
     return said, found if said.outcome == "hit" else None
@@ -76,9 +83,14 @@ async def _known(
 ) -> tuple[Lookup | None, Found | None]:
     try:
         found = await accepted(services, reuse, entry, 1.0, wanted)
-    except (Unacceptable, NotFound, StoredDataInvalid):
+    except ServiceUnreachable:
+        raise
+    except PrecedentError:
         return None, None  # another may answer in its place
-    return _weighed(reuse, goal, wanted, found, draw), found
+    if found.offer.goal != goal:
+        return None, None  # how alike it is must be asked anew
+    said = _weighed(reuse, goal, wanted, found, draw)
+    return (None, None) if said.outcome == "miss" else (said, found)
 
 
 def _miss(reason: str, score: float | None = None, entry: str | None = None) -> Lookup:
@@ -93,16 +105,21 @@ async def _searched(
     (embedding,) = await reuse.embedder.embed([goal])
     where = labels(wanted.tenant, wanted.namespace, wanted.interface)
     first: Lookup | None = None
-    for near in await reuse.vectors.search(embedding, where, NEIGHBOURS):  # 2
-        if near.score < reuse.evidence.policy.floor:
+    for place, near in enumerate(await reuse.vectors.search(embedding, where, MOST_ALIKE)):  # 2
+        if near.score < reuse.evidence.policy.floor or (place >= NEIGHBOURS and near.score < ALIKE):
             break
         entry = near.labels.get("entry", near.id)
         try:
             found = await accepted(services, reuse, entry, near.score, wanted)
-        except (Unacceptable, NotFound, StoredDataInvalid) as error:
+        except ServiceUnreachable:
+            raise
+        except PrecedentError as error:
             first = first or _miss(str(error), near.score, entry)
             continue
-        return _weighed(reuse, goal, wanted, found, draw), found
+        said = _weighed(reuse, goal, wanted, found, draw)
+        if said.outcome != "miss":
+            return said, found
+        first = first or said
     return first or _miss("no program for a goal like this"), None
 
 
@@ -112,13 +129,16 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
     if refused := refusal(goal, solved):
         return _miss(f"the goals differ in {refused.gate}: {refused.reason}", found.score, found.entry)
     threshold, stands_for = None, 1
+    own = reuse.evidence.own(wanted.tenant, found.entry)
+    if goal == solved and own.wrong > own.right and own.highest_wrong >= OWN_GOAL:
+        return _miss(f"it was wrong {own.wrong} times and right {own.right} times", found.score, found.entry)
     if goal == solved:
         action, why = "reuse", "the same goal"
     else:
         evidence, scope = reuse.evidence, (wanted.tenant, wanted.namespace, "L4")
         threshold = evidence.threshold(*scope, otherwise=reuse.policy.similarity)
         proposal = Proposal(entry=found.entry, similarity=found.score)
-        verdict = decide(proposal, threshold, evidence.own(wanted.tenant, found.entry), evidence.policy, draw)
+        verdict = decide(proposal, threshold, own, evidence.policy, draw)
         action, why = verdict.action, f"{verdict.reason} (similarity {found.score:.4f}, threshold {threshold:.4f})"
         stands_for = verdict.stands_for
     if action == "miss":

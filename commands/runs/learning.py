@@ -24,7 +24,7 @@ from domain.programs.state import Status
 from domain.runs.delegation import asked_next
 from domain.runs.parts import RunEvent
 from domain.runs.replay import verify
-from domain.runs.reuse import paid, refutations
+from domain.runs.reuse import outdone, paid, refutations
 from domain.runs.state import Phase, Run
 
 logger = logging.getLogger(__name__)
@@ -39,6 +39,10 @@ async def learn(services: Services, log: RunLog) -> None:
     for each in refutations(run):
         if each.level == "L4":
             await demote(services, tenant, each.entry, each.reason, log.stream.id)
+    for each in outdone(run):
+        reason = f"it stopped where another program did well: {each.reason}"
+        well = run.program.digest if run.program is not None else None
+        await demote(services, tenant, each.entry, reason, log.stream.id, spared=well)
     await judge_compared(services, log)
     if wants_alike(run.task):
         history = await recorded_history(services, log)

@@ -76,6 +76,19 @@ def check_signature(program: Program, offer: Offer, entry: str, wanted: Wanted, 
         raise Unacceptable("signature: it is for another namespace or interface than the task's")
 
 
+def is_vouched(program: Program, entry: str, tenant: str, trusted: Mapping[str, bytes]) -> bool:
+    """Whether a trusted key signed the statement about this published program."""
+    offer = program.offer
+    if offer is None:
+        return False
+    wanted = Wanted(tenant=tenant, namespace=offer.namespace, interface=offer.interface, tools={})
+    try:
+        check_signature(program, offer, entry, wanted, trusted)
+    except Unacceptable:
+        return False
+    return True
+
+
 def check_bytes(offer: Offer, data: bytes) -> None:
     """5 and 6. Raises ``Unacceptable``."""
     if (actual := digest_bytes(data)) != offer.module:

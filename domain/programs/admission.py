@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from domain.kernel.errors import PrecedentError
-from domain.kernel.values import digest_bytes, digest_json
+from domain.kernel.values import digest_bytes, digest_json, encode
 from domain.programs.envelope import StatedEffect, Statement
 from domain.programs.events import Offer, ProgramEvent, ProgramProposed, ProgramProven, Proof
 from domain.programs.policy import Policy
@@ -13,6 +14,9 @@ from domain.programs.state import Program, Status
 
 COMPILER = "rtfs-2.0/1"
 """Language and bytecode whose meaning a statement vouches for."""
+
+NO_INPUTS: Final = digest_json(encode({}))
+"""Digest of the inputs of a task that has none."""
 
 
 class PublicationRefused(PrecedentError):
@@ -47,24 +51,34 @@ def admit(
         raise PublicationRefused(f"it may call {named}; programs.effects allows up to {policy.effects!r}")
     if program.status not in (Status.UNKNOWN, Status.CANDIDATE):
         return None
-    if proof.run in {each.run for each in program.proofs}:
-        return None
-    proofs = (*program.proofs, proof)
+    is_new = _is_new(program.proofs, proof)
+    proofs = (*program.proofs, proof) if is_new else program.proofs
     lacks = _lacks(offer, proofs, policy)
     if lacks is None:
         return _publishable(offer, proofs, tenant, policy)
+    if not is_new:
+        return None
     if program.status is Status.UNKNOWN:
         return ProgramProposed(offer=offer, proof=proof, lacks=lacks)
     return ProgramProven(proof=proof)
 
 
+def _is_new(proofs: tuple[Proof, ...], proof: Proof) -> bool:
+    """Whether it shows what the others do not: another run with the same inputs shows nothing."""
+    return proof.run not in {each.run for each in proofs} and _case(proof) not in {_case(each) for each in proofs}
+
+
+def _case(proof: Proof) -> str:
+    return proof.run if proof.inputs == NO_INPUTS else proof.inputs
+
+
 def _lacks(offer: Offer, proofs: tuple[Proof, ...], policy: Policy) -> str | None:
-    different = len({proof.inputs for proof in proofs})
+    different = len({_case(proof) for proof in proofs})
     if offer.literals and different < 2:
         named = ", ".join(offer.literals)
         return f"constants equal inputs ({named}): a run with other inputs must do well with the same program"
-    if len(proofs) < policy.proofs:
-        return f"{len(proofs)} runs of {policy.proofs} that programs.proofs asks for"
+    if different < policy.proofs:
+        return f"{different} runs of {policy.proofs} that programs.proofs asks for"
     return None
 
 

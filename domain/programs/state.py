@@ -55,9 +55,7 @@ def evolve(program: Program, event: ProgramEvent) -> Program:
         case _ if program.status is Status.REVOKED:
             return program
         case ProgramProposed():
-            return replace(
-                program, status=Status.CANDIDATE, offer=event.offer, proofs=(event.proof,), reason=event.lacks
-            )
+            return Program(status=Status.CANDIDATE, offer=event.offer, proofs=(event.proof,), reason=event.lacks)
         case ProgramProven():
             return replace(program, proofs=(*program.proofs, event.proof))
         case ProgramPublished():

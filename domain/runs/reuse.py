@@ -6,9 +6,10 @@ from typing import Final, Literal
 
 from domain.kernel.values import digest_json
 from domain.runs.events import VerdictReached
+from domain.runs.folding import DENIALS
 from domain.runs.parts import Decision, Lookup, PinnedEffect, Savings
 from domain.runs.planning import ProgramReused, ReuseSettled, RunRouted
-from domain.runs.state import Precedent, Run, Settlement
+from domain.runs.state import Phase, Precedent, Run, Settlement
 
 HARMLESS: Final = frozenset({"pure", "read"})
 """Modes of effects after which another program may begin anew: nothing was changed."""
@@ -93,6 +94,17 @@ def refutations(run: Run) -> list[ReuseSettled]:
     if run.precedent is not None and run.verdict is not None and not run.verdict.passed:
         found.append(settled_by(run, run.precedent, run.verdict))
     return found
+
+
+def outdone(run: Run) -> list[ReuseSettled]:
+    """Programs that stopped in this run, where another one did well; not those that were denied what they asked for."""
+    if run.phase is not Phase.COMPLETED:
+        return []
+    return [
+        each
+        for each in run.refuted
+        if (each.level, each.outcome) == ("L4", "failed") and not each.reason.startswith(tuple(DENIALS))
+    ]
 
 
 def paid(run: Run) -> Savings:

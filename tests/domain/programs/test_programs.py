@@ -39,17 +39,19 @@ def test_more_proofs_are_waited_for_when_the_policy_wants_them() -> None:
     assert proposed.lacks == "1 runs of 2 that programs.proofs asks for"
     candidate = evolve(EMPTY, proposed)
     assert admitted(candidate, proofs=2) is None, "the same run is no second proof"
-    assert isinstance(admitted(candidate, run=proof("r2"), proofs=2), Publishable)
+    assert admitted(candidate, run=proof("r2"), proofs=2) is None, "the same inputs prove nothing new"
+    assert isinstance(admitted(candidate, run=proof("r2", "2"), proofs=2), Publishable)
+    three = evolve(candidate, admitted(candidate, run=proof("r2", "2"), proofs=3))
+    assert three.proofs == (proof(), proof("r2", "2"))
 
 
 def test_copied_inputs_need_a_run_with_others() -> None:
     made = offer(literals=("7",))
     candidate = evolve(EMPTY, admitted(EMPTY, made))
-    again = admitted(candidate, made, proof("r2"))
-    assert isinstance(again, ProgramProven), "the same inputs prove nothing new"
-    ready = admitted(evolve(candidate, again), made, proof("r3", "other"))
+    assert admitted(candidate, made, proof("r2")) is None, "the same inputs prove nothing new"
+    ready = admitted(candidate, made, proof("r3", "other"))
     assert isinstance(ready, Publishable)
-    assert len(ready.proofs) == 3
+    assert len(ready.proofs) == 2
 
 
 @pytest.mark.parametrize("status", [Status.VERIFIED, Status.DEMOTED, Status.SUPERSEDED, Status.REVOKED])
