@@ -66,13 +66,20 @@ def _used(change: Change) -> Share:
     """An event of a run that tells something of a program."""
 
     def about(fact: Fact) -> Sequence[Selector]:
-        return [("id", cells.text(fact.data["entry"]))]
+        return [("id", cells.text(fact.data["entry"]))] if _is_of_program(fact) else ()
 
     def changed(rows: Sequence[Row], fact: Fact) -> Iterable[Row]:
+        if not _is_of_program(fact):
+            return []
         row = rows[0] if rows else _blank(fact, cells.text(fact.data["entry"]))
         return [{**row, **change(row, fact), "updated_at": max(row["updated_at"], fact.at)}]
 
     return Share(about, changed)
+
+
+def _is_of_program(fact: Fact) -> bool:
+    """Answers of other levels are settled likewise; their entries are no programs."""
+    return bool(fact.data.get("level", "L4") == "L4")
 
 
 def _about_module(fact: Fact) -> Sequence[Selector]:

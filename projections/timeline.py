@@ -156,7 +156,7 @@ _WORDS: Final[Mapping[str, Callable[[Data], tuple[Any, Any]]]] = {
     "precedent.run.ProgramCompiled.v1": _program,
     "precedent.run.ProgramReused.v1": _reused,
     "precedent.run.ReuseSettled.v1": lambda d: (
-        f"{_REUSED[d.get('level', 'L4')]} {d['entry']} {d['outcome']}",
+        f"{_REUSED.get(d.get('level', 'L4'), 'Entry')} {d['entry']} {d['outcome']}",
         d["reason"],
     ),
     "precedent.run.ShadowCompared.v1": lambda d: (f"Shadow: {_COMPARED[d['agreed']]}", d["reason"]),

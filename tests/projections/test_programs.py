@@ -107,6 +107,12 @@ def test_uses_and_what_came_of_them_are_counted():
     assert row["last_used_timestamp"] == max(fact.at for run in runs for fact in run if fact.event == "ProgramReused")
 
 
+def test_answers_of_other_levels_are_no_programs():
+    name, data = MADE.settled()
+    other = (name, data | {"level": "L3", "entry": "e" * 64})
+    assert list(folded(facts("program", MADE.id, MADE.published()), facts("run", "r1", other))) == [MADE.id]
+
+
 def test_a_revocation_is_of_every_entry_of_the_module_and_of_no_other():
     again = replace(MADE, goal="The same thing, said otherwise")
     rows_ = folded(
