@@ -439,6 +439,7 @@ function verifySegments(folder, note, key) {
   let next = BigInt(first);
   let signedRoot = checkpoint.size === 0n ? tree.root() : null;
   for (const segment of archive) {
+    where = `${segment.epoch}.${shard}`;
     for (const message of segment.messages) {
       if (message.sequence < next) continue;
       if (message.sequence > next) find("deleted", next, `${message.sequence - next} events are missing`);

@@ -15,10 +15,11 @@ from adapters.memory.ledger import MemoryCheckpointLog, MemoryStoredLog, MemoryT
 from commands.archive import ArchivedLog, Copy, Damages
 from commands.audits import Audits, Trust, rotations_in
 from commands.ledger import Ledger
-from domain.kernel.ids import Position
+from domain.kernel.ids import Position, StreamId
 from domain.ledger.segments import FULL_COUNT, read, read_open, written
 from tests.commands.test_ledger import Identity, Ticks
 from tests.domain.ledger.logs import log
+from tests.domain.ledger.test_epochs import gone_on, mark
 
 VERIFIER = Path(__file__).parents[3] / "infra" / "verifier" / "verify.mjs"
 NODE = shutil.which("node")
@@ -154,3 +155,33 @@ def test_both_refuse_a_stranger_s_key(archive):
     stranger = FileSigner.generated("precedent.test").key
     assert {each[0] for each in theirs(archive, stranger)} == {"signature"}
     assert ("signature", None) in asyncio.run(ours(archive, stranger))
+
+
+MARKS = {
+    "nothing": (lambda e, s: e, set()),
+    "no mark": (lambda e, s: [*e[:30], e[31]._replace(position=Position(1, 0, 31))], {"1.0:31"}),
+    "two marks": (lambda e, s: [*e[:31], mark(e[29], s, 32)], {"1.0:32"}),
+    "another place": (lambda e, s: [*e[:30], mark(e[29], s, 31, position="0.0:29")], {"1.0:31"}),
+    "another digest": (lambda e, s: [*e[:30], mark(e[29], s, 31, digest="sha256:0")], {"1.0:31"}),
+    "another version": (lambda e, s: [*e[:30], mark(e[29], s, 31, version=6)], {"1.0:31"}),
+    "another stream": (lambda e, s: [*e[:30], mark(e[28], StreamId("acme", "run", "other"), 31)], {"1.0:31"}),
+    "another epoch": (
+        lambda e, s: [*e[:30], e[30]._replace(headers=e[30].headers.replace(b"EVENTS_1", b"EVENTS_7"))],
+        {"1.0:31"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", MARKS)
+def test_both_say_the_same_of_streams_that_go_on_in_a_new_epoch(tmp_path, what):
+    """The ledger takes what the log has, so that the rules alone are broken."""
+    change, places = MARKS[what]
+    stored = MemoryStoredLog()
+    stored.messages[0] = change(*gone_on())
+    checkpoints, store = MemoryCheckpointLog(), FileSegmentStore(tmp_path)
+    parts = {"log": stored, "tiles": MemoryTileStore(), "checkpoints": checkpoints, "clock": Ticks()}
+    asyncio.run(Ledger(0, Identity(SIGNER), copy=Copy(store, FIRST), **parts).catch_up())
+    store.release(0)
+    (tmp_path / "checkpoint").write_text(asyncio.run(checkpoints.newest(0))[1])
+    found = theirs(tmp_path, SIGNER.key)
+    assert found == asyncio.run(ours(tmp_path, SIGNER.key)) == {("rule", place) for place in places}
