@@ -24,7 +24,6 @@ from commands.reuse import Reuse
 from commands.services import Services
 from domain.cache.events import CacheEntryPublished, Cost, ReuseJudged
 from domain.cache.gates import Refusal
-from domain.cache.gates import refusal as gates_refusal
 from domain.cache.keys import CacheKeyInvalid
 from domain.cache.proposing import Near, propose
 from domain.cache.rules import Held, Withdrawals, refusal
@@ -123,7 +122,7 @@ async def _searched(
             return first or lookup, None
         try:
             answer = await usable(services, reuse, question, proposal.entry)  # 4
-            _check_likeness(embedding, answer, question.goal, proposal)
+            _check_likeness(embedding, answer, near, proposal)
             await _check_program(services, question, lookup, answer, compiled)  # 5
         except EntryUnusable as reason:
             if isinstance(reason, EntryGone):
@@ -258,10 +257,10 @@ async def _pointed_at(services: Services, question: Meant, entry: object, broad:
     return held.published.value
 
 
-def _check_likeness(asked: Embedding, answer: Answer, goal: str, proposal: Proposal) -> None:
-    """What the index said of the entry is what the log says."""
-    if refused := gates_refusal(goal, answer.goal):
-        raise EntryGone(f"the index names another goal than the log: they differ in {refused.gate}")
+def _check_likeness(asked: Embedding, answer: Answer, near: Sequence[Near], proposal: Proposal) -> None:
+    """What the index said of the entry, and the gates have seen, is what the log says."""
+    if not any((each.entry, each.text) == (answer.entry, answer.goal) for each in near):
+        raise EntryGone("the index names another goal than the log")
     if answer.point is None:
         return  # another embedder made it: the point is the index's own
     similarity = cosine(asked, answer.point)
