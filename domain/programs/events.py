@@ -97,7 +97,7 @@ class ProgramEvent(DomainEvent):
 
 
 class ProgramProposed(ProgramEvent):
-    """A run found a program that has yet to prove itself: it is not used. What was known of it before counts no more."""
+    """A run found a program that has yet to prove itself: it is not used. What was known before counts no more."""
 
     TYPE: ClassVar[str] = "precedent.program.ProgramProposed.v1"
     offer: Offer
