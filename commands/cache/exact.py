@@ -18,20 +18,20 @@ from commands.cache.cache import Cache
 from commands.cache.data import DataUnknown
 from commands.cache.finding import find
 from commands.cache.flying import Ticket
-from commands.cache.publishing import publish
+from commands.cache.publishing import publish, withdraw
 from commands.cache.questions import Question, model_question, offer, still_holds, tool_question, value_of
 from commands.runs.log import CATALOG, RunLog
 from commands.services import Services
 from domain.cache.events import CacheEntryPublished
 from domain.cache.keys import CacheKeyInvalid
-from domain.kernel.errors import PrecedentError, ServiceUnreachable
+from domain.kernel.errors import PrecedentError, ServiceUnreachable, VersionConflict
 from domain.kernel.values import ValueNotDecodable, decode, digest_json, parse_time
 from domain.models import ModelUnavailable
 from domain.rtfs.types import Type, mismatch
 from domain.runs.events import ModelCallAnswered, ModelCallRequested, ToolCallCompleted, ToolCallFailed
 from domain.runs.guard import Asked
 from domain.runs.parts import Fault, Lookup, RunEvent, Savings
-from domain.runs.state import Settlement
+from domain.runs.state import Phase, Run, Settlement
 from domain.tools import ToolDeclaration
 
 logger = logging.getLogger(__name__)
@@ -70,6 +70,8 @@ class Exact:
         self._waiting: dict[str, _Waiting] = {}
         """By effect."""
         self._publishing: set[asyncio.Task[None]] = set()
+        self._answers: dict[str, str] = {}
+        """Entries of the models' answers that the run was given or gave, by effect."""
         log.after_commit.append(self._committed)
 
     @property
@@ -121,6 +123,7 @@ class Exact:
             question = model_question(cache, task.cache.namespace, identity, name, digest, self._services.clock.now())
         except (ModelUnavailable, CacheKeyInvalid) as error:
             return None, _missed(str(error)), None
+        self._answers[key] = question.key.id
         lookup, event = await self._look(cache, question, partial(_model_event, key))
         return question, lookup, event if isinstance(event, ModelCallAnswered) else None
 
@@ -214,7 +217,16 @@ class Exact:
                 await each.ticket.land()
 
     async def settle(self) -> None:
-        """See what the log has published. Raises ``ServiceUnreachable``."""
+        """See what the log has published, and take back what was wrong. Raises ``ServiceUnreachable``."""
+        await self._published()
+        if (wrong := _wrong(self._log.run)) is not None:
+            for entry in self._answers.values():
+                try:
+                    await withdraw(self._services, self._log.stream.tenant, entry, wrong, self._log.stream.id)
+                except VersionConflict as error:
+                    logger.warning("%s", error)
+
+    async def _published(self) -> None:
         tasks, self._publishing = self._publishing, set()
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, ServiceUnreachable):
@@ -326,6 +338,15 @@ def _model_event(effect: str, published: CacheEntryPublished, lookup: Lookup) ->
         source="cache",
         saved=Savings(**published.cost.model_dump()),
     )
+
+
+def _wrong(run: Run) -> str | None:
+    """Why the plans that models drafted for a run were no good; None where they were, or nobody can tell."""
+    if run.phase is not Phase.FAILED or run.error is None:
+        return None
+    if run.verdict is not None and not run.verdict.passed:
+        return f"{run.verdict.layer}: {'; '.join(run.verdict.findings)}"
+    return run.error.error.message if run.error.error.type == "plan.rejected" else None
 
 
 def _missed(reason: str) -> Lookup:

@@ -10,8 +10,9 @@ from commands.cache.finding import keep
 from commands.cache.log import CATALOG, CATEGORY, folded, held_of
 from commands.ports import NEW_STREAM, Head, StreamSlice
 from commands.services import Services
+from domain.cache.decide import lasts
 from domain.cache.decide import publish as decide
-from domain.cache.events import CacheEntryPublished, CacheEvent, CacheTuned
+from domain.cache.events import CacheEntryInvalidated, CacheEntryPublished, CacheEvent, CacheTuned
 from domain.cache.keys import CacheKey, namespace_stream
 from domain.cache.rules import Withdrawals
 from domain.kernel.errors import VersionConflict
@@ -20,6 +21,8 @@ from domain.kernel.ids import StreamId, event_id
 from domain.kernel.values import digest_json, format_time, parse_time
 
 ATTEMPTS: Final = 5
+LONGEST_REASON: Final = 1_000
+"""Characters."""
 
 
 async def publish(
@@ -44,7 +47,7 @@ async def publish(
         if not caused:
             return None
         try:
-            await _append(services, cache, stream, known.head, caused[0])
+            await _append(services, cache, stream, known.head, caused[0], cause=offer.run)
             await _tune(services, cache, tenant, offer, known)
             return caused[0]
         except VersionConflict:
@@ -59,6 +62,23 @@ def _is_covered(withdrawals: Withdrawals, known: StreamSlice) -> bool:
         if isinstance(event, CacheEntryPublished):
             return withdrawals.of(held_of(recorded, event)) is not None
     return False
+
+
+async def withdraw(services: Services, tenant: str, entry: str, reason: str, run: str) -> None:
+    """Invalidate an entry that was wrong in a run; one that is not given any more already is left.
+
+    Raises ``ServiceUnreachable``, ``VersionConflict``.
+    """
+    stream = StreamId(tenant, CATEGORY, entry)
+    for _ in range(ATTEMPTS):
+        known = await services.store.load(stream)
+        if not lasts(folded(known.events), services.clock.now()):
+            return
+        event = CacheEntryInvalidated(reason=f"run {run}: {reason}"[:LONGEST_REASON])
+        with suppress(VersionConflict):
+            await _append(services, services.cache, stream, known.head, event, cause=run)
+            return
+    raise VersionConflict(f"{stream} changed {ATTEMPTS} times while it was withdrawn")
 
 
 async def _tune(
@@ -79,11 +99,13 @@ async def say(services: Services, cache: Cache, tenant: str, tuned: CacheTuned) 
     stream = StreamId(tenant, CATEGORY, namespace_stream(tuned.namespace))
     for _ in range(ATTEMPTS):
         with suppress(VersionConflict):
-            await _append(services, cache, stream, (await services.store.load(stream)).head, tuned)
+            await _append(services, cache, stream, (await services.store.load(stream)).head, tuned, cause="tuning")
             return
 
 
-async def _append(services: Services, cache: Cache | None, stream: StreamId, head: Head, event: CacheEvent) -> None:
+async def _append(
+    services: Services, cache: Cache | None, stream: StreamId, head: Head, event: CacheEvent, *, cause: str
+) -> None:
     now = format_time(services.clock.now())
     draft = Draft(
         # As with runs: an answer that is decided anew must not be taken for the one that was given up.
@@ -91,7 +113,7 @@ async def _append(services: Services, cache: Cache | None, stream: StreamId, hea
         type=event.TYPE,
         time=now,
         correlation=stream.id,
-        causation=str(getattr(event, "run", "")),
+        causation=cause,
         actor="agent:curator",
         data=event.as_json(),
     )

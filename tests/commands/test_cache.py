@@ -417,3 +417,21 @@ def test_commands_on_the_cache_are_checked(
         assert (await world.send(command, data, "c1")).outcome == outcome
 
     simulate(story())
+
+
+@pytest.mark.parametrize("plan", ["(+ 1", "(+ 1 2)"], ids=["does not compile", "fails its check"])
+def test_an_answer_that_led_to_nothing_is_not_given_again(world: CachingWorld, plan: str) -> None:
+    async def story() -> None:
+        task = {"tools": ["m.double"], "cache": L2, "checks": ["(= output 4)"], "model": {"max_attempts": 1}}
+        async with world.listening():
+            world.models.answers[:] = [plan, "(+ 2 2)"]
+            for run in ("a", "b", "c"):
+                await world.submit(run, None, **task)
+                await world.one.drive(run)
+                await asyncio.sleep(0.1)
+        assert (await world.state("a")).phase is Phase.FAILED
+        assert (await world.state("b")).output == 4
+        assert await world.sources("c") == ["cache"], "the good one is"
+        assert len(world.models.asked) == 2
+
+    simulate(story())
