@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from commands.cache.withdrawn import Withdrawn
@@ -13,10 +13,20 @@ from commands.ledger_ports import Signer
 from domain.programs.policy import Policy
 
 
+def always_silent() -> float:
+    """Of a process that no feed tells anything: it must ask the log."""
+    return float("inf")
+
+
 @dataclass(slots=True)
 class Revocations:
-    """Modules that must not run, as the feed of this process has heard: a running program looks here."""
+    """Modules that must not run, as the feed of this process has heard: a running program looks here.
 
+    None is ever forgotten: they are few, and each costs some hundred bytes.
+    """
+
+    silence: Callable[[], float] = always_silent
+    """Seconds since the log was heard: what it may have said since is not here."""
     _reasons: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def add(self, tenant: str, module: str, reason: str) -> None:
@@ -30,7 +40,10 @@ class Revocations:
 
 @dataclass(slots=True)
 class Interfaces:
-    """Interfaces for which this process has heard of a program: for others there is nothing to search for."""
+    """Interfaces for which this process has heard of a program: for others there is nothing to search for.
+
+    As many as there are kinds of inputs and outputs, each in some hundred bytes.
+    """
 
     _known: set[tuple[str, str, str]] = field(default_factory=set)
 

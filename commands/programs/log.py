@@ -15,8 +15,9 @@ from domain.programs.events import (
     PROGRAM_EVENTS,
     Meaning,
     ProgramEvent,
+    module_stream,
 )
-from domain.programs.state import EMPTY, Program, evolve
+from domain.programs.state import EMPTY, Program, Status, evolve
 
 CATALOG: Final = EventCatalog(PROGRAM_EVENTS)
 CATEGORY: Final = "program"
@@ -25,6 +26,9 @@ KIND: Final = "program"
 
 ATTEMPTS: Final = 5
 """How often something is decided anew when others append to a program at the same time."""
+
+LONGEST_SILENCE: Final = 1.0
+"""Seconds without a word of the log after which it is asked before a program does anything."""
 
 
 def labels(tenant: str, namespace: str, interface: str) -> dict[str, str]:
@@ -49,6 +53,20 @@ async def load_program(services: Services, stream: StreamId) -> tuple[Program, H
     """
     slice_ = await services.store.load(stream)
     return folded(slice_.events), slice_.head
+
+
+async def revocation(services: Services, tenant: str, module: str) -> str | None:
+    """Why this module must not run; None where it may. The log is asked where it was not heard within a second.
+
+    Raises ``ServiceUnreachable``, ``StoredDataInvalid``: then it must not run either.
+    """
+    if services.reuse is not None:
+        heard = services.reuse.revocations
+        reason = heard.reason(tenant, module)
+        if reason is not None or heard.silence() <= LONGEST_SILENCE:
+            return reason
+    withdrawn, _ = await load_program(services, StreamId(tenant, CATEGORY, module_stream(module)))
+    return withdrawn.reason if withdrawn.status is Status.REVOKED else None
 
 
 def folded(events: Sequence[Recorded]) -> Program:

@@ -9,6 +9,7 @@ from typing import Final
 
 from commands.agents import AgentStuck
 from commands.ports import Wake
+from commands.programs.log import revocation
 from commands.runs.calling import LEASE, Caller
 from commands.runs.inheriting import Parent
 from commands.runs.log import RunLog
@@ -38,7 +39,7 @@ from domain.runs.parts import Fault, RunEvent
 from domain.runs.planning import AgentPinned, ProgramCompiled
 from domain.runs.replay import STUCK
 from domain.runs.reuse import settled_badly
-from domain.runs.state import Entry, Run, Settlement
+from domain.runs.state import Entry, Phase, Run, Settlement
 
 LONGEST_PIECE: Final = LEASE.total_seconds() / 2
 """Seconds that an agent may compute without awaiting anything: nothing renews the claim meanwhile."""
@@ -85,6 +86,9 @@ class Executor:
         run = self._log.preview
         self._asked.clear()
         if run.program is not None:
+            if run.phase is Phase.EXECUTING and (ended := await self._withdrawn()):
+                self._log.stage(*ended)
+                return Settled()
             return await self._execute(run.program, ProgramExecution(run.program, run.accepted_task.input_values))
         assert run.agent is not None, "only compiled or pinned runs execute"
         execution = agent_execution(run.agent, run, self._services.agents.agents())
@@ -132,13 +136,13 @@ class Executor:
         settled = settled_badly(self._log.preview, precedent, "failed", f"{error.type}: {error.message}")
         return [settled] if settled.goes_on else [settled, failure]
 
-    def _withdrawn(self) -> Sequence[RunEvent]:
-        """What ends a reused program whose module was revoked since it began; nothing where it may go on."""
-        run, reuse = self._log.preview, self._services.reuse
+    async def _withdrawn(self) -> Sequence[RunEvent]:
+        """What ends a reused program whose module was revoked since it was chosen; nothing where it may go on."""
+        run = self._log.preview
         program, precedent = run.reused, run.precedent
-        if program is None or precedent is None or reuse is None:
+        if program is None or precedent is None:
             return []
-        reason = reuse.revocations.reason(self._log.stream.tenant, program.digest)
+        reason = await revocation(self._services, self._log.stream.tenant, program.digest)
         if reason is None:
             return []
         settled = settled_badly(run, precedent, "revoked", reason)
@@ -151,7 +155,7 @@ class Executor:
             answers, unanswered = self._recorded(effects)
             if not unanswered:
                 return answers
-            if ended := self._withdrawn():
+            if ended := await self._withdrawn():
                 self._log.stage(*ended)
                 return Settled()
             if remaining(self._log.preview, self._services.clock.now()) <= 0:

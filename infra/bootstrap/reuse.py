@@ -69,4 +69,6 @@ def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:
         "program": (programs.hear,),
         "cache": (filled.evidence.hear, filled.delegations.hear, answers.hear),
     }
-    return Feed(store, clock, listeners, [programs.flush, answers.flush])
+    feed = Feed(store, clock, listeners, [programs.flush, answers.flush])
+    filled.revocations.silence = lambda: feed.silent_for("program")
+    return feed
