@@ -17,6 +17,7 @@ from domain.programs.events import (
     ProgramRefused,
 )
 from infra.bench.reuse.outcomes import plain
+from infra.bench.reuse.workload import variant_of
 
 _CACHE = EventCatalog(CACHE_EVENTS)
 
@@ -25,7 +26,8 @@ _CACHE = EventCatalog(CACHE_EVENTS)
 class Learned:
     """Counts, and what a later run may therefore rely on."""
 
-    published: int = 0
+    programs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Published, held back (``candidate``) and refused programs, by the variant whose run they come from."""
     modules: set[str] = field(default_factory=set)
     """Distinct modules among the published ones: one program may answer several goals."""
     candidates: Counter[str] = field(default_factory=Counter)
@@ -44,18 +46,27 @@ class Learned:
     def take_program(self, recorded: Recorded) -> None:
         """Count an event of category ``program``."""
         match PROGRAMS.decode(recorded):
-            case ProgramPublished(offer=offer):
-                self.published += 1
+            case ProgramPublished(offer=offer, proofs=proofs):
+                self._count("published", proofs[-1].run)
                 self.modules.add(offer.module)
                 self.goals.add(offer.goal)
-            case ProgramProposed(lacks=lacks):
+            case ProgramProposed(lacks=lacks, proof=proof):
+                self._count("candidate", proof.run)
                 self.candidates[plain(lacks)] += 1
             case ProgramProven():
                 self.proven += 1
-            case ProgramRefused(reason=reason):
+            case ProgramRefused(reason=reason, run=run):
+                self._count("refused", run)
                 self.refused[reason.rpartition("; ")[2]] += 1
             case ProgramDemoted(reason=reason):
                 self.demoted[plain(reason)] += 1
+
+    def _count(self, what: str, run: str) -> None:
+        self.programs[what, variant_of(run.partition("-")[2])] += 1
+
+    def of(self, what: str, variant: str | None = None) -> int:
+        """How many of a kind, of one variant or of all."""
+        return sum(n for (kind, of), n in self.programs.items() if kind == what and variant in (None, of))
 
     def take_cached(self, recorded: Recorded) -> None:
         """Count an event of category ``cache``."""

@@ -42,9 +42,8 @@ nothing new mean that it is all there: the longest pause in between is one embed
 
 _SERVICES: Final = (
     Service(name="worker", argv=(sys.executable, "-m", "infra.bench.bfcl.worker")),
-    Service(name="projector", argv=(sys.executable, "-m", "infra.workers", "projector", "projector-bench")),
+    Service(name="projector", argv=(sys.executable, "-m", "infra.bench.reuse.projector")),
 )
-"""The projector fills the cache's tier in the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

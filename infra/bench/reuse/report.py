@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from infra.bench.bfcl.figures import Quantiles
+from infra.bench.reuse.learned import Learned
 from infra.bench.reuse.outcomes import ANSWERING, MODEL, NOBODY, Tally, durations, tallied
 from infra.bench.reuse.passes import Pass, Ran
 from infra.bench.reuse.workload import variant_of
@@ -22,6 +23,8 @@ MOST_WRONG: Final = 0.02
 """Share of the hits that may be wrong where asking the model would have been right."""
 
 _MOST_REASONS: Final = 12
+ALL: Final = "all"
+_KINDS: Final = ("published", "candidate", "refused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ def _columns(ran: Ran, each: Pass) -> dict[str, Tally]:
     by_variant = {
         variant: tallied([o for o in each.outcomes if variant_of(o.entry) == variant], untold) for variant in variants
     }
-    return {**by_variant, "all": tallied(each.outcomes, untold)}
+    return {**by_variant, ALL: tallied(each.outcomes, untold)}
 
 
 _ROWS: Final[tuple[tuple[str, Callable[[Tally], str]], ...]] = (
@@ -113,8 +116,14 @@ def _table(ran: Ran) -> Table:
     for each, tallies in zip(ran.passes, columns, strict=True):
         for number, (label, cell) in enumerate(_ROWS):
             table.add_row("" if number else each.name, label, *(cell(tally) for tally in tallies.values()))
+        table.add_row("", "published, held, refused", *(_programs(each.learned, name) for name in tallies))
         table.add_section()
     return table
+
+
+def _programs(known: Learned, name: str) -> str:
+    variant = None if name == ALL else name
+    return ", ".join(str(known.of(what, variant)) for what in _KINDS)
 
 
 def _notes(ran: Ran) -> list[str]:
@@ -152,7 +161,7 @@ def _of_first(ran: Ran) -> float:
 def _learned(each: Pass) -> str:
     known = each.learned
     return (
-        f"{known.published} programs published ({len(known.modules)} distinct), "
+        f"{known.of('published')} programs published by now ({len(known.modules)} distinct), "
         f"candidates: {_counted(known.candidates)}, refused: {_counted(known.refused)}, "
         f"demoted: {_counted(known.demoted)}, judged: {_counted(known.judged)}"
     )
@@ -189,13 +198,15 @@ def _document(ran: Ran) -> dict[str, Any]:
                 "needless": each.needless,
                 "variants": {name: _tally(tally) for name, tally in _columns(ran, each).items()},
                 "learned": {
-                    "published": each.learned.published,
+                    **{
+                        what: {variant: n for (kind, variant), n in each.learned.programs.items() if kind == what}
+                        for what in _KINDS
+                    },
                     "distinct": len(each.learned.modules),
                     "proven": each.learned.proven,
-                    **{
-                        name: dict(getattr(each.learned, name))
-                        for name in ("candidates", "refused", "demoted", "judged")
-                    },
+                    **{name: dict(getattr(each.learned, name)) for name in ("demoted", "judged")},
+                    "lacking": dict(each.learned.candidates),
+                    "reasons": dict(each.learned.refused),
                 },
                 "replays": {"runs": each.replays.runs, "identical": each.replays.identical},
                 "lookups_ms": {

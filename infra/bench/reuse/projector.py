@@ -1,0 +1,49 @@
+"""``python -m infra.bench.reuse.projector``: fills the cache's tier in the database, and no other table.
+
+The benchmark reads the log itself; tables of runs would take a third of a core beside what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Final
+
+import uvloop
+
+from infra.bootstrap.connections import connected, database, event_store
+from infra.settings import load
+from infra.stack.endpoints import Endpoints, endpoints_of
+from infra.stack.service import announce_ready
+from projections.builds import prepare
+from projections.catalog import PROJECTIONS
+from projections.runner import Runner
+
+TABLES: Final = ("cache_entries",)
+
+
+async def serve() -> None:
+    """Work until SIGTERM."""
+    endpoints = endpoints_of(load())
+    assert endpoints is not None, "the supervisor of the benchmark starts this beside its servers"
+    working = asyncio.ensure_future(_work(endpoints))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await working
+
+
+async def _work(endpoints: Endpoints) -> None:
+    chosen = tuple(PROJECTIONS[name] for name in TABLES)
+    async with (
+        connected(endpoints, "precedent-bench-projector") as connection,
+        event_store(connection, endpoints) as store,
+        database(endpoints) as sql,
+    ):
+        await prepare(sql, chosen)
+        announce_ready()
+        await Runner(store, sql, chosen).run()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve())
