@@ -93,8 +93,16 @@ def test_a_run_of_an_epoch_that_has_left_the_broker(story: Story, tmp_path: Path
     )  # fmt: skip
     assert json.loads(second.stdout)["sound"], second.stdout
 
-    story.done("epochs", "rollover")
-    story.run()
+
+def test_a_backup_has_what_has_left_the_broker(story: Story, tmp_path: Path) -> None:
+    old = story.run()
+    before = story.read(old)
+    for _ in range(2):
+        story.done("epochs", "rollover")
+        story.run()
+    story.done("epochs", "archive", 0, "--drop")
+    key = tmp_path / "log.key"
+    key.write_text(json.loads(story.done("audit", "keys", "--json"))["key"])
     story.done("backup", "-o", tmp_path / "all.tar", "--with-key")
     with temporary_data_directory() as data:
         restored = Story(data)
