@@ -76,7 +76,7 @@ def asked_next(rungs: tuple[str, ...], first: str | None, rejected: int) -> str 
 
 def tool_for(task: Task, capabilities: Mapping[str, Capability]) -> Capability | None:
     """The tool that the task asks for in the tool's own words, with its types; None where no single one does."""
-    if task.approvals:
+    if task.approvals or not _words(task.goal):
         return None
     found = [
         capability

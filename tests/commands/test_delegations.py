@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from commands.delegations import key_of
+from domain.cache.events import CacheEntryPublished, Cost
+from domain.kernel.events import Draft
+from domain.kernel.ids import StreamId
+from domain.kernel.values import format_time
 from domain.models import ModelOffer
-from domain.runs.delegation import Rung, asked_next, ladder
+from domain.runs.delegation import Rung, asked_next, ladder, tool_for
 from domain.runs.state import Phase
 from domain.runs.task import Limits as TaskLimits
 from domain.runs.task import TaskFile, accept
 from tests.commands.reusing import PLAN, ReusingWorld
-from tests.commands.world import TENANT
+from tests.commands.world import DECLARATIONS, TENANT
 from tests.simulation.virtual_loop import simulate
 
 BOTH: dict[str, Any] = {"cache": {"levels": ["L1", "L4"]}}
@@ -113,7 +120,7 @@ def test_a_task_in_a_tool_s_own_words_asks_the_tool(goal: str, inputs: Any, tool
 
 
 def test_invalidating_forgets_what_answered() -> None:
-    from commands.delegations import Delegations, key_of
+    from commands.delegations import Delegations
     from commands.ports import Selection
     from domain.cache.events import CacheInvalidated
     from domain.kernel.ids import START
@@ -148,3 +155,96 @@ def test_the_ladder() -> None:
     assert [asked_next(rungs, "c", rejected) for rejected in range(4)] == ["c", "b", "b", "b"]
     assert asked_next(rungs, "gone", 0) == "a"
     assert asked_next((), "a", 0) is None
+
+
+async def _remember_by_hand(world: ReusingWorld, run: str, value: Any) -> None:
+    """What whoever can write to the log could say."""
+    key = key_of((await world.state(run)).accepted_task)
+    stream = StreamId(TENANT, "cache", key.id)
+    slice_ = await world.store.load(stream)
+    event = CacheEntryPublished(
+        namespace=key.namespace, level="L1", kind="delegation", version=key.version, digest=key.digest, value=value,
+        volatility="slow", expires=None, cost=Cost(), run=run, effect="route",
+    )  # fmt: skip
+    draft = Draft(
+        id=str(uuid4()), type=event.TYPE, time=format_time(world.clock.now()), correlation=run, causation=run,
+        actor="user:mallory", data=event.as_json(),
+    )  # fmt: skip
+    await world.store.append(stream, [draft], slice_.head)
+    await world.feed.catch_up()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {}, [], None, 7, "program", {"target": "program"}, {"target": "program", "entry": 7},
+        {"target": "program", "entry": "../../etc"}, {"target": "program", "entry": "0" * 100},
+        {"target": "program", "entry": {"a": []}}, {"target": "model", "name": ["x"]}, {"target": "model"},
+        {"target": ["model"], "name": "default"}, {"target": "oracle", "name": "default"},
+        {"target": "model", "name": "gone"}, {"target": "model", "name": "x" * 100_000},
+    ],
+    ids=lambda value: str(value)[:40],
+)  # fmt: skip
+def test_what_cannot_be_a_target_is_no_answer_and_breaks_nothing(value: Any) -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        await world.solve("first", **BOTH)
+        await _remember_by_hand(world, "first", value)
+        kinds = await world.solve("second", PLAN, **BOTH)
+        run = await world.state("second")
+        assert run.phase is Phase.COMPLETED
+        assert "ProgramReused" in kinds, "it is found without what was remembered"
+        assert len(run.routing.lookups[0].reason) < 1_100
+
+    simulate(story())
+
+
+def test_what_is_remembered_cannot_make_unlike_goals_alike() -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        await world.solve("first", **BOTH)
+        entry = (await world.program_events())[0].offer.id
+        await world.solve("cake", "(let [a 1] [a a])", goal="Bake a cake with plums", **BOTH)
+        await _remember_by_hand(world, "cake", {"target": "program", "entry": entry})
+        await world.solve("again", "(let [a 1] [a a])", goal="Bake a cake with plums", **BOTH)
+        run = await world.state("again")
+        assert run.reused is None or run.reused.entry != entry
+
+    simulate(story())
+
+
+@pytest.mark.parametrize("goal", [".", " .. ", "...."])
+def test_a_goal_without_words_is_no_tool_s(goal: str) -> None:
+    task = accept(TaskFile(goal=goal, inputs={"n": 1}, output=":int", tools=("t.read",)), ("t.read",), TaskLimits())
+    capability = replace(DECLARATIONS["t.read"].capability, doc="")
+    assert tool_for(task, {"t.read": capability}) is None
+
+
+def test_a_task_that_wants_no_cache_asks_nothing_of_reuse() -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        await world.solve("first", **BOTH)
+
+        class Untouched:
+            def __getattr__(self, name: str) -> Any:
+                raise AssertionError(f"it was asked for {name}")
+
+        world.services = replace(world.services, reuse=Untouched())
+        loaded: list[StreamId] = []
+        inner = world.store
+
+        class Counting:
+            def __getattr__(self, name: str) -> Any:
+                return getattr(inner, name)
+
+            async def load(self, stream: StreamId, after: int = 0) -> Any:
+                loaded.append(stream)
+                return await inner.load(stream, after)
+
+        world.services = replace(world.services, store=Counting())
+        await world.solve("second", PLAN, cache={"levels": []})
+        assert (await world.state("second")).phase is Phase.COMPLETED
+        assert {stream.category for stream in loaded} <= {"run"}
+        assert len(loaded) <= 1
+
+    simulate(story())
