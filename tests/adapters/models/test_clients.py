@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from adapters.models.clients import ModelClients
 from adapters.models.configuration import ModelConfiguration, ModelMisconfigured
 from adapters.models.recorded import TranscriptInvalid
-from domain.models import ModelUnavailable
+from domain.models import ModelNotConfigured, ModelUnavailable
 from tests.adapters.models.contract import PLAN, ModelClientContract, question
 from tests.adapters.models.server import completion, response, serving
 
@@ -105,3 +106,30 @@ def test_a_transcript_that_cannot_be_written_is_refused_at_start(tmp_path: Path)
     configuration = ModelConfiguration(url=URL, model="m", record_to=tmp_path / "absent" / "live.jsonl")
     with pytest.raises(TranscriptInvalid, match=r"live\.jsonl cannot be written"):
         ModelClients({"default": configuration})
+
+
+async def test_models_that_may_answer_otherwise_have_other_identities(tmp_path: Path) -> None:
+    transcripts = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for number, path in enumerate(transcripts):
+        path.write_text(f"transcript: 1\nlabel: t\nentries:\n- match: {{contains: [a]}}\n  answer: '{number}'\n")
+    hostile = "a/b\n" + "é" * 500
+    models = ModelClients(
+        {
+            "a": ModelConfiguration(url=URL, model="m"),
+            "b": ModelConfiguration(url=URL, model="m"),
+            "c": ModelConfiguration(url=URL, model="m2"),
+            "d": ModelConfiguration(url="http://127.0.0.1:10/v1", model="m"),
+            "e": ModelConfiguration(recorded=transcripts[0]),
+            "f": ModelConfiguration(recorded=transcripts[1]),
+            "g": ModelConfiguration(url=URL, model=hostile),
+        }
+    )
+    async with models:
+        identities = [models.identity(name) for name in "abcdefg"]
+        assert len(set(identities)) == len(identities)
+        assert all(re.fullmatch(r"[A-Za-z0-9._:-]{1,300}", identity) for identity in identities)
+        assert not any("127.0.0.1" in identity for identity in identities), "an address may be nobody else's business"
+        again = ModelClients({"a": ModelConfiguration(url=URL, model="m", timeout=7, price_input=1.0)})
+        assert again.identity("a") == models.identity("a")
+        with pytest.raises(ModelNotConfigured):
+            models.identity("h")
