@@ -55,7 +55,7 @@ from domain.runs.state import EMPTY, Entry, Phase, Run
 STUCK: Final = "limits.stuck"
 """Type of the failure of an agent that came to no effect and no end."""
 
-FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.")
+FROM_OUTSIDE: Final = ("limits.", "driver.", "replay.", "stored.", "program.revoked")
 """Types of failures that did not come out of the program."""
 
 
