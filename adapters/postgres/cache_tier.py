@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import orjson
 
+from adapters.postgres.database import PostgresDatabase
 from commands.cache.log import CATALOG, CATEGORY, held_from, held_of
 from commands.ports import EventStore
 from domain.cache.events import CacheEntryPublished
@@ -15,7 +16,6 @@ from domain.cache.rules import Held
 from domain.kernel.errors import StoredDataInvalid
 from domain.kernel.ids import StreamId, token
 from projections.cache_entries import EntryRow, get_entry, most_valuable
-from projections.ports import Database
 
 
 class PostgresCacheTier:
@@ -23,14 +23,14 @@ class PostgresCacheTier:
 
     name: Literal["process", "shared", "database"] = "database"
 
-    def __init__(self, database: Database, store: EventStore) -> None:
+    def __init__(self, database: PostgresDatabase, store: EventStore) -> None:
         """Read from this database, and large values from this log."""
         self._database = database
         self._store = store
 
     async def get(self, tenant: str, key: CacheKey) -> Held | None:
         """As the port says."""
-        async with self._database.transaction() as connection:
+        async with self._database.reading() as connection:
             row = await get_entry(connection, token(tenant, "tenant"), key.id)
         if row is None or row.withdrawn:
             return None
