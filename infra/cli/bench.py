@@ -43,7 +43,11 @@ OF_REUSE: Final = frozenset({"reuse"})
     metavar="X",
     help="Of goals, from which on the benchmark reuse has a program answer. May be given again: each runs apart.",
 )
-@click.option("--thorough", is_flag=True, help="The benchmark reuse in every way: by turns, and with like questions.")
+@click.option(
+    "--thorough",
+    is_flag=True,
+    help="The benchmark reuse in every way: also by turns, with like questions, without programs.",
+)
 @invoked
 def bench(
     cli: Invocation,

@@ -24,10 +24,11 @@ CONCURRENT: Final = 4
 
 EXACT: Final = ("L1", "L2", "L4")
 ALIKE: Final = ("L1", "L2", "L3", "L4")
+QUESTIONS: Final = ("L2",)
 
 
 def setups(similarities: Sequence[float] = (), *, thorough: bool = False) -> tuple[Setup, ...]:
-    """By calls at each similarity; when ``thorough``, by turns too, and with answers to like questions."""
+    """By calls at each similarity; when ``thorough``, by turns, with like questions, and without programs too."""
     given = tuple(dict.fromkeys(similarities)) or (SIMILARITY,)
     found = tuple(Setup(form="calls", levels=EXACT, similarity=each) for each in given)
     if not thorough:
@@ -36,6 +37,7 @@ def setups(similarities: Sequence[float] = (), *, thorough: bool = False) -> tup
         *found,
         Setup(form="turns", levels=EXACT, similarity=given[0]),
         Setup(form="calls", levels=ALIKE, similarity=given[0]),
+        Setup(form="calls", levels=QUESTIONS, similarity=given[0]),
     )
 
 
