@@ -66,6 +66,8 @@ ANSWERED = {
     "reused": (1, {}),
     "refuted": (1, {"model": 1}),
     "shadowed": (1, {"model": 1}),
+    "alike": (1, {"model": 1}),
+    "alike-refuted": (1, {"model": 1}),
     "agent": (4, {"momentary": 5, "timer": 1}),
 }
 
