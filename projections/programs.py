@@ -169,6 +169,7 @@ def _proposed(_: Row, fact: Fact) -> Row:
         **_offered(fact),
         "validation_status": Status.CANDIDATE.value,
         "reason": cells.text(fact.data["lacks"], cells.PARAGRAPH),
+        **dict.fromkeys(("signature", "signed_by", "evidence", "policy")),
         "proofs": 1,
         "run": cells.text(fact.data["proof"]["run"]),
     }

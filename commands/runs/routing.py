@@ -79,7 +79,7 @@ async def _program(
         return None
     wanted = wanted_by(services, stream.tenant, task)
     known = None if target is None else target.get("entry")
-    lookup, found = await retrieve(services, reuse, task.goal, wanted, draw=stream.id, known=known)
+    lookup, found = await retrieve(services, reuse, task.goal, wanted, draw=f"{stream.id}@{run.deadline}", known=known)
     lookups.append(lookup)
     return found
 

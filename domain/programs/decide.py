@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.kernel.errors import NotFound, PrecedentError
+from domain.kernel.errors import InvalidInput, NotFound, PrecedentError
 from domain.programs.commands import DemoteProgram, ProgramCommand, RevokeProgram, SupersedeProgram
 from domain.programs.events import ProgramDemoted, ProgramEvent, ProgramRevoked, ProgramSuperseded
 from domain.programs.state import Program, Status
@@ -15,7 +15,7 @@ class ProgramNotInUse(PrecedentError):
 
 
 def decide(program: Program, command: ProgramCommand) -> list[ProgramEvent]:
-    """Events that a command causes. Raises ``NotFound``, ``ProgramNotInUse``."""
+    """Events that a command causes. Raises ``InvalidInput``, ``NotFound``, ``ProgramNotInUse``."""
     match command:
         case RevokeProgram():
             if program.status is Status.REVOKED:
@@ -25,6 +25,8 @@ def decide(program: Program, command: ProgramCommand) -> list[ProgramEvent]:
             _require_in_use(program, command.program)
             return [ProgramDemoted(reason=command.reason, run=command.run)]
         case SupersedeProgram():
+            if command.by == command.program:
+                raise InvalidInput(f"program {command.program} cannot answer in its own place; name another")
             _require_in_use(program, command.program)
             return [ProgramSuperseded(by=command.by, reason=command.reason)]
 

@@ -261,3 +261,18 @@ def test_a_demotion_that_others_keep_overtaking_is_not_given_up_silently() -> No
             await demote(services, TENANT, published.offer.id, "wrong", "second")
 
     simulate(story())
+
+
+def test_a_program_that_comparisons_find_wrong_for_its_own_goal_answers_no_more() -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        await world.solve("first")
+        world.use(Policy(shadow=1.0))
+        twice = "(let [a (call :t.read {:n (:n inputs)})] [a a])"
+        assert "ShadowCompared" in await world.solve("compared", twice)
+        world.use()
+        kinds = await world.solve("second", None, inputs={"n": 2})
+        assert "ProgramReused" in kinds
+        assert (await world.state("second")).output == [3, 3], "what the model came to answers now"
+
+    simulate(story())

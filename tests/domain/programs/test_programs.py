@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.kernel.errors import NotFound
+from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.values import Keyword
 from domain.programs.admission import PublicationRefused, Publishable, admit
 from domain.programs.commands import DemoteProgram, RevokeProgram, SupersedeProgram
@@ -21,6 +21,8 @@ from domain.programs.state import EMPTY, Program, Status, evolve
 from tests.domain.programs.offers import PROGRAM, TENANT, compiled, offer, proof, published
 
 ID = entry_id("default", PROGRAM.interface_hash, PROGRAM.digest, "Read and multiply")
+
+OTHER = "0" * 8 + "-0000-0000-0000-" + "0" * 12
 
 
 def admitted(program: Program, made: Any = None, run: Any = None, **policy: Any) -> Any:
@@ -74,7 +76,7 @@ EVENTS = st.lists(
             ProgramProven(proof=proof("r2")),
             ProgramPublished(offer=offer(), proofs=(proof(),), evidence="e", policy="p", envelope="{}"),
             *decide(published(), DemoteProgram(program=ID, reason="bad")),
-            *decide(published(), SupersedeProgram(program=ID, by=ID, reason="better")),
+            *decide(published(), SupersedeProgram(program=ID, by=OTHER, reason="better")),
             *decide(EMPTY, RevokeProgram(module=PROGRAM.digest, reason="leaks")),
         ]
     ),
@@ -93,11 +95,13 @@ def test_evolve_is_total_and_a_revocation_is_for_ever(events: list[ProgramEvent]
 
 
 def test_commands() -> None:
-    for command in (DemoteProgram(program=ID, reason="bad"), SupersedeProgram(program=ID, by=ID, reason="x")):
+    for command in (DemoteProgram(program=ID, reason="bad"), SupersedeProgram(program=ID, by=OTHER, reason="x")):
         with pytest.raises(NotFound, match="programs ls"):
             decide(EMPTY, command)
         with pytest.raises(ProgramNotInUse, match="demoted already: old"):
             decide(Program(status=Status.DEMOTED, reason="old"), command)
+    with pytest.raises(InvalidInput, match="cannot answer in its own place"):
+        decide(published(), SupersedeProgram(program=ID, by=ID, reason="x"))
     with pytest.raises(ProgramNotInUse, match="revoked already"):
         decide(Program(status=Status.REVOKED), RevokeProgram(module=PROGRAM.digest, reason="again"))
 
@@ -110,9 +114,33 @@ def test_commands() -> None:
         ("(+ 7 (:n inputs))", "[:map [:n :int]]", {Keyword("n"): 7}, ("7",)),
         ("(+ 7.0 (:n inputs))", "[:map [:n :int]]", {Keyword("n"): 7}, ()),
         ("(if (:b inputs) true nil)", "[:map [:b :bool]]", {Keyword("b"): True}, ()),
+        (
+            '(str "Dear ann, hello" (:name inputs))',
+            "[:map [:name :string]]",
+            {Keyword("name"): "ann"},
+            ('"Dear ann, hello"',),
+        ),
+        ('(str "Dear anna" (:name inputs))', "[:map [:name :string]]", {Keyword("name"): "ann"}, ()),
+        ('(str "for Ann Lee: " (:n inputs))', "[:map [:n :string]]", {Keyword("n"): "Ann Lee"}, ('"for Ann Lee: "',)),
+        ('(str "order 4711" (:n inputs))', "[:map [:n :int]]", {Keyword("n"): 4711}, ('"order 4711"',)),
+        ('(str "in 7 days" (:n inputs))', "[:map [:n :int]]", {Keyword("n"): 7}, ()),
+        ('(get {5 "x"} (:n inputs) "y")', "[:map [:n :int]]", {Keyword("n"): 5}, ("5",)),
         ('(get {"ann" 1} "x" (:l inputs))', "[:map [:l :any]]", {Keyword("l"): [["ann"]]}, ('"ann"',)),
     ],
-    ids=["text", "other", "number", "kind", "truth", "inside"],
+    ids=[
+        "text",
+        "other",
+        "number",
+        "kind",
+        "truth",
+        "in a text",
+        "part of a word",
+        "words",
+        "number in a text",
+        "too short",
+        "key",
+        "inside",
+    ],
 )
 def test_constants_that_equal_inputs(plan: str, types: str, inputs: Any, copied: tuple[str, ...]) -> None:
     assert copied_inputs(compiled(plan, types, ":any").module, inputs) == copied
@@ -121,6 +149,10 @@ def test_constants_that_equal_inputs(plan: str, types: str, inputs: Any, copied:
 def test_huge_inputs_and_odd_values_are_compared_too() -> None:
     inputs = {Keyword("n"): 1, Keyword("t"): datetime(2026, 1, 1, tzinfo=UTC), Keyword("l"): list(range(100_000))}
     assert copied_inputs(PROGRAM.module, inputs) == ("10",)
+    long = " ".join(f"word{number}" for number in range(100_000))
+    assert copied_inputs(compiled(f'(str "{long}" (:n inputs))', output=":any").module, {Keyword("n"): long}) != ()
+    texts = [f"word{number} and more" for number in range(100_000)]
+    assert copied_inputs(compiled(f'(str "{long}")', output=":any").module, {Keyword("l"): texts}) == ()
 
 
 def test_the_share_of_shadows() -> None:
