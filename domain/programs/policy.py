@@ -25,7 +25,7 @@ class Policy(BaseModel):
     effects: Mode = "read"
     """The widest effect that a published program may have."""
     proofs: int = Field(1, ge=1, le=1_000)
-    """Runs with different inputs that must have done well; a program without inputs needs as many runs."""
+    """Runs with different inputs that must have done well; of a task without inputs, so many runs."""
     similarity: float = Field(0.99, ge=0.5, le=1.0)
     """Cosine of the goals from which on a program answers, until evidence moves it."""
     shadow: float = Field(0.0, ge=0.0, le=1.0)
