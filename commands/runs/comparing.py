@@ -6,6 +6,7 @@ from typing import Final
 
 from commands.cache.judgements import append_judgement
 from commands.programs.retrieving import accepted
+from commands.runs.breathing import in_slices
 from commands.runs.log import CATALOG, RunLog
 from commands.runs.routing import as_reused, wanted_by
 from commands.services import Services
@@ -14,7 +15,7 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
 from domain.runs.parts import Lookup
 from domain.runs.planning import ShadowCompared
-from domain.runs.shadow import compare_beside
+from domain.runs.shadow import comparing_beside
 from domain.runs.state import Phase, Run
 
 JUDGE: Final = "same-output/1"
@@ -43,7 +44,7 @@ async def stage_comparison(services: Services, log: RunLog, output: Value) -> No
     try:
         wanted = wanted_by(services, log.stream.tenant, run.accepted_task)
         found = await accepted(services, services.reuse, lookup.entry, lookup.score or 0.0, wanted)
-        log.stage(compare_beside(run, as_reused(run, found), output))
+        log.stage(await in_slices(comparing_beside(run, as_reused(run, found), output)))
     except PrecedentError as error:
         log.stage(ShadowCompared(entry=lookup.entry, agreed=None, reason=f"{error.code}: {error}"[:1_000]))
 

@@ -9,6 +9,7 @@ from commands.programs.log import CATEGORY, load_program
 from commands.programs.publishing import demote, embed, publish
 from commands.runs.alike import wants_alike
 from commands.runs.asking import rungs
+from commands.runs.breathing import in_slices
 from commands.runs.comparing import judge_compared
 from commands.runs.judging import judge_answers, recorded_history
 from commands.runs.log import CATALOG, RunLog
@@ -23,7 +24,7 @@ from domain.programs.literals import copied_inputs
 from domain.programs.state import Status
 from domain.runs.delegation import asked_next
 from domain.runs.parts import RunEvent
-from domain.runs.replay import verify
+from domain.runs.replay import verifying
 from domain.runs.reuse import outdone, paid, refutations
 from domain.runs.state import Phase, Run
 
@@ -93,7 +94,7 @@ async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
     assert services.reuse is not None and run.program is not None and run.verdict is not None  # noqa: PT018  # as _is_lesson says
     stored = (await services.store.load(log.stream)).events
     events = [event for each in stored if isinstance(event := CATALOG.decode(each), RunEvent)]
-    replay = verify(events)  # 2
+    replay = await in_slices(verifying(events))  # 2
     task, program = run.accepted_task, run.program
     proof = Proof(  # 3
         run=log.stream.id,

@@ -50,6 +50,7 @@ from domain.runs.guard import request_digest
 from domain.runs.journal import ReplayDiverged, answer_of, asked_by
 from domain.runs.parts import RunEvent
 from domain.runs.planning import AgentPinned, ProgramCompiled, ReuseSettled
+from domain.runs.slices import Sliced, at_once
 from domain.runs.state import EMPTY, Entry, Phase, Run
 
 STUCK: Final = "limits.stuck"
@@ -103,12 +104,17 @@ def verify(events: Iterable[RunEvent], agents: Agents = NONE, came_to: CameTo = 
 
     Raises ``ReplayDiverged``, ``HistoryInvalid``, ``AgentUnavailable``.
     """
+    return at_once(verifying(events, agents, came_to))
+
+
+def verifying(events: Iterable[RunEvent], agents: Agents = NONE, came_to: CameTo = lambda _: None) -> Sliced[Replay]:
+    """``verify`` in slices."""
     recorded = list(events)
     run = fold(recorded)  # 1
     begun = max((place for place, event in enumerate(recorded, start=1) if _routes_anew(event)), default=0)
     # A program that was reused and did not do is verified as the open run that it left.
-    before = verify(recorded[: begun - 1], agents, came_to) if begun else None
-    made = _verified(recorded, begun, run, agents, came_to)
+    before = (yield from verifying(recorded[: begun - 1], agents, came_to)) if begun else None
+    made = yield from _verified(recorded, begun, run, agents, came_to)
     if before is None:
         return made
     return replace(
@@ -123,11 +129,11 @@ def _routes_anew(event: RunEvent) -> bool:
     return isinstance(event, ReuseSettled) and event.goes_on
 
 
-def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents, came_to: CameTo) -> Replay:
+def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents, came_to: CameTo) -> Sliced[Replay]:
     if run.pinned is None:
         return Replay(events=len(recorded), effects=0, ended=run.phase, output_digest=None, fuel=0, replayable=False)
     try:
-        made = _verify(recorded[begun:], run, run.pinned, agents, came_to)
+        made = yield from _verify(recorded[begun:], run, run.pinned, agents, came_to)
     except ReplayDiverged as error:
         locate(error, run, agents)
         raise
@@ -138,14 +144,14 @@ def _verified(recorded: list[RunEvent], begun: int, run: Run, agents: Agents, ca
 
 def _verify(
     recorded: list[RunEvent], run: Run, pinned: ProgramCompiled | AgentPinned, agents: Agents, came_to: CameTo
-) -> Replay:
+) -> Sliced[Replay]:
     output_digest = _check_digests(recorded)  # 2
     if isinstance(pinned, ProgramCompiled):
         execution = _Execution(run, pinned, _program(run, pinned))
     else:
         execution = _Execution(run, pinned, agent_execution(pinned, run, agents))
     try:
-        step = execution.run(came_to)  # 3
+        step = yield from execution.run(came_to)  # 3
     finally:
         execution.close()
     execution.check_all_asked()  # 4
@@ -157,7 +163,7 @@ def _verify(
 def execute(run: Run, program: ProgramCompiled) -> vm.Suspended | vm.Finished | vm.Trapped:
     """Execute a run's program as far as its journal answers. Raises ``ReplayDiverged``."""
     try:
-        step = _Execution(run, program, _program(run, program)).run()
+        step = at_once(_Execution(run, program, _program(run, program)).run())
     except ReplayDiverged as error:
         error.locate(run)
         raise
@@ -216,7 +222,7 @@ class _Execution:
         self._pinned = pinned
         self._execution = execution
 
-    def run(self, came_to: CameTo = lambda _: None) -> vm.Suspended | Waiting | vm.Finished | vm.Trapped:
+    def run(self, came_to: CameTo = lambda _: None) -> Sliced[vm.Suspended | Waiting | vm.Finished | vm.Trapped]:
         """Execute as far as the journal answers."""
         if self._stuck_now():
             return Waiting(())
@@ -226,6 +232,7 @@ class _Execution:
             raise ReplayDiverged("inputs", "inputs that the program takes", str(error)) from error
         while isinstance(step, vm.Suspended | Waiting | vm.Yielded):
             if isinstance(step, vm.Yielded):
+                yield
                 step = self._execution.resume({})
                 continue
             for request in step.requests:

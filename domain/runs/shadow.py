@@ -16,6 +16,7 @@ from domain.runs.execution import ProgramExecution
 from domain.runs.journal import answer_of, asked_by
 from domain.runs.planning import ProgramReused, ShadowCompared
 from domain.runs.reuse import HARMLESS
+from domain.runs.slices import Sliced, at_once
 from domain.runs.state import Run, Settlement
 
 _SETTLED: Final = frozenset({Settlement.COMPLETED, Settlement.FAILED, Settlement.DENIED})
@@ -23,16 +24,21 @@ _SETTLED: Final = frozenset({Settlement.COMPLETED, Settlement.FAILED, Settlement
 
 def compare_beside(run: Run, program: ProgramReused, output: Value) -> ShadowCompared:
     """Whether the program would have given the run's output. Total."""
+    return at_once(comparing_beside(run, program, output))
+
+
+def comparing_beside(run: Run, program: ProgramReused, output: Value) -> Sliced[ShadowCompared]:
+    """``compare_beside`` in slices."""
     if run.program is not None and run.program.digest == program.digest:
         return ShadowCompared(entry=program.entry, agreed=True, reason="the model came to the same program")
     try:
-        agreed, reason = _executed(run, program, output)
+        agreed, reason = yield from _executed(run, program, output)
     except PrecedentError as error:
         agreed, reason = None, f"{error.code}: {error}"
     return ShadowCompared(entry=program.entry, agreed=agreed, reason=reason[:1_000])
 
 
-def _executed(run: Run, program: ProgramReused, output: Value) -> tuple[bool | None, str]:
+def _executed(run: Run, program: ProgramReused, output: Value) -> Sliced[tuple[bool | None, str]]:
     known = {entry.request_digest: entry for entry in run.journal.values() if entry.settlement in _SETTLED}
     left = _changes(run)
     execution = ProgramExecution(program, run.accepted_task.input_values)
@@ -48,6 +54,7 @@ def _executed(run: Run, program: ProgramReused, output: Value) -> tuple[bool | N
             answer = answer_of(entry, asked)
             assert answer is not None, "settled effects have an answer"
             answers[request.key] = answer
+        yield
         step = execution.resume(answers)
     if isinstance(step, vm.Trapped):
         return False, f"it stops: {step.error.type}: {step.error.message}"

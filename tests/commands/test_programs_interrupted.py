@@ -10,11 +10,15 @@ import pytest
 
 from commands.programs.log import load_program
 from commands.runs.driver import Driver
+from commands.runs.log import CATALOG
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
 from domain.programs.events import ProgramDemoted, ProgramPublished
 from domain.programs.policy import Policy
 from domain.programs.state import Status
+from domain.rtfs.vm.execution import SLICE
+from domain.runs.parts import RunEvent
+from domain.runs.replay import verifying
 from domain.runs.state import Phase
 from tests.commands.reusing import PLAN, TASK, ReusingWorld
 from tests.commands.world import TENANT
@@ -255,5 +259,46 @@ def test_while_the_log_is_heard_a_running_program_asks_it_nothing(*, feed_is_hea
         await world.solve("second", None)
         module = StreamId(TENANT, "program", published.offer.module.removeprefix("sha256:"))
         assert asked.count(module) == (1 if feed_is_heard else 3), "when it is chosen, begun, and before its effect"
+
+    simulate(story())
+
+
+def test_comparing_a_long_program_leaves_time_for_everything_else() -> None:
+    """A worker that only computed could neither keep its claims nor hear of revocations."""
+    long = "(let [a (call :t.read {:n (:n inputs)})] [(reduce (fn [x y] (+ x y)) 0 (range 0 1000000)) a])"
+
+    async def story() -> None:
+        world = ReusingWorld()
+        turns = 0
+
+        async def other_work() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        async def turns_beside(run: str) -> int:
+            await submit(world, run, [PLAN])
+            other = asyncio.create_task(other_work())
+            before = turns
+            await world.drive(run)
+            other.cancel()
+            return turns - before
+
+        await world.solve("long", long)
+        slices = (await world.verify("long")).fuel // SLICE
+        assert slices > 5
+        stored = (await world.store.load(StreamId(TENANT, "run", "long"))).events
+        events = [event for each in stored if isinstance(event := CATALOG.decode(each), RunEvent)]
+        assert sum(1 for _ in verifying(events)) >= slices - 1, "once after each slice but the last"
+        world.use(Policy(shadow=1.0))
+        compared = await turns_beside("compared")
+        assert "ShadowCompared" in await world.kinds("compared")
+        world.use(Policy(similarity=1.0))
+        await world.feed.catch_up()
+        world.reuse.interfaces._known.clear()
+        alone = await turns_beside("alone")
+        assert "ShadowCompared" not in await world.kinds("alone")
+        assert compared - alone > slices // 2
 
     simulate(story())
