@@ -23,6 +23,7 @@ class EvidenceBook:
     policy: Policy = field(default_factory=Policy)
     _known: dict[Scope, Evidence] = field(default_factory=dict)
     _own: dict[tuple[str, str], EntryEvidence] = field(default_factory=dict)
+    """By tenant and entry, as many as were judged. None is forgotten: what was wrong must not be taken for unknown."""
     _thresholds: dict[Scope, float] = field(default_factory=dict)
 
     async def hear(self, recorded: Recorded) -> None:
