@@ -8,9 +8,11 @@ say in what may run.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from commands.indexes import Neighbour
 from commands.programs.log import (
     CATEGORY,
     labels,
@@ -20,6 +22,7 @@ from commands.reuse import Reuse
 from commands.services import Services
 from domain.cache.gates import refusal
 from domain.cache.semantic import Proposal, decide
+from domain.kernel.embedding import Embedding
 from domain.kernel.errors import (
     PrecedentError,
     ServiceUnreachable,
@@ -105,9 +108,7 @@ async def _searched(
     (embedding,) = await reuse.embedder.embed([goal])
     where = labels(wanted.tenant, wanted.namespace, wanted.interface)
     first: Lookup | None = None
-    for place, near in enumerate(await reuse.vectors.search(embedding, where, MOST_ALIKE)):  # 2
-        if near.score < reuse.evidence.policy.floor or (place >= NEIGHBOURS and near.score < ALIKE):
-            break
+    async for near in _near(reuse, embedding, where):  # 2
         entry = near.labels.get("entry", near.id)
         try:
             found = await accepted(services, reuse, entry, near.score, wanted)
@@ -121,6 +122,21 @@ async def _searched(
             return said, found
         first = first or said
     return first or _miss("no program for a goal like this"), None
+
+
+async def _near(reuse: Reuse, embedding: Embedding, where: Mapping[str, str]) -> AsyncIterator[Neighbour]:
+    """The nearest few; more, which takes longer, only where all of these are as good as the same."""
+    nearest = await reuse.vectors.search(embedding, where, NEIGHBOURS)
+    for near in nearest:
+        if near.score < reuse.evidence.policy.floor:
+            return
+        yield near
+    if len(nearest) < NEIGHBOURS or nearest[-1].score < ALIKE:
+        return
+    for near in (await reuse.vectors.search(embedding, where, MOST_ALIKE))[NEIGHBOURS:]:
+        if near.score < ALIKE:
+            return
+        yield near
 
 
 def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -> Lookup:
