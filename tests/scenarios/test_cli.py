@@ -215,4 +215,4 @@ def test_a_reading_stack_takes_no_commands_and_says_why(first_run):
         assert refused.returncode == exits.UNREACHABLE
         assert json.loads(refused.stdout)["error"]["code"] == "stack.no-worker"
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == exits.INTERRUPTED
+        assert process.wait(timeout=60) == exits.INTERRUPTED
