@@ -33,6 +33,10 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.projections
 	@$(BIN)/python -m benchmarks.replays
 	@$(BIN)/python -m benchmarks.rtfs
+	@$(BIN)/python -m benchmarks.ledger
+	@$(BIN)/python -m benchmarks.programs
+	@$(BIN)/python -m benchmarks.cache
+	@$(BIN)/python -m benchmarks.vectors
 	@$(BIN)/precedent bench all
 
 embeddings: $(VENV)/.embeddings
