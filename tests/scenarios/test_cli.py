@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -211,8 +212,11 @@ def test_a_reading_stack_takes_no_commands_and_says_why(first_run):
     with started(environment, "events", "--follow") as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["specversion"] == "1.0"
+        draining = threading.Thread(target=process.stdout.read)  # a full pipe would hold the command in its write
+        draining.start()
         refused = call(environment, "cancel", "x", "--json")
         assert refused.returncode == exits.UNREACHABLE
         assert json.loads(refused.stdout)["error"]["code"] == "stack.no-worker"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == exits.INTERRUPTED
+        draining.join()
