@@ -8,10 +8,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from commands.content import LARGEST_INLINE, externalize, is_reference, resolve
-from commands.ports import Append, ContentStore
+from commands.ports import Append, Clock, ContentStore, EventStore, Head
 from domain.kernel.errors import InvalidInput
-from domain.kernel.events import Draft, Recorded
-from domain.kernel.ids import StreamId, token
+from domain.kernel.events import DomainEvent, Draft, Recorded
+from domain.kernel.ids import StreamId, event_id, token
+from domain.kernel.values import format_time
 
 LARGEST_EVENT: Final = 1024 * 1024 - 4096
 """Bytes of one event's body: the broker's default message limit, less room for subject and headers."""
@@ -113,3 +114,32 @@ def one_shard(appends: Sequence[Append], shards: int) -> int:
     if len(found) > 1:
         raise ShardsDiffer(f"streams {', '.join(map(str, streams[:5]))} live in shards {sorted(found)}")
     return found.pop()
+
+
+async def append_one(
+    store: EventStore,
+    clock: Clock,
+    stream: StreamId,
+    head: Head,
+    event: DomainEvent,
+    *,
+    named: str,
+    correlation: str,
+    causation: str,
+    actor: str,
+) -> Recorded:
+    """Append an event that no command asked for, and give it as stored. Raises as ``EventStore.append``.
+
+    ``named``: what its id is made of, beside the version after which it comes; the same again has the same id.
+    """
+    draft = Draft(
+        id=event_id(named, head.version),
+        type=event.TYPE,
+        time=format_time(clock.now()),
+        correlation=correlation,
+        causation=causation,
+        actor=actor,
+        data=event.as_json(),
+    )
+    (recorded,) = await store.append(stream, [draft], head)
+    return recorded

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Final
 
+from commands.appends import append_one
 from commands.cache.log import CATEGORY, folded
 from commands.ports import NEW_STREAM, Head
 from commands.services import Services
@@ -12,9 +13,7 @@ from domain.cache.commands import InvalidateEntry
 from domain.cache.decide import EntryNotInUse, decide
 from domain.cache.events import CacheEvent, ReuseJudged
 from domain.kernel.errors import NotFound, VersionConflict
-from domain.kernel.events import Draft
-from domain.kernel.ids import StreamId, event_id
-from domain.kernel.values import format_time
+from domain.kernel.ids import StreamId
 
 ATTEMPTS: Final = 5
 """How often an invalidation is decided anew when others append to the entry at the same time."""
@@ -50,13 +49,14 @@ async def withdraw(services: Services, tenant: str, entry: str, reason: str, run
 async def _append(
     services: Services, stream: StreamId, head: Head, event: CacheEvent, name: str, run: str, actor: str
 ) -> None:
-    draft = Draft(
-        id=event_id(f"{stream}/{name}", head.version),
-        type=event.TYPE,
-        time=format_time(services.clock.now()),
+    await append_one(
+        services.store,
+        services.clock,
+        stream,
+        head,
+        event,
+        named=f"{stream}/{name}",
         correlation=run,
         causation=run,
         actor=actor,
-        data=event.as_json(),
     )
-    await services.store.append(stream, [draft], head)

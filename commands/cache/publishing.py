@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Final
 
+from commands.appends import append_one
 from commands.cache.cache import Cache
 from commands.cache.finding import keep
 from commands.cache.log import CATALOG, CATEGORY, folded, held_of
@@ -16,8 +17,7 @@ from domain.cache.events import CacheEntryInvalidated, CacheEntryPublished, Cach
 from domain.cache.keys import CacheKey, namespace_stream
 from domain.cache.rules import Withdrawals
 from domain.kernel.errors import VersionConflict
-from domain.kernel.events import Draft
-from domain.kernel.ids import StreamId, event_id
+from domain.kernel.ids import StreamId
 from domain.kernel.values import digest_json, format_time, parse_time
 
 ATTEMPTS: Final = 5
@@ -106,18 +106,18 @@ async def say(services: Services, cache: Cache, tenant: str, tuned: CacheTuned) 
 async def _append(
     services: Services, cache: Cache | None, stream: StreamId, head: Head, event: CacheEvent, *, cause: str
 ) -> None:
-    now = format_time(services.clock.now())
-    draft = Draft(
+    recorded = await append_one(
+        services.store,
+        services.clock,
+        stream,
+        head,
+        event,
         # As with runs: an answer that is decided anew must not be taken for the one that was given up.
-        id=event_id(f"{stream}@{now}", head.version),
-        type=event.TYPE,
-        time=now,
+        named=f"{stream}@{format_time(services.clock.now())}",
         correlation=stream.id,
         causation=cause,
         actor="agent:curator",
-        data=event.as_json(),
     )
-    (recorded,) = await services.store.append(stream, [draft], head)
     stored = CATALOG.decode(recorded)
     if cache is not None and isinstance(stored, CacheEntryPublished) and stored.level == "L2":
         await keep(cache, services.clock, held_of(recorded, stored), cache.near)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from commands.appends import append_one
 from commands.ports import Head
 from commands.services import Services
 from domain.kernel.embedding import Embedding
-from domain.kernel.events import Draft, EventCatalog, Recorded
-from domain.kernel.ids import StreamId, event_id
-from domain.kernel.values import bytes_of_text, format_time, text_of_bytes
+from domain.kernel.events import EventCatalog, Recorded
+from domain.kernel.ids import StreamId
+from domain.kernel.values import bytes_of_text, text_of_bytes
 from domain.programs.events import (
     PROGRAM_EVENTS,
     Meaning,
@@ -83,13 +84,14 @@ async def append(
     services: Services, stream: StreamId, head: Head, event: ProgramEvent, *, cause: str, actor: str
 ) -> None:
     """Add an event after ``head``; by the same cause it has the same id. Raises ``VersionConflict``."""
-    draft = Draft(
-        id=event_id(f"{stream}/{cause}", head.version),
-        type=event.TYPE,
-        time=format_time(services.clock.now()),
+    await append_one(
+        services.store,
+        services.clock,
+        stream,
+        head,
+        event,
+        named=f"{stream}/{cause}",
         correlation=stream.id,
         causation=cause.partition("/")[0],
         actor=actor,
-        data=event.as_json(),
     )
-    await services.store.append(stream, [draft], head)

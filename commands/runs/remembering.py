@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from commands.appends import append_one
 from commands.delegations import Target, key_of
 from commands.evidence import CATALOG
-from commands.ports import Head
 from commands.services import Services
 from domain.cache.events import CacheEntryPublished, Cost
 from domain.kernel.errors import VersionConflict
-from domain.kernel.events import Draft
-from domain.kernel.ids import StreamId, event_id
-from domain.kernel.values import format_time
+from domain.kernel.ids import StreamId
 from domain.runs.task import Task
 
 
@@ -36,20 +34,17 @@ async def remember(services: Services, tenant: str, task: Task, target: Target, 
         run=run,
         effect="route",
     )
-    await _append(services, stream, stored.head, event)
-
-
-async def _append(services: Services, stream: StreamId, head: Head, event: CacheEntryPublished) -> None:
-    draft = Draft(
-        id=event_id(f"{stream}/{event.run}", head.version),
-        type=event.TYPE,
-        time=format_time(services.clock.now()),
-        correlation=event.run,
-        causation=event.run,
-        actor="agent:router",
-        data=event.as_json(),
-    )
     try:
-        await services.store.append(stream, [draft], head)
+        await append_one(
+            services.store,
+            services.clock,
+            stream,
+            stored.head,
+            event,
+            named=f"{stream}/{run}",
+            correlation=run,
+            causation=run,
+            actor="agent:router",
+        )
     except VersionConflict:
         return  # another run of the same shape was first, and the next one will tell
