@@ -45,7 +45,6 @@ from domain.programs.state import EMPTY
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import parse_type
 from domain.runs.task import Limits, TaskFile, accept
-from infra.bootstrap.reuse import key_id
 from infra.bootstrap.write_side import write_side
 from infra.settings import load
 from infra.stack.stack import embedded
@@ -121,7 +120,7 @@ async def publish(services: Services, made: Program, goal: str, point: Embedding
     ready = admit(EMPTY, offer, proof, tenant=TENANT, actor="user:bench", policy=Policy())
     assert isinstance(ready, Publishable)
     signature = await services.reuse.signer.sign(to_sign(ready.statement))
-    envelope = sealed(ready.statement, key_id(services.reuse.signer.key), signature)
+    envelope = sealed(ready.statement, services.reuse.signer.key.id, signature)
     event = ProgramPublished(
         offer=offer, proofs=ready.proofs, evidence=ready.evidence, policy=ready.policy, envelope=envelope
     )

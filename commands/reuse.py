@@ -83,4 +83,4 @@ class Reuse:
         if self.signer is None:
             return False
         key = self.signer.key
-        return self.trusted.get(tenant, {}).get(f"{key.name}+{key.hash.hex()}") == key.public
+        return self.trusted.get(tenant, {}).get(key.id) == key.public

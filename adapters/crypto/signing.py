@@ -11,6 +11,7 @@ import binascii
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -63,6 +64,15 @@ class FileSigner:
             file.write(line)
             file.flush()
             os.fsync(descriptor)
+
+    @classmethod
+    def kept(cls, path: Path, name: str) -> Self:
+        """The key of this file; where there is none, a new one under this name. Raises ``SigningKeyRefused``."""
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with suppress(FileExistsError):  # another process made it in between
+                cls.generated(name).save(path)
+        return cls.load(path)
 
     @classmethod
     def load(cls, path: Path) -> Self:

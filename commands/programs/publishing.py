@@ -110,7 +110,7 @@ async def _signed(reuse: Reuse, ready: Publishable, program: Program) -> Program
         proofs=ready.proofs,
         evidence=ready.evidence,
         policy=ready.policy,
-        envelope=sealed(ready.statement, f"{key.name}+{key.hash.hex()}", signature),
+        envelope=sealed(ready.statement, key.id, signature),
     )
 
 

@@ -71,8 +71,13 @@ class VerifierKey:
         """Four bytes that tell keys of one name apart."""
         return sha256(self.name.encode() + b"\n" + bytes([self.kind]) + self.public).digest()[:4]
 
+    @property
+    def id(self) -> str:
+        """``name+hash``: how a signature names the key."""
+        return f"{self.name}+{self.hash.hex()}"
+
     def __str__(self) -> str:
-        return f"{self.name}+{self.hash.hex()}+{text_of_bytes(bytes([self.kind]) + self.public)}"
+        return f"{self.id}+{text_of_bytes(bytes([self.kind]) + self.public)}"
 
     @classmethod
     def parse(cls, line: str) -> Self:

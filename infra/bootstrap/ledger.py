@@ -59,13 +59,7 @@ def key_file(settings: Settings) -> Path:
 
 def file_signer(settings: Settings) -> FileSigner:
     """The signer of the key file, which is made where there is none. Raises ``SigningKeyRefused``."""
-    path = key_file(settings)
-    if not path.exists():
-        name = settings.ledger.name or f"precedent.local/{secrets.token_hex(4)}"
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileExistsError):  # another process made it in between
-            FileSigner.generated(name).save(path)
-    return FileSigner.load(path)
+    return FileSigner.kept(key_file(settings), settings.ledger.name or f"precedent.local/{secrets.token_hex(4)}")
 
 
 def tile_store(content: Path) -> FileTileStore:

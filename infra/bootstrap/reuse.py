@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from adapters.crypto.signing import FileSigner
@@ -26,17 +26,7 @@ def program_key_file(settings: Settings) -> Path:
 
 def program_signer(settings: Settings) -> FileSigner:
     """The signer of programs; its key is made where there is none. Raises ``SigningKeyRefused``."""
-    path = program_key_file(settings)
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with suppress(FileExistsError):  # another process made it in between
-            FileSigner.generated(f"precedent.local/programs/{secrets.token_hex(4)}").save(path)
-    return FileSigner.load(path)
-
-
-def key_id(key: VerifierKey) -> str:
-    """The name of a key in envelopes: ``name+hash``, as signed notes name it."""
-    return f"{key.name}+{key.hash.hex()}"
+    return FileSigner.kept(program_key_file(settings), f"precedent.local/programs/{secrets.token_hex(4)}")
 
 
 def trusted_keys(settings: Settings) -> dict[str, Mapping[str, bytes]]:
@@ -44,7 +34,7 @@ def trusted_keys(settings: Settings) -> dict[str, Mapping[str, bytes]]:
     lines = {tenant: [VerifierKey.parse(line) for line in named] for tenant, named in settings.programs.trusted.items()}
     if program_key_file(settings).exists() or settings.programs.publish:
         lines.setdefault(settings.tenant, []).append(program_signer(settings).key)
-    return {tenant: {key_id(key): key.public for key in keys} for tenant, keys in lines.items()}
+    return {tenant: {key.id: key.public for key in keys} for tenant, keys in lines.items()}
 
 
 @asynccontextmanager

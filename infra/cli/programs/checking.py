@@ -23,7 +23,7 @@ from domain.programs.acceptance import Unacceptable, Wanted, check_bytes, check_
 from domain.programs.events import Offer, module_stream
 from domain.programs.state import Program
 from infra.bootstrap.content import content_store
-from infra.bootstrap.reuse import key_id, trusted_keys
+from infra.bootstrap.reuse import trusted_keys
 from infra.cli.session import Session
 from infra.cli.trust import key_of
 from projections.program_rows import ProgramRow
@@ -117,6 +117,6 @@ async def checking(connected: Session, keys: tuple[str, ...]) -> AsyncIterator[C
     """
     given: list[VerifierKey] = [key_of(each) for each in keys]
     settings = connected.settings
-    trusted = {key_id(key): key.public for key in given} or trusted_keys(settings).get(settings.tenant, {})
+    trusted = {key.id: key.public for key in given} or trusted_keys(settings).get(settings.tenant, {})
     with content_store(connected.endpoints.content) as content:
         yield Checking(connected=connected, content=content, trusted=trusted)
