@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from commands.agents import AgentStuck
+from commands.threads import begun
 from domain.agents.execution import AgentExecution, AgentStep
 from domain.rtfs.vm import Answer
 from domain.runs.execution import Agents
@@ -63,31 +64,15 @@ class ThreadedAgents:
             await self._bounded(execution.close, execution.agent.name, RELEASE_SECONDS)
 
     async def _bounded(self, piece: Callable[[], T], agent: str, seconds: float) -> T:
-        await self._free.acquire()
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[T] = loop.create_future()
-
-        def settle(result: T | None, error: BaseException | None) -> None:
-            self._free.release()
-            if done.done():
-                return
-            if error is not None:
-                done.set_exception(error)
-            else:
-                done.set_result(result)  # type: ignore[arg-type]  # no error: there is a result
-
-        def work() -> None:
-            result, problem = None, None
+        def work() -> T:
             try:
-                result = piece()
-            except BaseException as error:  # noqa: BLE001  # a fault of ours, or the agent was stopped
-                problem = RuntimeError(f"agent {agent}: {type(error).__name__}: {error}")
-            # A loop that closed in the meantime waits for nothing.
-            with contextlib.suppress(RuntimeError, _Stopped):
-                loop.call_soon_threadsafe(settle, result, problem)
+                return piece()
+            except BaseException as error:
+                # A fault of ours, or the agent was stopped.
+                raise RuntimeError(f"agent {agent}: {type(error).__name__}: {error}") from error
 
-        thread = threading.Thread(target=work, name=f"agent {agent}", daemon=True)
-        thread.start()
+        await self._free.acquire()
+        done, thread = begun(work, f"agent {agent}", self._free.release)
         await asyncio.wait([done], timeout=seconds)
         if done.done():
             return done.result()

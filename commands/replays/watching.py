@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
 from collections.abc import Sequence
 from typing import Final
 
 from commands.agents import AgentStuck
+from commands.threads import begun
 from domain.runs.execution import Agents
 from domain.runs.parts import RunEvent
 from domain.runs.replay import Replay, fold, verify
@@ -23,28 +22,8 @@ async def verify_watched(events: Sequence[RunEvent], agents: Agents, within: flo
     Raises ``AgentStuck`` where the agent comes to no effect and no end within so many seconds, and as ``verify``. Its
     thread cannot be ended from outside; it goes with the process.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Replay] = loop.create_future()
     asked: list[str] = []
-
-    def settle(result: Replay | None, error: BaseException | None) -> None:
-        if done.done():
-            return
-        if error is not None:
-            done.set_exception(error)
-        elif result is not None:
-            done.set_result(result)
-
-    def work() -> None:
-        result, problem = None, None
-        try:
-            result = verify(events, agents, asked.append)
-        except BaseException as error:  # noqa: BLE001  # it is raised where the replay is awaited
-            problem = error
-        with contextlib.suppress(RuntimeError):  # a loop that closed in the meantime waits for nothing
-            loop.call_soon_threadsafe(settle, result, problem)
-
-    threading.Thread(target=work, name="replay of an agent", daemon=True).start()
+    done, _ = begun(lambda: verify(events, agents, asked.append), "replay of an agent")
     while not done.done():
         before = len(asked)
         await asyncio.wait([done], timeout=within)
