@@ -38,8 +38,9 @@ class Parent:
         if run.live or run.forked_from is None or run.pinned is None:
             return [None] * len(effects)
         inheritance = await self._loaded(run.forked_from)
+        keys = run.journal.keys() | {asked.key for asked in effects}
         return [
-            None if asked.key in run.journal else inheritance.answer(asked, run.pinned)  # what has begun goes on
+            None if asked.key in run.journal else inheritance.answer(asked, run.pinned, keys)  # what has begun goes on
             for asked in effects
         ]
 

@@ -6,9 +6,10 @@ The first request that differs ends it: from there on the world may be another o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
+from domain.agents.context import PATCHED
 from domain.kernel.values import digest_bytes, digest_json
 from domain.runs.events import ModelCallAnswered, ToolCallCompleted, ToolCallFailed, ValueRecorded
 from domain.runs.execution import is_own
@@ -36,9 +37,17 @@ class Inheritance:
         """Take the parent's first events. Raises ``HistoryInvalid``."""
         self._parent: Run = fold(events)
 
-    def answer(self, asked: Asked, pinned: ProgramCompiled | AgentPinned) -> Inherited | None:
-        """The parent's answer to this very request at this very place; None where it has none."""
+    def answer(
+        self, asked: Asked, pinned: ProgramCompiled | AgentPinned, keys: Collection[str] = ()
+    ) -> Inherited | None:
+        """The parent's answer to this very request at this very place; None where it has none.
+
+        ``keys``: all effects that the fork has asked for so far. Where the parent has further ones, it went past a
+        patch of its agent that it never asked about, and so does its fork.
+        """
         entry = self._parent.journal.get(asked.key)
+        if entry is None and asked.tool == PATCHED and not self._parent.journal.keys() <= set(keys):
+            return _value(asked, result=False)
         if entry is None or entry.settlement not in SETTLED or entry.request_digest != asked.digest:
             return None
         return _inherited(entry, asked, pinned)
@@ -54,14 +63,7 @@ class Inheritance:
 
 def _inherited(entry: Entry, asked: Asked, pinned: ProgramCompiled | AgentPinned) -> Inherited:
     if is_own(asked.tool):
-        return ValueRecorded(
-            effect=asked.key,
-            kind=asked.tool,
-            arguments=asked.arguments,
-            request_digest=asked.digest,
-            result=entry.result,
-            source="inherited",
-        )
+        return _value(asked, entry.result)
     version = pinned.version_of(asked.tool) or ""
     if entry.error is not None:
         return ToolCallFailed(
@@ -83,5 +85,16 @@ def _inherited(entry: Entry, asked: Asked, pinned: ProgramCompiled | AgentPinned
         result=entry.result,
         result_digest=digest_json(entry.result),
         duration=0.0,
+        source="inherited",
+    )
+
+
+def _value(asked: Asked, result: Any) -> ValueRecorded:
+    return ValueRecorded(
+        effect=asked.key,
+        kind=asked.tool,
+        arguments=asked.arguments,
+        request_digest=asked.digest,
+        result=result,
         source="inherited",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -30,6 +31,7 @@ from infra.cli.session import session
         "precedent fork RUN --at 12 --set inputs.site=.venv --set inputs.options.deep=true",
         "precedent fork RUN --at 12 --plan other.rtfs",
         "precedent fork RUN --at 1 --model larger",
+        "precedent fork RUN --at 12 --agent acme.research",
     )
 )
 @click.argument("run")
@@ -39,6 +41,7 @@ from infra.cli.session import session
 @click.option("--set", "changes", multiple=True, metavar="inputs.PATH=VALUE", help="Change an input; may be repeated.")
 @click.option("--plan", metavar="FILE", help="Follow this plan (- for stdin) instead.")
 @click.option("--model", metavar="NAME", help="Ask this configured model for the plan.")
+@click.option("--agent", metavar="NAME", help="Have this agent do it instead.")
 @click.option("--every", is_flag=True, help="Show each event; else repeated answers of one tool are counted.")
 @invoked
 def fork(
@@ -48,6 +51,7 @@ def fork(
     changes: tuple[str, ...],
     plan: str | None,
     model: str | None,
+    agent: str | None,
     *,
     every: bool,
 ) -> int:
@@ -56,21 +60,14 @@ def fork(
     An answer is inherited while the new run asks just what RUN asked, at the same effect key: nothing is called or
     paid for again. From the first request that differs on, and beyond N, everything is done anew.
     """
-    if plan is not None and model is not None:
-        raise click.UsageError("--plan brings the plan, --model asks for one; give one of them")
-    text = None if plan is None else text_of(plan)
-    return complete(_fork(cli, run, at, changes, text, model, every=every))
+    if sum(each is not None for each in (plan, model, agent)) > 1:
+        raise click.UsageError("--plan brings the plan, --model asks for one, --agent needs none; give one of them")
+    instead = Instead(plan=None if plan is None else text_of(plan), model=model, agent=agent)
+    return complete(_fork(cli, run, at, changes, instead, every=every))
 
 
 async def _fork(
-    cli: Invocation,
-    name: str,
-    at: int | None,
-    changes: Sequence[str],
-    plan: str | None,
-    model: str | None,
-    *,
-    every: bool,
+    cli: Invocation, name: str, at: int | None, changes: Sequence[str], instead: Instead, *, every: bool
 ) -> int:
     async with session(cli, services=True) as connected:
         name = await run_named(connected, name)
@@ -78,7 +75,7 @@ async def _fork(
         at = len(stored) if at is None else at
         if at > len(stored):
             raise NotFound(f"run {name} has {counted(len(stored), 'event')}; --at {at} is beyond them")
-        task = changed_task(fold(known_events(stored)).accepted_task, changes, plan, model)
+        task = changed_task(fold(known_events(stored)).accepted_task, changes, instead)
         digest = history_digest(event.body for event in stored[:at])
         cli.output.note(f"a fork of run {name} after its event {at} of {len(stored)}")
         point = {"run": name, "at": at, "digest": digest}
@@ -89,7 +86,19 @@ async def _fork(
     return code
 
 
-def changed_task(task: Task, changes: Sequence[str], plan: str | None, model: str | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instead:
+    """What does a fork's task in place of what did its parent's: at most one of these, the parent's own with none."""
+
+    plan: str | None = None
+    """Its text."""
+    model: str | None = None
+    """Its name in the configuration."""
+    agent: str | None = None
+    """Its name."""
+
+
+def changed_task(task: Task, changes: Sequence[str], instead: Instead) -> dict[str, Any]:
     """The task of a fork, as a task file has it. Raises ``InvalidInput``."""
     document = task.model_dump(mode="json", exclude={"inputs"})
     inputs = plain(task.input_values)
@@ -98,11 +107,10 @@ def changed_task(task: Task, changes: Sequence[str], plan: str | None, model: st
     for change in changes:
         _set(inputs, change)
     document["inputs"] = inputs
-    if plan is not None:
-        document["plan"], document["agent"] = plan, None
-    if model is not None:
-        document["plan"] = document["agent"] = None
-        document["model"] = {**document["model"], "name": model}
+    if instead != Instead():
+        document["plan"], document["agent"] = instead.plan, instead.agent
+    if instead.model is not None:
+        document["model"] = {**document["model"], "name": instead.model}
     return document
 
 

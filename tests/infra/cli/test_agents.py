@@ -59,6 +59,25 @@ def test_a_replay_without_the_agent_is_refused_and_a_view_is_not(
     assert "Route: agent" in cli("show", run).out
 
 
+def test_a_fork_of_an_agents_run_inherits_its_prefix(cli: Cli, agent_task: Callable[..., Path]) -> None:
+    run = cli("run", "--json", agent_task("t.reader", tools=["fs.read", "fs.stat"], inputs={"pages": PAGES})).document
+    beginning = cli("show", run["run"], "--json").document["timeline"]
+    at = 1 + next(place for place, each in enumerate(beginning, start=1) if each["event"] == "ToolCallCompleted")
+    early = cli("fork", run["run"], "--at", str(at), "--json").document
+    assert (early["usage"]["inherited"], early["usage"]["tool_calls"]) == (2, 2 * len(PAGES) - 2)
+    assert early["output"]["found"] == run["output"]["found"]
+    assert early["output"]["id"] != run["output"]["id"], "that came after event N"
+    whole = cli("fork", early["run"], "--json").document
+    assert (whole["output"], whole["usage"]["tool_calls"]) == (early["output"], 0)
+    assert cli("diff", early["run"], whole["run"]).code == exits.DONE
+    other = cli("fork", run["run"], "--agent", "t.unordered", "--json").document
+    assert (other["usage"]["inherited"], cli("diff", run["run"], other["run"]).code) == (0, exits.NO)
+    for each in (early, whole):
+        assert cli("replay", each["run"]).code == exits.DONE
+    refused = cli("fork", run["run"], "--agent", "t.raeder")
+    assert (refused.code, "did you mean t.reader or" in refused.err) == (exits.INVALID, True)
+
+
 def test_a_task_for_an_agent_that_is_not_here_is_refused(cli: Cli, agent_task: Callable[..., Path]) -> None:
     refused = cli("run", agent_task("t.raeder"))
     assert refused.code == exits.INVALID
