@@ -15,15 +15,19 @@ from domain.kernel.values import MAX_DEPTH, Keyword, key_order
 class Fault(Exception):
     """The running program fails here; the machine turns this into an error value that the program may catch.
 
-    A fatal one (a limit is reached) cannot be caught.
+    A fatal one (a limit is reached) cannot be caught. Programs see the message and histories keep it, so its text stays
+    as it is; what would say more is the ``hint``, which neither do.
     """
 
-    def __init__(self, kind: str, message: str, *, effect: str | None = None, fatal: bool = False) -> None:
+    def __init__(
+        self, kind: str, message: str, *, effect: str | None = None, fatal: bool = False, hint: str | None = None
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.effect = effect
         self.fatal = fatal
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +128,8 @@ def _refuse_function(value: Any, whole: Any) -> None:
     place, function = _first_function(whole)
     name = getattr(function, "name", None)
     what = f"the function `{name}`" if name else "a function"
-    where = f", at {place}," if place else ""
-    raise Fault("function-in-data", f"{what}{where} cannot leave the program; give what it returns instead")
+    where = f"it is {what}, at {place}" if place else f"it is {what}"
+    raise Fault("function-in-data", "a function cannot leave the program; give what it returns instead", hint=where)
 
 
 def _first_function(whole: Any) -> tuple[str, Any]:

@@ -37,8 +37,8 @@ def check_key(key: Any) -> Any:
     """Refuse what cannot be the key of a map."""
     if type(key) in KEYS:
         return key
-    way_out = f"; {_OF_BOOLEANS}" if type(key) is bool else ""
-    raise Fault("type-mismatch", f"a map key is a keyword, string or integer; found {describe(key)}{way_out}")
+    hint = _OF_BOOLEANS if type(key) is bool else None
+    raise Fault("type-mismatch", f"a map key is a keyword, string or integer; found {describe(key)}", hint=hint)
 
 
 def count(collection: Any) -> int:

@@ -9,29 +9,15 @@ from domain.rtfs.functions.entry import Entry
 from domain.rtfs.metering import Fault
 
 _NUMBERS: Final = (int, float)
-_DIGITS_SHOWN: Final = 40
 NUMBER: Final = "[:union :int :float]"
 """The type of numbers."""
 
 
-def fitting(value: int) -> int:
+def fitting(value: int, hint: str | None = None) -> int:
     """Refuse an integer that needs more than 64 bits."""
     if INT_MIN <= value <= INT_MAX:
         return value
-    raise overflow(f"the integer {shown(value)}")
-
-
-def overflow(what: str) -> Fault:
-    """Make the error of an integer that does not fit; ``what`` names it."""
-    return Fault("integer-overflow", f"{what} needs more than 64 bits")
-
-
-def shown(value: int) -> str:
-    """Give an integer for a message: of a long one its first digits, and how many there are."""
-    digits = str(value)
-    if len(digits) <= _DIGITS_SHOWN:
-        return digits
-    return f"{digits[: _DIGITS_SHOWN // 2]}… of {len(digits.lstrip('-'))} digits"
+    raise Fault("integer-overflow", f"the integer {value} needs more than 64 bits", hint=hint)
 
 
 def check_numbers(*values: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
-from domain.rtfs.functions.numbers import NUMBER, check_numbers, fitting, overflow
+from domain.rtfs.functions.numbers import NUMBER, check_numbers, fitting
 from domain.rtfs.metering import Fault
 
 _EXACT: Final = Context(prec=60, Emax=MAX_EMAX, Emin=MIN_EMIN, traps=[])
@@ -41,10 +41,14 @@ def power(base: Any, exponent: Any) -> Any:
 def _whole_power(base: int, exponent: int) -> int:
     if base in (0, 1, -1):
         return int(base ** min(exponent, 2 + exponent % 2))
-    value = int(base ** min(exponent, _BITS))
-    if INT_MIN <= value <= INT_MAX:
-        return value
-    raise overflow(f"{base} to the power of {exponent}")
+    product = int(base ** min(exponent, _BITS))
+    if INT_MIN <= product <= INT_MAX:
+        return product
+    product = base
+    while INT_MIN <= product <= INT_MAX:
+        product *= base
+    hint = f"it comes up in {base} to the power of {exponent}; (pow {base}.0 {exponent}) gives a float"
+    return fitting(product, hint)
 
 
 def _float_power(base: float, exponent: float) -> float:
@@ -68,7 +72,7 @@ def factorial(value: Any) -> int:
     if value < 0:
         raise Fault("invalid-argument", f"{value} has no factorial")
     if value > _MOST_FACTORIAL:
-        raise overflow(f"the factorial of {value}")
+        raise Fault("integer-overflow", f"the factorial of {value} needs more than 64 bits")
     return fitting(math.factorial(value))
 
 

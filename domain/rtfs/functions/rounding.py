@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from domain.rtfs.atoms import INT_MAX, INT_MIN
 from domain.rtfs.functions.entry import Entry
-from domain.rtfs.functions.numbers import NUMBER, check_numbers, overflow
+from domain.rtfs.functions.numbers import NUMBER, check_numbers, fitting
 from domain.rtfs.functions.text import parse_float, parse_int
 from domain.rtfs.metering import Fault
 
@@ -21,7 +21,7 @@ def _rounded(value: Any, rounding: Any) -> int:
     rounded = int(rounding(value))
     if INT_MIN <= rounded <= INT_MAX:
         return rounded
-    raise overflow(f"{value} as an integer")
+    return fitting(rounded, f"it is {value} as an integer; keep it as a float")
 
 
 def round_half_even(value: Any, digits: Any = None) -> Any:

@@ -1,6 +1,6 @@
 """The types of RTFS: read and print them, check values against them, make values of them out of plain data."""
 
-from domain.rtfs.types.checking import describe, mismatch, type_name
+from domain.rtfs.types.checking import advice, describe, explained, mismatch, type_name
 from domain.rtfs.types.combining import intersection, union
 from domain.rtfs.types.conversion import TypeMismatch, coerce, infer, plain, type_of, widen
 from domain.rtfs.types.model import (
@@ -62,8 +62,10 @@ __all__ = [
     "Union",
     "Val",
     "Vector",
+    "advice",
     "coerce",
     "describe",
+    "explained",
     "infer",
     "intersection",
     "mismatch",

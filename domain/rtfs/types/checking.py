@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -48,6 +49,9 @@ _KINDS: Final[dict[str, type]] = {
 }
 
 _fits: Final = fitting(_KINDS)
+
+_KEY_IS_STRING: Final = "; there the key is a string"
+_MISSING_KEY: Final = re.compile(r"the key :([^\s()]+) \(.* is missing from ")
 
 Finding = tuple[list[str], str]
 """Where a value does not fit, innermost step first, and what is wrong there."""
@@ -160,7 +164,20 @@ def _missing(field: Field, value: dict[Any, Any]) -> str:
     problem = f"the key :{field.key} ({outline(field.type)}) is missing from {_keys(value)}"
     if field.key not in value:
         return problem
-    return f"{problem}; there the key is a string, as in all JSON: {reading(field.key)}"
+    return problem + _KEY_IS_STRING
+
+
+def advice(problem: str) -> str | None:
+    """Say what helps where ``mismatch`` found this, beyond what its text tells."""
+    found = _MISSING_KEY.search(problem) if problem.endswith(_KEY_IS_STRING) else None
+    return None if found is None else f"the keys of JSON are strings: {reading(found[1])}"
+
+
+def explained(value: Value, expected: Type) -> str | None:
+    """Say what keeps a value from having a type, and what helps; for messages that no program can see."""
+    problem = mismatch(value, expected)
+    helps = None if problem is None else advice(problem)
+    return problem if helps is None else f"{problem}; {helps}"
 
 
 def _keys(value: dict[Any, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from domain.kernel.values import Keyword, Value
 from domain.rtfs.printer import print_value
-from domain.rtfs.types.checking import mismatch, reading
+from domain.rtfs.types.checking import explained, mismatch, reading
 from domain.rtfs.types.conversion import widen
 from domain.rtfs.types.model import (
     ANY,
@@ -102,7 +102,7 @@ def differ(found: Type, expected: Type) -> Difference | None:
 
 
 def _wrong_value(value: Value, expected: Type) -> str:
-    return mismatch(value, expected) or ""
+    return explained(value, expected) or ""
 
 
 def _wrong_key(key: Keyword, expected: Type) -> str:

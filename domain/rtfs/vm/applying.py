@@ -9,7 +9,7 @@ from domain.rtfs.functions import Applying, Entry
 from domain.rtfs.functions.entry import Arguments
 from domain.rtfs.functions.items import check_key, get
 from domain.rtfs.metering import Fault, Meter
-from domain.rtfs.types import describe, mismatch, widen
+from domain.rtfs.types import advice, describe, mismatch, widen
 from domain.rtfs.vm.code import Closure, Code
 from domain.rtfs.vm.sequences import SequenceFrame, begin
 
@@ -89,7 +89,7 @@ def misuse(entry: Entry, arguments: Arguments) -> Fault:
     for place, argument in enumerate(arguments):
         problem = mismatch(argument, entry.parameter(place))
         if problem is not None:
-            return Fault("type-mismatch", f"`{entry.name}`, argument {place + 1}: {problem}")
+            return Fault("type-mismatch", f"`{entry.name}`, argument {place + 1}: {problem}", hint=advice(problem))
     given = ", ".join(describe(argument) for argument in arguments)
     return Fault("type-mismatch", f"`{entry.name}` cannot take {given}")
 
@@ -104,5 +104,5 @@ def cast(value: Any, expected: Any) -> Any:
     value = widen(value, expected)
     problem = mismatch(value, expected)
     if problem is not None:
-        raise Fault("type-mismatch", problem)
+        raise Fault("type-mismatch", problem, hint=advice(problem))
     return value

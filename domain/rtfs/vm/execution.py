@@ -10,7 +10,7 @@ from domain.kernel.errors import PrecedentError
 from domain.kernel.values import Value
 from domain.rtfs.bytecode.operations import Op
 from domain.rtfs.metering import Fault, Limits
-from domain.rtfs.types import mismatch, widen
+from domain.rtfs.types import advice, mismatch, widen
 from domain.rtfs.vm.code import Closure
 from domain.rtfs.vm.lanes import Lane, Status
 from domain.rtfs.vm.loading import Module
@@ -109,7 +109,8 @@ class _Execution:
             return
         problem = mismatch(answer.value, effect.result)
         if problem is not None:
-            lane.fault = Fault("type-mismatch", f"`{effect.name}` gave what it does not declare: {problem}", effect=key)
+            message = f"`{effect.name}` gave what it does not declare: {problem}"
+            lane.fault = Fault("type-mismatch", message, effect=key, hint=advice(problem))
             return
         lane.registers[lane.target] = answer.value
 
@@ -167,7 +168,7 @@ class _Execution:
         for member in members:
             if member.error is not None:
                 error = member.error
-                lane.fault = Fault(error.type, error.message, effect=error.effect, fatal=member.fatal)
+                lane.fault = Fault(error.type, error.message, effect=error.effect, fatal=member.fatal, hint=error.hint)
                 break
 
     def outcome(self) -> Step:
@@ -188,14 +189,15 @@ class _Execution:
         try:
             cells = root.meter.walk(root.value, leaving=True)
         except Fault as fault:
-            return Trapped(ErrorValue(fault.kind, fault.message, None, site), used)
+            return Trapped(ErrorValue(fault.kind, fault.message, None, site, fault.hint), used)
         if cells > self.limits.output:
             message = f"the result has {cells} cells; {self.limits.output} may leave the program"
             return Trapped(ErrorValue("output-too-large", message, None, site), used)
         value = widen(root.value, output)
         problem = mismatch(value, output)
         if problem is not None:
-            return Trapped(ErrorValue("output-mismatch", f"the result is not of its type: {problem}", None, site), used)
+            message = f"the result is not of its type: {problem}"
+            return Trapped(ErrorValue("output-mismatch", message, None, site, advice(problem)), used)
         return Finished(value, used)
 
     def result_site(self) -> int:

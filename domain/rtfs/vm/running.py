@@ -11,7 +11,7 @@ from domain.rtfs.bytecode.module import EffectSignature
 from domain.rtfs.bytecode.operations import Op
 from domain.rtfs.functions import Applying, Entry
 from domain.rtfs.metering import Fault, fuel_exhausted
-from domain.rtfs.types import mismatch, widen
+from domain.rtfs.types import advice, mismatch, widen
 from domain.rtfs.vm.applying import (
     MISUSE,
     applies_in_frames,
@@ -324,7 +324,8 @@ def _request(
         value = widen(value, parameter.type)
         problem = mismatch(value, parameter.type)
         if problem is not None:
-            raise Fault("type-mismatch", f"`{effect.name}`, argument `{parameter.name}`: {problem}")
+            message = f"`{effect.name}`, argument `{parameter.name}`: {problem}"
+            raise Fault("type-mismatch", message, hint=advice(problem))
         arguments[parameter.name] = value
     if cells > lane.meter.limits.output:
         limit = lane.meter.limits.output
@@ -354,7 +355,7 @@ def _unwind(lane: Lane, fault: Fault) -> None:
             lane.frames.pop()
         if not lane.frames:
             lane.code, lane.status, lane.fatal = None, Status.FAILED, fault.fatal
-            lane.error = ErrorValue(fault.kind, fault.message, fault.effect, site or 0)
+            lane.error = ErrorValue(fault.kind, fault.message, fault.effect, site or 0, fault.hint)
             return
         frame = lane.frames.pop()
         assert isinstance(frame, tuple)

@@ -60,6 +60,8 @@ class ErrorValue:
     """Key of the effect that failed, if one did."""
     site: int
     """Place in the program: the source map gives its line and column."""
+    hint: str | None = field(default=None, compare=False)
+    """What helps, for who reads it now: no program sees it, and neither states nor histories keep it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,11 +150,12 @@ def shown_value(value: Value) -> str:
 
 
 def shown_error(ended: Evaluated) -> str:
-    """An error with its place, source line and caret."""
+    """An error with its place, source line, caret and what helps."""
     assert isinstance(ended.step, vm.Trapped)
     error = ended.step.error
     effect = f" (effect {error.effect})" if error.effect is not None else ""
-    return ended.error_at(visible(f"{error.type}: {error.message}{effect}"))
+    hint = f"\nhint: {visible(error.hint)}" if error.hint is not None else ""
+    return ended.error_at(visible(f"{error.type}: {error.message}{effect}")) + hint
 
 
 def shown_request(request: vm.EffectRequest, capability: Capability) -> str:
@@ -200,6 +201,7 @@ def _error_document(ended: Evaluated, error: vm.ErrorValue) -> dict[str, Any]:
     return {
         "code": error.type,
         "message": error.message,
+        "hint": error.hint,
         "exit": NO,
         "effect": error.effect,
         "position": ended.position,

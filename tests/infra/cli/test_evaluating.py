@@ -215,3 +215,10 @@ async def test_long_work_can_be_cancelled(tmp_path: Path):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_what_helps_is_said_beside_the_error(offline: Cli) -> None:
+    failed = offline("rtfs", "eval", "[1 inc]")
+    assert "a function cannot leave the program" in failed.err
+    assert "hint: it is the function `inc`, at [1]" in failed.err
+    assert offline("rtfs", "eval", "(pow 7 100)", "--json").document["error"]["hint"].startswith("it comes up in 7 to")

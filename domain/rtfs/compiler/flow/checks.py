@@ -39,7 +39,7 @@ from domain.rtfs.types import (
     Tuple,
     Type,
     Vector,
-    mismatch,
+    explained,
     union,
     widen,
 )
@@ -107,11 +107,11 @@ def argument_problem(entry: Entry, types: Several[Type]) -> tuple[int, str] | No
 def unfit(expression: Expression, found: Type, expected: Type) -> str | None:
     """Say why an expression cannot be of a type; what is written out is checked as the value that it is."""
     if isinstance(expression, Constant) and not isinstance(expression.value, dict | list):
-        return mismatch(widen(expression.value, expected), expected)
+        return explained(widen(expression.value, expected), expected)
     problem = conflict(found, expected)
     value = result_of(expression)
     if problem is None and isinstance(value, Constant):
-        return mismatch(widen(value.value, expected), expected)
+        return explained(widen(value.value, expected), expected)
     if problem is None and isinstance(value, MakeMap | MakeVector):
         return _part_unfit(value, expected)
     return problem
