@@ -33,6 +33,7 @@ from domain.kernel.ids import Position
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey
 from domain.ledger.rotation import predecessors
+from infra.bootstrap.signing import pinned_key, token_signer
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
 
@@ -60,6 +61,13 @@ def key_file(settings: Settings) -> Path:
 def file_signer(settings: Settings) -> FileSigner:
     """The signer of the key file, which is made where there is none. Raises ``SigningKeyRefused``."""
     return FileSigner.kept(key_file(settings), settings.ledger.name or f"precedent.local/{secrets.token_hex(4)}")
+
+
+def log_key(settings: Settings) -> VerifierKey:
+    """The public key of this log; made where none is configured. Raises ``SigningKeyRefused``, ``SignerKeyMissing``."""
+    if not settings.ledger.is_key_elsewhere:
+        return file_signer(settings).key
+    return pinned_key(settings.ledger.signer_key, "ledger.signer_key", "precedent audit keys")
 
 
 def tile_store(content: Path) -> FileTileStore:
@@ -120,11 +128,7 @@ async def identity(settings: Settings, store: EventStore) -> AsyncIterator[Ident
     """Who signs, and who must have seen it; the log tells which keys signed before."""
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(httpx.AsyncClient(timeout=10.0, follow_redirects=False))
-        signer: Signer
-        if settings.ledger.signer is not None and settings.ledger.signer_key is not None:
-            signer = RemoteSigner(client, settings.ledger.signer, VerifierKey.parse(settings.ledger.signer_key))
-        else:
-            signer = file_signer(settings)
+        signer = await _signer(settings, client, stack)
         earlier = earlier_keys(settings)
         yield Identity(
             signer,
@@ -134,6 +138,18 @@ async def identity(settings: Settings, store: EventStore) -> AsyncIterator[Ident
             ],
             required=settings.ledger.witnesses_required,
         )
+
+
+async def _signer(settings: Settings, client: httpx.AsyncClient, stack: AsyncExitStack) -> Signer:
+    if not settings.ledger.is_key_elsewhere:
+        return file_signer(settings)
+    if settings.ledger.signer is not None:
+        return RemoteSigner(client, settings.ledger.signer, log_key(settings))
+    assert settings.ledger.pkcs11 is not None
+    signer = token_signer(settings.ledger.pkcs11, log_key(settings))
+    stack.push_async_callback(signer.close)
+    await signer.connect()  # what is wrong with it is told at once, and not with the first checkpoint
+    return signer
 
 
 def ledger(connection: Connection, endpoints: Endpoints, known: Identity, *, archive: bool) -> Ledger:

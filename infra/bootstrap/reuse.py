@@ -10,11 +10,13 @@ from pathlib import Path
 from adapters.crypto.signing import FileSigner
 from commands.cache.semantic_hearing import Answers
 from commands.feed import Feed
+from commands.ledger_ports import Signer
 from commands.ports import Clock, EventStore
 from commands.programs.hearing import Programs
 from commands.reuse import Reuse
 from domain.ledger.notes import VerifierKey
 from infra.bootstrap.embedding import embedder
+from infra.bootstrap.signing import pinned_key, token_signer
 from infra.bootstrap.vectors import vector_index
 from infra.settings import Settings
 
@@ -29,11 +31,19 @@ def program_signer(settings: Settings) -> FileSigner:
     return FileSigner.kept(program_key_file(settings), f"precedent.local/programs/{secrets.token_hex(4)}")
 
 
+def program_key(settings: Settings) -> VerifierKey:
+    """The public key of what is published here. Raises ``SigningKeyRefused``, ``SignerKeyMissing``."""
+    if settings.programs.pkcs11 is None:
+        return program_signer(settings).key
+    return pinned_key(settings.programs.signer_key, "programs.signer_key", "precedent audit keys --programs")
+
+
 def trusted_keys(settings: Settings) -> dict[str, Mapping[str, bytes]]:
     """By tenant, the keys whose programs may run: those that are named, and our own for our own tenant."""
     lines = {tenant: [VerifierKey.parse(line) for line in named] for tenant, named in settings.programs.trusted.items()}
-    if program_key_file(settings).exists() or settings.programs.publish:
-        lines.setdefault(settings.tenant, []).append(program_signer(settings).key)
+    has_key = settings.programs.pkcs11 is not None or program_key_file(settings).exists()
+    if has_key or settings.programs.publish:
+        lines.setdefault(settings.tenant, []).append(program_key(settings))
     return {tenant: {key.id: key.public for key in keys} for tenant, keys in lines.items()}
 
 
@@ -46,10 +56,18 @@ async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
         yield Reuse(
             embedder=points,
             vectors=index,
-            signer=program_signer(settings) if settings.programs.publish else None,
+            signer=_publisher(settings, stack) if settings.programs.publish else None,
             trusted=trusted_keys(settings),
             policy=settings.programs.policy,
         )
+
+
+def _publisher(settings: Settings, stack: AsyncExitStack) -> Signer:
+    if settings.programs.pkcs11 is None:
+        return program_signer(settings)
+    signer = token_signer(settings.programs.pkcs11, program_key(settings))
+    stack.push_async_callback(signer.close)
+    return signer
 
 
 def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:

@@ -112,8 +112,8 @@ def _size(path: Path) -> int:
 
 
 def _private_key(settings: Settings) -> bytes:
-    if settings.ledger.signer is not None:
-        raise InvalidInput("--with-key: the key is kept elsewhere (ledger.signer), and not on this machine")
+    if settings.ledger.is_key_elsewhere:
+        raise InvalidInput("--with-key: the key is kept elsewhere (ledger.signer, ledger.pkcs11), and in no file here")
     return key_file(settings).read_bytes()
 
 

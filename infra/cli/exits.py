@@ -56,6 +56,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "ledger.key-invalid": INVALID,
     "ledger.not-restored": UNREACHABLE,
     "ledger.not-witnessed": UNREACHABLE,
+    "ledger.signer-key-missing": INVALID,
     "ledger.signing-key-refused": INVALID,
     "message": INVALID,
     "model": INVALID,

@@ -110,7 +110,7 @@ async def _restore(cli: Invocation, file: Path, settings: Settings, key: Verifie
         with cli.output.progress("content") as bar:
             await _put_content(backup, settings, bar)
         has_key = "ledger.key" in names
-        if not has_key and settings.ledger.signer is None:
+        if not has_key and not settings.ledger.is_key_elsewhere:
             _new_key(settings, key)
         await recall(segment_store(content), epoch_store(content), SHARD)
         async with session(cli, services=False, settings=settings, whole=False) as connected:

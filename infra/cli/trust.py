@@ -8,7 +8,7 @@ import click
 
 from commands.audits import is_key
 from domain.ledger.notes import VerifierKey
-from infra.bootstrap.ledger import file_signer
+from infra.bootstrap.ledger import log_key
 from infra.cli.documents import DocumentInvalid, text_of
 from infra.settings import Settings
 
@@ -39,6 +39,5 @@ def key_of(text: str) -> VerifierKey:
 
 
 def own_key(settings: Settings) -> VerifierKey:
-    """This deployment's key. Raises ``SigningKeyRefused``."""
-    remote = settings.ledger.signer_key
-    return VerifierKey.parse(remote) if remote is not None else file_signer(settings).key
+    """This deployment's key. Raises ``SigningKeyRefused``, ``SignerKeyMissing``."""
+    return log_key(settings)

@@ -29,6 +29,7 @@ from infra.settings.cache import CacheSettings
 from infra.settings.content import ContentSettings
 from infra.settings.embedder import Embedder
 from infra.settings.programs import ProgramsSettings
+from infra.settings.token import TokenSettings
 from infra.settings.values import (
     EnvironmentName,
     HostPattern,
@@ -154,7 +155,9 @@ class LedgerSettings(Section):
     key: Path | None = None
     #: A signer on another machine instead: it gets ``POST /sign`` and answers with the signature.
     signer: Annotated[str, url_of("http", "https")] | None = None
-    #: The remote signer's public key.
+    #: Or a hardware security module.
+    pkcs11: TokenSettings | None = None
+    #: The public key of the remote signer or the module.
     signer_key: KeyLine | None = None
     #: Earlier keys of this log, whose checkpoints still count.
     earlier_keys: tuple[KeyLine, ...] = ()
@@ -167,11 +170,18 @@ class LedgerSettings(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if (self.signer is None) != (self.signer_key is None):
+        if self.signer is not None and self.pkcs11 is not None:
+            raise ValueError("either ledger.signer or ledger.pkcs11, not both")
+        if self.pkcs11 is None and (self.signer is None) != (self.signer_key is None):
             raise ValueError("ledger.signer and ledger.signer_key together")
         if self.witnesses_required > len(self.witnesses):
             raise ValueError(f"ledger.witnesses_required of at most the {len(self.witnesses)} witnesses that are named")
         return self
+
+    @property
+    def is_key_elsewhere(self) -> bool:
+        """Whether no key file of ours signs."""
+        return self.signer is not None or self.pkcs11 is not None
 
 
 def default_data_directory() -> Path:

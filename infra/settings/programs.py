@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from domain.programs.policy import Mode, Policy
+from infra.settings.token import TokenSettings
 from infra.settings.values import KeyLine, Section, Tenant, matching
 
 Publisher = Annotated[str, matching(r"[A-Za-z0-9_:.*?-]{1,128}", "a name such as user:alice, or user:ops-* for many")]
@@ -21,6 +22,10 @@ class ProgramsSettings(Section):
     #: The file with the key that signs what is published; by default ``programs.key`` in the data directory, made when
     #: it is first needed.
     key: Path | None = None
+    #: Or a hardware security module.
+    pkcs11: TokenSettings | None = None
+    #: The public key of that module.
+    signer_key: KeyLine | None = None
     #: Whether this machine publishes; without it programs are only used.
     publish: bool = True
     #: Keys whose programs may run, by tenant, beside this machine's own for its own tenant.
@@ -35,6 +40,14 @@ class ProgramsSettings(Section):
     similarity: Annotated[float, Field(ge=0.5, le=1.0)] = DEFAULT.similarity
     #: Share of hits in which the model is asked all the same, and the two are compared.
     shadow: Annotated[float, Field(ge=0.0, le=1.0)] = DEFAULT.shadow
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        if self.pkcs11 is not None and self.key is not None:
+            raise ValueError("either programs.key or programs.pkcs11, not both")
+        if self.pkcs11 is None and self.signer_key is not None:
+            raise ValueError("programs.signer_key together with programs.pkcs11")
+        return self
 
     @property
     def policy(self) -> Policy:
