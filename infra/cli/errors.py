@@ -13,7 +13,7 @@ from infra.cli.output import Output
 
 def tell_error(output: Output, message: str) -> None:
     """Say on stderr what is wrong."""
-    output.notes.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    output.say(Text.assemble(("error: ", "bold red"), message))
 
 
 def meant(name: str, known: Iterable[str]) -> str:

@@ -28,7 +28,7 @@ from infra.cli.session import session
 @click.command(
     epilog=examples(
         "precedent fork RUN --at 12",
-        "precedent fork RUN --at 12 --set inputs.site=.venv --set inputs.options.deep=true",
+        "precedent fork RUN --at 12 --set inputs.site=.venv --set inputs.deep=true",
         "precedent fork RUN --at 12 --plan other.rtfs",
         "precedent fork RUN --at 1 --model larger",
         "precedent fork RUN --at 12 --agent acme.research",

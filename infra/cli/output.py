@@ -11,12 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 WIDTH: Final = 120
 """Columns where the output is no terminal and COLUMNS says nothing."""
+
+_PIECE: Final = re.compile(r"\s*(?:`[^`]*`|\S)+")
+"""A word with the blanks before it; what stands between backquotes is one word."""
 
 _DIGEST: Final = re.compile(r"sha256:([0-9a-f]{12})[0-9a-f]{52}")
 
@@ -64,11 +68,17 @@ class Output:
 
     def note(self, text: str) -> None:
         """Say on stderr what is going on."""
-        self.notes.print(Text(text, style="dim"), soft_wrap=True)
+        self.say(Text(text, style="dim"))
 
     def warn(self, text: str) -> None:
         """Say on stderr what is not as it should be."""
-        self.notes.print(Text.assemble(("note: ", "yellow"), text), soft_wrap=True)
+        self.say(Text.assemble(("note: ", "yellow"), text))
+
+    def say(self, text: Text) -> None:
+        """Say something on stderr; on a terminal its lines end between words."""
+        if self.notes.is_terminal:
+            text = Text("\n").join(_wrapped(line, self.notes.width) for line in text.split("\n", allow_blank=True))
+        self.notes.print(text, soft_wrap=True)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:
@@ -84,6 +94,21 @@ class Output:
         with Progress(*columns, console=self.notes, transient=True, disable=not self.notes.is_terminal) as progress:
             task = progress.add_task(what, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def _wrapped(line: Text, width: int) -> Text:
+    """A line broken between words; a command in backquotes is there to be copied and stays in one piece."""
+    places, used = [], 0
+    for piece in _PIECE.finditer(line.plain):
+        taken = cell_len(piece[0])
+        if used and used + taken > width:
+            blanks = len(piece[0]) - len(piece[0].lstrip())
+            places.append((piece.start(), piece.start() + blanks))
+            used, taken = 0, taken - blanks
+        used += taken
+    ends = [*(begin for begin, _ in places), len(line)]
+    begins = [0, *(end for _, end in places)]
+    return Text("\n").join(line[begin:end] for begin, end in zip(begins, ends, strict=True))
 
 
 def write_json(document: Any, *, indent: bool = False) -> None:

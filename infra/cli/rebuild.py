@@ -13,8 +13,11 @@ from projections.rebuild import Progress
 from projections.rebuild import rebuild as build_anew
 
 
-@click.command(epilog=examples("precedent rebuild timeline", "precedent rebuild runs --json"))
-@click.argument("projection", type=click.Choice(sorted(PROJECTIONS)))
+@click.command(
+    epilog=f"PROJECTION is one of {', '.join(sorted(PROJECTIONS))}.\n\n"
+    + examples("precedent rebuild timeline", "precedent rebuild runs --json")
+)
+@click.argument("projection", type=click.Choice(sorted(PROJECTIONS)), metavar="PROJECTION")
 @invoked
 def rebuild(cli: Invocation, projection: str) -> int:
     """Build PROJECTION anew from the first event, and serve the new rows once they have caught up.

@@ -58,7 +58,12 @@ from infra.cli.watching import Watch
     "--since", metavar="TIME", help="With --all: submitted since then, as 2026-11-21T08:00:00Z, or 12h or 7d ago."
 )
 @click.option(
-    "--status", "statuses", multiple=True, type=click.Choice(STATUSES), help="With --all: of this status; repeatable."
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help="With --all: of this status, as `precedent runs` has them; repeatable.",
 )
 @click.option(
     "--mode",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
 from infra.cli.results import plain_output, render_result
+from infra.cli.rtfs.modules import with_modules
 from infra.cli.session import Session, session
 from infra.cli.watching import Watch
 from projections.applying import closing
@@ -59,8 +61,11 @@ def submit(cli: Invocation, task: str) -> int:
 
 
 def read_task(file: str) -> dict[str, Any]:
-    """The task in a file. Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field."""
-    return task_of(text_of(file), file)
+    """The task in a file, with the modules beside it that its plan imports.
+
+    Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field.
+    """
+    return with_modules(task_of(text_of(file), file), Path(file).parent)
 
 
 async def _submit(cli: Invocation, task: dict[str, Any]) -> int:
@@ -71,8 +76,8 @@ async def _submit(cli: Invocation, task: dict[str, Any]) -> int:
         _say_if_the_worker_lags(cli, connected, task, answer)
         return report_answer(cli.output, answer, "")
     cli.output.document({"run": envelope.id, "position": answer.position})
-    cli.output.show(Text.assemble(("submitted", "green"), f"  run {envelope.id}"))
-    cli.output.show(f"see it: precedent show {envelope.id}")
+    cli.output.show_line(envelope.id)
+    cli.output.note(f"submitted; see it: `precedent show {envelope.id}`")
     if connected.own:
         cli.output.warn("nothing drives the run any more; it goes on when a worker runs: `precedent up --detach`")
     return DONE
@@ -142,7 +147,7 @@ def _say_what_remains(cli: Invocation, connected: Session, envelope: CommandEnve
         cli.output.warn(f"run {envelope.id} is kept and goes on when a worker runs: `precedent up --detach`")
     else:
         cli.output.warn(f"run {envelope.id} goes on without you")
-    cli.output.warn(f"see it: precedent show {envelope.id}; end it: precedent cancel {envelope.id}")
+    cli.output.warn(f"see it: `precedent show {envelope.id}`; end it: `precedent cancel {envelope.id}`")
 
 
 def _show_end(cli: Invocation, run: str, watch: Watch) -> int:

@@ -39,7 +39,13 @@ STYLES: Final = {
 @click.command(
     epilog=examples("precedent runs", "precedent runs --status waiting", "precedent runs --goal licences --json")
 )
-@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Of this status only; may be repeated.")
+@click.option(
+    "--status",
+    multiple=True,
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help=f"Of this status only: {', '.join(STATUSES)}. May be repeated.",
+)
 @click.option("--goal", metavar="TEXT", help="Whose goal contains this text.")
 @click.option(
     "--limit", type=WholeNumber(1, 10_000), metavar="N", default=20, show_default=True, help="At most so many."

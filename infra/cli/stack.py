@@ -39,7 +39,7 @@ data_option = click.option(
 @data_option
 @invoked
 def up(cli: Invocation, *, detach: bool, data: Path | None) -> int:
-    """Start the broker, the database, the worker and the projector, and keep them running.
+    """Start the broker, the database and the services (worker, projector, ledger), and keep them running.
 
     Whatever dies is started again; the data is kept. Servers that the configuration names elsewhere are not started.
     """
@@ -63,6 +63,7 @@ async def _serve(output: Output, settings: Settings) -> int:
         _report_ready(output, endpoints, "Ctrl-C stops it")
 
     await stack.up(settings, services=SERVICES, on_ready=ready)
+    output.note("stopped; the data is kept")
     return DONE
 
 
@@ -116,6 +117,8 @@ async def _status(output: Output, settings: Settings, report: stack.StackStatus,
             **inside,
         }
     )
+    if report.phase in ("starting", "stopping"):
+        output.show(Text(f"{report.phase}; ask again in a moment", "yellow"))
     if report.components:
         output.show(_table(report))
     elif endpoints is not None:
@@ -166,7 +169,8 @@ def _projection(known: dict[str, Any]) -> Text:
 
 
 def _table(report: stack.StackStatus) -> Table:
-    table = Table("", "state", "process", "up", "restarts", "memory", "address", box=None, pad_edge=False)
+    table = Table("", "state", "process", "up", "restarts", "memory", box=None, pad_edge=False)
+    table.add_column("address", overflow="fold")
     for each in report.components:
         table.add_row(
             each.name,

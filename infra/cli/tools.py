@@ -81,7 +81,7 @@ def show(cli: Invocation, name: str) -> int:
     short_help="Call a tool here and now, outside of any run.",
     epilog=examples(
         'precedent tools call fs.read \'{"path": "README.md"}\'',
-        'precedent tools call --json python.metadata \'{"site": ".venv", "package": "rich"}\'',
+        'precedent tools call --json python.packages \'{"site": ".venv"}\'',
     ),
 )
 @click.argument("name")

@@ -75,12 +75,13 @@ def _table(rows: Sequence[EntryRow]) -> Table:
 
 
 @click.command(
+    short_help="Do not give an entry any more, or those of a namespace.",
     epilog=examples(
         "precedent cache invalidate 9f2c41aa",
         "precedent cache invalidate --namespace crm",
         "precedent cache invalidate --namespace crm --level L2 --tag customers",
-        'precedent cache invalidate --namespace crm --depends tool:crm.read@1 --reason "the tool was wrong"',
-    )
+        "precedent cache invalidate --namespace crm --depends tool:crm.read@1",
+    ),
 )
 @click.argument("entry", required=False)
 @click.option("--namespace", metavar="NAME", help="Every entry of this namespace to which the rest applies.")

@@ -24,10 +24,11 @@ BY_MEANING: Final = ("L3", "L4")
 
 
 @click.command(
+    short_help="Say whether what a run was given again was right.",
     epilog=examples(
         "precedent cache feedback RUN --right",
         'precedent cache feedback RUN --wrong --reason "that was another customer"',
-    )
+    ),
 )
 @click.argument("run")
 @click.option("--wrong/--right", "is_wrong", default=None, help="Whether what was reused was wrong, or right.")

@@ -48,11 +48,12 @@ class Figures:
 
 
 @click.command(
+    short_help="Show hit rates, savings, and the reasons of misses.",
     epilog=examples(
         "precedent cache stats",
         "precedent cache stats --since 7d --by namespace",
         "precedent cache stats --level L4 --by module --json",
-    )
+    ),
 )
 @click.option("--since", metavar="TIME", help="From this time on, or so long ago: 12h, 7d, 2026-11-21.")
 @click.option("--until", metavar="TIME", help="Up to this time, which is not counted any more.")

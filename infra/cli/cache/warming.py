@@ -16,7 +16,10 @@ from infra.cli.output import counted
 from infra.cli.session import session
 
 
-@click.command(epilog=examples("precedent cache warm", "precedent cache warm --limit 10000 --json"))
+@click.command(
+    short_help="Put the most valuable entries where all look early.",
+    epilog=examples("precedent cache warm", "precedent cache warm --limit 10000 --json"),
+)
 @click.option(
     "--limit", type=WholeNumber(1, 1_000_000), metavar="N", default=1_000, show_default=True, help="At most so many."
 )

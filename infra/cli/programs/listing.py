@@ -32,13 +32,20 @@ BESIDE_GOAL: Final = 70
 
 
 @click.command(
+    short_help="List programs, the most used first.",
     epilog=examples(
         "precedent programs ls",
         "precedent programs ls --status verified --namespace crm",
         "precedent programs ls --goal licences --json",
-    )
+    ),
 )
-@click.option("--status", multiple=True, type=click.Choice(STATUSES), help="Of this status only; may be repeated.")
+@click.option(
+    "--status",
+    multiple=True,
+    type=click.Choice(STATUSES),
+    metavar="STATUS",
+    help=f"Of this status only: {', '.join(STATUSES)}. May be repeated.",
+)
 @click.option("--namespace", metavar="NAME", help="Of this cache namespace only.")
 @click.option("--module", metavar="DIGEST", help="Of this module only.")
 @click.option("--goal", metavar="TEXT", help="Whose goal contains this text.")

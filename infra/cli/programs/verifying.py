@@ -31,11 +31,12 @@ program_keys_option = click.option(
 
 
 @click.command(
+    short_help="Say whether programs are as they were signed.",
     epilog=examples(
         "precedent programs verify 5b0c8b51",
         "precedent programs verify --all",
-        "precedent programs verify --all --key other.example/programs+1f0c…+AQ… --json",
-    )
+        "precedent programs verify --all --key other.key --json",
+    ),
 )
 @click.argument("names", metavar="[ID]...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every program of the tenant.")

@@ -42,3 +42,33 @@ def test_text_is_printed_as_it_is(text: str):
 @pytest.mark.parametrize(("number", "said"), [(0, "0 events"), (1, "1 event"), (2, "2 events")])
 def test_one_thing_is_one_thing(number: int, said: str):
     assert counted(number, "event") == said
+
+
+def said(text: str, *, terminal: bool = True) -> str:
+    notes = Console(file=io.StringIO(), width=20, force_terminal=terminal, color_system=None)
+    Output(as_json=False, notes=notes).say(Text(text))
+    assert isinstance(notes.file, io.StringIO)
+    return notes.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", [""]),
+        ("just twenty letters!", ["just twenty letters!"]),
+        ("more than twenty letters here", ["more than twenty", "letters here"]),
+        ("see `precedent show 01` and go on", ["see", "`precedent show 01`", "and go on"]),
+        ("stop with `precedent down --data /srv`", ["stop with", "`precedent down --data /srv`"]),
+        ("one ` alone between many words", ["one ` alone between", "many words"]),
+        ("/a/path/longer/than/the/line is there", ["/a/path/longer/than/the/line", "is there"]),
+        ("several:\n  first  1\n\n  second  2", ["several:", "  first  1", "", "  second  2"]),
+        ("数えられた数えられた 数えられた", ["数えられた数えられた", "数えられた"]),
+    ],
+    ids=["empty", "full", "words", "command", "long command", "backquote", "path", "lines", "wide"],
+)
+def test_messages_on_a_terminal_end_their_lines_between_words(text: str, lines: list[str]):
+    assert said(text).splitlines() == lines
+
+
+def test_messages_in_a_file_are_one_line():
+    assert said("more than twenty letters here", terminal=False) == "more than twenty letters here\n"

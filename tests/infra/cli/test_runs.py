@@ -33,6 +33,13 @@ def test_a_task_runs_and_its_result_and_use_are_shown(cli: Cli, task: Task):
     assert called.err == ""
 
 
+def test_what_submit_prints_is_the_id_of_the_run(cli: Cli, task: Task):
+    called = cli("submit", task(ADD, **NUMBERS))
+    run = called.out.removesuffix("\n")
+    assert called.err == f"submitted; see it: `precedent show {run}`\n"
+    assert until_status(cli, run, "completed")["output"] == 42
+
+
 def test_a_result_is_plain_and_typed_in_json(cli: Cli, task: Task):
     plan = '{:sum (+ (:a inputs) 1.5) :rows [{:name "x" :n 1}]}'
     called = cli("run", "--json", task(plan, inputs={"a": 2.5}))

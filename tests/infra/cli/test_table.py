@@ -52,6 +52,16 @@ def test_every_help_says_what_it_does_and_shows_an_example(offline: Cli, path: t
     assert f"precedent {' '.join(path)}".strip() in shown.out.split("Examples:\n")[1]
 
 
+@pytest.mark.parametrize("path", list(every_command()), ids=" ".join)
+def test_every_help_fits_a_narrow_terminal_and_cuts_nothing_off(
+    offline: Cli, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...]
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = offline(*path, "--help").out.splitlines()
+    assert not [line for line in lines if len(line) > 80]
+    assert not [line for line in lines if line.startswith(" ") and line.endswith("...")]
+
+
 @pytest.mark.parametrize("path", [path for path in every_command() if path], ids=" ".join)
 def test_every_command_takes_the_common_options(path: tuple[str, ...]):
     command: click.Command = cli
