@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from commands.content import LARGEST_INLINE, externalize, is_reference, resolve
 from commands.ports import Append, Clock, ContentStore, EventStore, Head
-from domain.kernel.errors import InvalidInput
+from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.events import DomainEvent, Draft, Recorded
 from domain.kernel.ids import StreamId, event_id, token
 from domain.kernel.values import format_time
@@ -91,13 +91,19 @@ def has_references(event: Recorded) -> bool:
 
 
 async def resolved(event: Recorded, content: ContentStore) -> Recorded:
-    """The event with its whole data."""
+    """The event with its whole data. Raises ``NotFound`` where what it refers to is gone."""
     if not has_references(event):
         return event
     stored = event.document["data"]
     if not any(is_reference(value) for value in stored.values()):
         return event
-    data = await resolve(stored, event.stream.tenant, content)
+    try:
+        data = await resolve(stored, event.stream.tenant, content)
+    except NotFound as error:
+        raise NotFound(
+            f"event {event.version} ({event.short_name}) of {event.stream} needs what is gone: {error}; correct "
+            "content.url if it is elsewhere, or put it back from a backup"
+        ) from error
     return Recorded(event.position, event.address, event.body, data)
 
 

@@ -51,6 +51,8 @@ class Selection:
     stream: str | None = None
     event: str | None = None
     """Short event name, like ``RunCompleted``."""
+    whole: bool = True
+    """Whether big fields are put back from the content store; else an event's data are its references, as stored."""
 
     def __post_init__(self) -> None:
         """Refuse hostile names."""

@@ -157,7 +157,8 @@ class MemoryEventStore:
             self._followers.discard(grown)
 
     async def _selected(self, events: Iterable[Recorded], selection: Selection) -> list[Recorded]:
-        return [await resolved(event, self._content) for event in events if selection.matches(event.address)]
+        selected = [event for event in events if selection.matches(event.address)]
+        return [await resolved(event, self._content) for event in selected] if selection.whole else selected
 
     async def end(self) -> Positions:
         """As the port says."""

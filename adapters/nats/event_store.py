@@ -285,7 +285,7 @@ class JetStreamEventStore:
             for shard, log in enumerate(self._logs)
         ]
         async for events in merged(sources):
-            yield await self._whole(events)
+            yield await self._whole(events) if selection.whole else events
 
     async def follow(
         self, after: Positions, selection: Selection = EVERYTHING, batch: int = 1000
@@ -293,7 +293,7 @@ class JetStreamEventStore:
         """As the port says."""
         sources = [log.follow(after.furthest(shard), selection, batch) for shard, log in enumerate(self._logs)]
         async for events in merged(sources):
-            yield await self._whole(events)
+            yield await self._whole(events) if selection.whole else events
 
     async def end(self) -> Positions:
         """As the port says."""

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
+from commands.appends import has_references
 from commands.ports import EventStore, Selection
 from commands.replays.executing import ReExecution
 from commands.replays.reading import known_events, verify_events
-from domain.kernel.errors import PrecedentError
+from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START, Position, StreamId
 from domain.kernel.values import parse_time
@@ -77,7 +78,7 @@ async def scan(
 ) -> AsyncGenerator[Replayed, None]:
     """Replay every wanted run, in the order of their ends, then the open ones. Raises ``ServiceUnreachable``."""
     held = _Held(largest_held)
-    batches = store.read(START, Selection(tenant=wanted.tenant, category="run"))
+    batches = store.read(START, Selection(tenant=wanted.tenant, category="run", whole=False))
     try:
         async for batch in batches:
             for event in batch:
@@ -106,6 +107,7 @@ class _Gathered:
     """What has been read of a run that has not ended."""
 
     events: list[Recorded] = field(default_factory=list)
+    count: int = 0
     bytes: int = 0
     skipped: bool = False
     parked: bool = False
@@ -133,6 +135,7 @@ class _Held:
                 self.strays.add(name)
                 return
             gathered = self.runs[name] = _Gathered(skipped=_too_old(event, wanted.since))
+        gathered.count += 1
         if gathered.skipped or gathered.parked:
             return
         gathered.events.append(event)
@@ -166,9 +169,11 @@ async def _replay(
     store: EventStore, wanted: Wanted, stream: StreamId, gathered: _Gathered, replay: ReplayRun
 ) -> Replayed | None:
     """The outcome for one run; None where its status is not wanted."""
-    stored = (await store.load(stream)).events if gathered.parked else gathered.events
+    stored: Sequence[Recorded] = gathered.events
     run: Run | None = None
     try:
+        if gathered.parked or any(map(has_references, stored)):
+            stored = (await store.load(stream)).events[: gathered.count]
         events = known_events(stored)
         run = fold(events)
         if wanted.statuses is not None and wanted.statuses.isdisjoint(statuses(run)):
@@ -179,6 +184,8 @@ async def _replay(
         return Replayed(
             run=stream.id, outcome="diverged", status=statuses(run)[-1], events=len(stored), effects=0, error=error
         )
+    except ServiceUnreachable:
+        raise
     except PrecedentError as error:
         return _refused(stream.id, error, len(stored), "unknown" if run is None else statuses(run)[-1])
     return _replayed(stream.id, run, done)

@@ -46,7 +46,7 @@ async def run_named(connected: Session, given: str) -> str:
 async def is_there(connected: Session, run: str) -> bool:
     """Whether a run of exactly this id has events."""
     stream = connected.run(run)
-    only = Selection(tenant=stream.tenant, category=stream.category, stream=stream.id)
+    only = Selection(tenant=stream.tenant, category=stream.category, stream=stream.id, whole=False)
     async with closing(connected.store.read(START, only, batch=1)) as batches:
         async for batch in batches:
             if batch:

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from adapters.memory.content import MemoryContentStore
 from commands.ports import Head
 from commands.replays.scanning import Replayed, Wanted, scan, verified
+from domain.kernel.errors import NotFound
 from domain.kernel.events import Draft
 from domain.kernel.ids import Position, StreamId, event_id
 from domain.kernel.values import digest_json
@@ -166,6 +168,27 @@ async def test_what_this_release_cannot_read_is_refused_and_the_rest_goes_on(wor
     }
     assert found["later"].error is not None
     assert found["later"].error.code == "event.unknown-type"
+
+
+@told
+async def test_a_run_whose_content_is_gone_is_refused_and_the_rest_goes_on(world: World) -> None:
+    long = f'(call :t.read {{:n (count "{"x" * 70_000}")}})'
+    await run(world, "before", long)
+    await run(world, "gone", long.replace("x", "y"))
+    await run(world, "after")
+    assert {each.outcome for each in (await scanned(world)).values()} == {"identical"}
+    first = (await world.store.load(StreamId(TENANT, "run", "gone"))).events[0]
+    content = world.services.content
+    assert isinstance(content, MemoryContentStore)
+    del content._blobs[TENANT, first.document["data"]["task"]["$content"]]
+    found = await scanned(world)
+    assert outcomes(found) == {
+        "before": ("identical", "completed"),
+        "gone": ("refused", "unknown"),
+        "after": ("identical", "completed"),
+    }
+    assert isinstance(found["gone"].error, NotFound)
+    assert "event 1 (RunSubmitted) of /acme/run/gone needs what is gone" in str(found["gone"].error)
 
 
 @told

@@ -222,6 +222,8 @@ class EventStoreContract:
         (read,) = await everything(store.read(START, Selection(tenant=stream.tenant)))
         assert loaded == read == event
         assert loaded.data == read.data == event.data
+        (stored,) = await everything(store.read(START, Selection(tenant=stream.tenant, whole=False)))
+        assert (stored, stored.data) == (event, event.document["data"])
 
     async def test_an_event_never_fails_for_its_values(self, store: EventStore, stream: StreamId) -> None:
         values = {f"field{number}": "y" * 60_000 for number in range(40)}
