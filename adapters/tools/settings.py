@@ -15,6 +15,8 @@ class ToolSettings(BaseModel):
 
     root: Path = Path()
     """The folder that `fs.*`, `sql.query`, `python.*` and `shell.run` see; by default the worker's."""
+    hidden: tuple[Path, ...] = ()
+    """Files and folders that no tool sees though they lie beneath the root: keys, credentials, the data directory."""
     http_hosts: tuple[str, ...] = ()
     """Hosts that `http.get` may ask: `example.org`, `*.example.org`, `localhost:8080`. None by default."""
     databases: dict[str, str] = Field(default_factory=dict)

@@ -13,4 +13,21 @@ from infra.settings import Settings
 def tool_runner(settings: Settings, run_scoped: tuple[RunScopedTools, ...] = ()) -> LocalToolRunner:
     """The built-in tools and those of the configured modules."""
     registry = ToolRegistry(tools_of_modules([*BUILT_IN, *settings.tools]), run_scoped)
-    return LocalToolRunner(registry, ToolSettings(root=Path.cwd(), http_hosts=settings.http.allow))
+    reached = ToolSettings(root=Path.cwd(), hidden=hidden_paths(settings), http_hosts=settings.http.allow)
+    return LocalToolRunner(registry, reached)
+
+
+def hidden_paths(settings: Settings) -> tuple[Path, ...]:
+    """What no tool may see, wherever the root is: whoever reads a key signs, whoever changes the data changes all."""
+    keys = [path for path in (settings.ledger.key, settings.programs.key) if path is not None]
+    named = (
+        settings.data,
+        settings.content_directory,
+        settings.config_file,
+        settings.nats.credentials,
+        settings.content.credentials,
+        settings.ledger.pkcs11.pin_file if settings.ledger.pkcs11 is not None else None,
+        *keys,
+        *(key.with_name(f"{key.name}.next") for key in keys),
+    )
+    return tuple(path.expanduser().absolute() for path in named if path is not None)

@@ -35,7 +35,10 @@ async def run_shell(context: ToolContext, command: str, stdin: str = "", seconds
 
     Fails as `shell.timeout` after `seconds` (at most 120).
     """
-    request = SandboxedCommand(argv=("/bin/sh", "-c", command), stdin=stdin.encode(), root=context.settings.root)
+    settings = context.settings
+    request = SandboxedCommand(
+        argv=("/bin/sh", "-c", command), stdin=stdin.encode(), root=settings.root, hidden=settings.hidden
+    )
     return await _execute(context, request, seconds, "shell")
 
 
@@ -45,8 +48,13 @@ async def run_editing_shell(context: ToolContext, command: str, stdin: str = "",
 
     Fails as `shell.timeout` after `seconds` (at most 120).
     """
+    settings = context.settings
     request = SandboxedCommand(
-        argv=("/bin/sh", "-c", command), stdin=stdin.encode(), root=context.settings.root, root_writable=True
+        argv=("/bin/sh", "-c", command),
+        stdin=stdin.encode(),
+        root=settings.root,
+        root_writable=True,
+        hidden=settings.hidden,
     )
     return await _execute(context, request, seconds, "shell")
 

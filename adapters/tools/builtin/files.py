@@ -8,7 +8,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Literal, TypedDict
 
-from adapters.tools.builtin.rooted import Place, faults, kind_of, located, opened_file, opened_folder
+from adapters.tools.builtin.rooted import (
+    Identity,
+    Place,
+    faults,
+    identities,
+    identity,
+    kind_of,
+    located,
+    opened_file,
+    opened_folder,
+)
 from adapters.tools.context import ToolContext, ToolFault
 from adapters.tools.declare import tool
 
@@ -82,7 +92,7 @@ def read_file(context: ToolContext, path: str, offset: int = 0, length: int | No
 
     A file above 4 MiB is read in parts: the characters that begin in the `length` bytes from `offset` on.
     """
-    with located(context.settings.root, path) as place, opened_file(place) as file, faults(path):
+    with located(context.settings, path) as place, opened_file(place) as file, faults(path):
         size = os.fstat(file.fileno()).st_size
         wanted = max(size - offset, 0) if length is None else length
         if not (offset >= 0 and 0 <= wanted <= _LARGEST_READ):
@@ -101,7 +111,7 @@ def read_file(context: ToolContext, path: str, offset: int = 0, length: int | No
 @tool("fs.stat", effects="read", timeout=10, tags=("files",))
 def stat_path(context: ToolContext, path: str) -> Status | None:
     """Kind, size in bytes and time of last change of a path, links followed within the root; nil if there is none."""
-    with located(context.settings.root, path) as place:
+    with located(context.settings, path) as place:
         status = place.status
         if status is None:
             return None
@@ -144,7 +154,7 @@ def search_files(
 def write_file(context: ToolContext, path: str, text: str) -> Written:
     """Replace a file's content, making folders as needed. Readers see the old content or the new, never a part."""
     data = text.encode()
-    with located(context.settings.root, path, make_folders=True) as place:
+    with located(context.settings, path, make_folders=True) as place:
         if place.status is not None and kind_of(place.status) != "file":
             raise ToolFault("fs.not-a-file", f"{path!r} is a {kind_of(place.status)}; it is not replaced by a file")
         with faults(path):
@@ -171,17 +181,19 @@ def _replace(place: Place, data: bytes) -> None:
 
 
 def _entries(context: ToolContext, path: str, recursive: bool) -> Iterator[tuple[str, os.stat_result]]:
-    with located(context.settings.root, path) as place:
+    with located(context.settings, path) as place:
         if place.status is None:
             raise ToolFault("fs.not-found", f"{path!r} does not exist in the root")
         if kind_of(place.status) != "folder":
             raise ToolFault("fs.not-a-folder", f"{path!r} is a {kind_of(place.status)}, not a folder")
         prefix = "" if place.path == "." else place.path + "/"
         with opened_folder(place) as folder:
-            yield from _walk(folder, prefix, recursive)
+            yield from _walk(folder, prefix, recursive, identities(context.settings.hidden))
 
 
-def _walk(folder: int, prefix: str, recursive: bool) -> Iterator[tuple[str, os.stat_result]]:
+def _walk(
+    folder: int, prefix: str, recursive: bool, hidden: frozenset[Identity]
+) -> Iterator[tuple[str, os.stat_result]]:
     with faults(prefix), os.scandir(folder) as scan:
         # Names that are not UTF-8 cannot be written in the language, so they cannot be asked for either.
         names = sorted(entry.name for entry in scan if _is_text(entry.name))
@@ -190,17 +202,21 @@ def _walk(folder: int, prefix: str, recursive: bool) -> Iterator[tuple[str, os.s
             status = os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:  # removed since it was listed
             continue
+        if identity(status) in hidden:
+            continue
         yield prefix + name, status
         if recursive and kind_of(status) == "folder":
-            yield from _walk_into(folder, name, prefix, status)
+            yield from _walk_into(folder, name, prefix, status, hidden)
 
 
-def _walk_into(folder: int, name: str, prefix: str, status: os.stat_result) -> Iterator[tuple[str, os.stat_result]]:
+def _walk_into(
+    folder: int, name: str, prefix: str, status: os.stat_result, hidden: frozenset[Identity]
+) -> Iterator[tuple[str, os.stat_result]]:
     try:
         with opened_folder(Place(folder, name, prefix + name, status)) as inner:
-            yield from _walk(inner, f"{prefix}{name}/", recursive=True)
+            yield from _walk(inner, f"{prefix}{name}/", recursive=True, hidden=hidden)
     except ToolFault as fault:
-        if fault.type not in ("fs.denied", "fs.not-found", "fs.not-a-folder"):
+        if fault.type not in ("fs.denied", "fs.not-found", "fs.not-a-folder", "fs.changed"):
             raise
 
 
@@ -208,7 +224,7 @@ def _searchable(context: ToolContext, path: str, status: os.stat_result) -> str 
     if status.st_size > _LARGEST_SEARCHED:
         return None
     try:
-        with located(context.settings.root, path) as place, opened_file(place) as file:
+        with located(context.settings, path) as place, opened_file(place) as file:
             data = file.read(_LARGEST_SEARCHED)
         return None if b"\0" in data else data.decode()
     except (ToolFault, UnicodeDecodeError):

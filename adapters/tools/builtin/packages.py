@@ -87,7 +87,7 @@ def _candidates(context: ToolContext, site: str) -> Iterator[str]:
 
 
 def _names(context: ToolContext, path: str) -> set[str]:
-    with located(context.settings.root, path) as place:
+    with located(context.settings, path) as place:
         if place.status is None or kind_of(place.status) != "folder":
             return set()
         with opened_folder(place) as folder:
@@ -96,7 +96,7 @@ def _names(context: ToolContext, path: str) -> set[str]:
 
 def _headers(context: ToolContext, folder: str) -> Message | None:
     """Headers of a METADATA file; None where an interrupted installation left none."""
-    with located(context.settings.root, f"{folder}/METADATA") as place:
+    with located(context.settings, f"{folder}/METADATA") as place:
         if place.status is None:
             return None
         with opened_file(place) as file:

@@ -2,18 +2,23 @@
 
 A path is walked one name at a time from an open descriptor, and no name is followed blindly: a symbolic link is read
 and walked in the same way, so that neither `..`, nor an absolute path, nor a link (even one put there a moment ago)
-leads outside. What is found is opened by its name in its open folder and then compared with what was found.
+leads outside. What is found is opened by its name in its open folder and then compared with what was found. What is
+hidden is known by what it is, and not by its name: a second name of it leads there as little.
 """
 
 import contextlib
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from adapters.tools.context import ToolFault
+from adapters.tools.settings import ToolSettings
+
+Identity: TypeAlias = tuple[int, int]
+"""Device and number of a file: what it is, whatever it is called."""
 
 _MOST_LINKS = 40
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -36,9 +41,9 @@ class Place:
 
 
 @contextlib.contextmanager
-def located(root: Path, path: str, *, make_folders: bool = False) -> Iterator[Place]:
+def located(settings: ToolSettings, path: str, *, make_folders: bool = False) -> Iterator[Place]:
     """Find a place beneath the root. Fails as `fs.outside-root`, `fs.not-found`, `fs.not-a-folder`, `fs.denied`."""
-    walk = _Walk(root, path, make_folders)
+    walk = _Walk(settings.root, path, make_folders, identities(settings.hidden))
     try:
         with faults(path):
             place = walk.run()
@@ -72,9 +77,7 @@ def opened_file(place: Place) -> Iterator[BinaryIO]:
     with faults(place.path):
         descriptor = os.open(place.name, _FILE, dir_fd=place.folder)
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if (found.st_dev, found.st_ino) != (place.status.st_dev, place.status.st_ino):
-            raise ToolFault("fs.changed", f"{place.path!r} was replaced while it was opened", retryable=True)
+        _check_same(place, os.fstat(descriptor))
         yield file
 
 
@@ -84,9 +87,30 @@ def opened_folder(place: Place) -> Iterator[int]:
     with faults(place.path):
         descriptor = os.open(place.name, _FOLDER, dir_fd=place.folder)
     try:
+        if place.status is not None:
+            _check_same(place, os.fstat(descriptor))
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _check_same(place: Place, found: os.stat_result) -> None:
+    if place.status is None or identity(found) != identity(place.status):
+        raise ToolFault("fs.changed", f"{place.path!r} was replaced while it was opened", retryable=True)
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What a file is."""
+    return status.st_dev, status.st_ino
+
+
+def identities(paths: Iterable[Path]) -> frozenset[Identity]:
+    """What lies at these paths now; where nothing does, there is nothing to be seen either."""
+    found = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found.add(identity(path.stat()))
+    return frozenset(found)
 
 
 def kind_of(status: os.stat_result) -> str:
@@ -95,8 +119,9 @@ def kind_of(status: os.stat_result) -> str:
 
 
 class _Walk:
-    def __init__(self, root: Path, path: str, make_folders: bool) -> None:
+    def __init__(self, root: Path, path: str, make_folders: bool, hidden: frozenset[Identity]) -> None:
         self._path = path
+        self._hidden = hidden
         self._make_folders = make_folders
         self._links = 0
         self._pending = self._parts(path)
@@ -120,7 +145,7 @@ class _Walk:
                 return Place(self._folders[-1], name, "/".join([*self._names, name]), status)
             else:
                 self._down(name, status)
-        return Place(self._folders[-1], ".", "/".join(self._names) or ".", os.fstat(self._folders[-1]))
+        return Place(self._folders[-1], ".", "/".join(self._names) or ".", self._seen(os.fstat(self._folders[-1])))
 
     def close(self) -> None:
         while self._folders:
@@ -133,9 +158,14 @@ class _Walk:
 
     def _status(self, name: str) -> os.stat_result | None:
         try:
-            return os.stat(name, dir_fd=self._folders[-1], follow_symlinks=False)
+            return self._seen(os.stat(name, dir_fd=self._folders[-1], follow_symlinks=False))
         except FileNotFoundError:
             return None
+
+    def _seen(self, status: os.stat_result) -> os.stat_result:
+        if identity(status) in self._hidden:
+            raise ToolFault("fs.denied", f"{self._path[:200]!r} leads to what is Precedent's own; no tool sees that")
+        return status
 
     def _up(self) -> None:
         if len(self._folders) == 1:
@@ -149,6 +179,7 @@ class _Walk:
                 os.mkdir(name, 0o777, dir_fd=self._folders[-1])
         self._folders.append(os.open(name, _FOLDER, dir_fd=self._folders[-1]))
         self._names.append(name)
+        self._seen(os.fstat(self._folders[-1]))  # another may have taken its name since
 
     def _follow(self, name: str) -> None:
         self._links += 1

@@ -59,7 +59,7 @@ def query(
 def _read_sqlite(
     context: ToolContext, database: str, statement: str, parameters: Sequence[Any], limit: int
 ) -> tuple[list[str], list[Sequence[Any]]]:
-    with located(context.settings.root, database) as place:
+    with located(context.settings, database) as place:
         with opened_file(place) as file:
             if file.read(16) not in (b"SQLite format 3\0", b""):
                 raise ToolFault("sql.not-a-database", f"{database!r} is no SQLite database")

@@ -100,10 +100,22 @@ def _mounts(command: SandboxedCommand, limits: SandboxLimits, files: Mapping[str
         yield from ("--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", WORKSPACE)
     else:
         yield from ("--bind" if command.root_writable else "--ro-bind", str(command.root), WORKSPACE)
+        for hidden in command.hidden:
+            yield from _cover(hidden.resolve(), command.root.resolve())
     for path, descriptor in files.items():
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptor), path)
     # These two live in memory without a size: nothing may be added to them.
     yield from ("--remount-ro", "/dev", "--remount-ro", "/", "--chdir", WORKSPACE)
+
+
+def _cover(hidden: Path, root: Path) -> tuple[str, ...]:
+    """Something empty in the place of what is hidden; a place that is covered cannot be moved or removed either."""
+    if not hidden.is_relative_to(root) or not hidden.exists():
+        return ()
+    inside = str(Path(WORKSPACE, hidden.relative_to(root)))
+    if hidden.is_dir():
+        return ("--perms", "0555", "--size", "4096", "--tmpfs", inside, "--remount-ro", inside)
+    return ("--ro-bind", "/dev/null", inside)
 
 
 def _system_folder(path: Path) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class SandboxedCommand:
     root: Path | None = None
     """A folder that becomes the working directory; without it the working directory is private, empty and writable."""
     root_writable: bool = False
+    hidden: tuple[Path, ...] = ()
+    """Files and folders of which nothing is seen, should they lie beneath the root."""
     interpreter: bool = False
     """Whether this process's Python installation is readable in the sandbox, at `PYTHON`."""
     environment: Mapping[str, str] = field(default_factory=dict)
