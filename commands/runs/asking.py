@@ -41,7 +41,7 @@ def _request(services: Services, task: Task, model: str, goal: str, drafts: Sequ
         output_type=task.output,
         checks=task.checks,
         limits={"tool_calls": task.limits.tool_calls, "seconds": task.limits.seconds},
-        card=language_card(capabilities(services.tools, task.tools)),
+        card=language_card(capabilities(services.tools, task.tools), task.modules),
         rejected=[(draft.source, draft.rejected or "") for draft in drafts],
     )
     return ModelRequest(model=model, messages=messages, timeout=MODEL_TIMEOUT)

@@ -295,8 +295,9 @@ class Executor:
 
 def _trapped(pinned: ProgramCompiled | AgentPinned, error: vm.ErrorValue) -> RunFailed:
     if isinstance(pinned, ProgramCompiled):
-        place = SourceMap.decode(pinned.source_map.encode()).position(error.site)
-        where = f" (line {place[0]}, column {place[1]} of the plan)" if place else ""
+        place = SourceMap.decode(pinned.source_map.encode()).place(error.site)
+        text = f"the module {place[0]}" if place and place[0] else "the plan"
+        where = f" (line {place[1]}, column {place[2]} of {text})" if place else ""
     else:
         where = f" (line {error.site} of agent {pinned.agent} {pinned.version})" if error.site else ""
     what = "plan" if isinstance(pinned, ProgramCompiled) else "agent"

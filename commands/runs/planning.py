@@ -15,13 +15,14 @@ from commands.services import Services
 from domain.kernel.values import digest_json, text_of_bytes
 from domain.models import ModelUnavailable, PlanNotFound, extract_plan
 from domain.rtfs.capability import Capability
+from domain.rtfs.modules import resolver_of
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.source import LocatedError
 from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
 from domain.runs.delegation import plan_of, tool_for
 from domain.runs.events import ModelCallAnswered, ModelCallFailed, ModelCallRequested
-from domain.runs.parts import Fault, PinnedEffect, RunEvent
+from domain.runs.parts import Fault, PinnedEffect, PinnedModule, RunEvent
 from domain.runs.planning import ProgramCompiled
 from domain.runs.state import Run
 from domain.runs.task import Task
@@ -147,12 +148,14 @@ def program_of(tools: ToolRunner, run: Run) -> ProgramCompiled:
         effects=pinned_effects(program),
         module=text_of_bytes(program.module),
         source_map=program.source_map.encode().decode(),
+        modules=tuple(PinnedModule(name=each.name, digest=each.digest) for each in program.imports),
     )
 
 
 def compile_plan(tools: ToolRunner, task: Task, source: str) -> Program:
     """A plan as a program of this task, with the tools that are here. Raises ``LocatedError``."""
-    return _compiled(source, task.input, task.output, tuple(capabilities(tools, task.tools).values()))
+    allowed = tuple(capabilities(tools, task.tools).values())
+    return _compiled(source, task.input, task.output, allowed, tuple(sorted(task.modules.items())))
 
 
 def compile_answer(services: Services, run: Run, text: str) -> Program:
@@ -161,12 +164,19 @@ def compile_answer(services: Services, run: Run, text: str) -> Program:
 
 
 @lru_cache(maxsize=1024)  # the same task is often run again, and compiling is pure
-def _compiled(source: str, input_type: str, output_type: str, allowed: tuple[Capability, ...]) -> Program:
+def _compiled(
+    source: str,
+    input_type: str,
+    output_type: str,
+    allowed: tuple[Capability, ...],
+    modules: tuple[tuple[str, str], ...],
+) -> Program:
     return compile_program(
         source,
         parameters={"inputs": parse_type(input_type)},
         output=parse_type(output_type),
         capabilities={capability.name: capability for capability in allowed},
+        modules=resolver_of(dict(modules)),
     )
 
 

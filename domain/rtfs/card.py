@@ -10,6 +10,8 @@ from typing import Final
 
 from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.functions import GROUPS
+from domain.rtfs.importing import defined_names
+from domain.rtfs.modules import ModuleSource
 from domain.rtfs.reference import FORM_DOCS
 from domain.rtfs.types import print_type
 
@@ -69,8 +71,8 @@ FORMS_BY_EXAMPLE: Final = tuple(form.example for form in FORM_DOCS if form.card)
 """Forms as ``source => value``; those that planners seldom need are only named."""
 
 
-def language_card(capabilities: Mapping[str, Capability]) -> str:
-    """Give the text for the prompt of a planner that may use these capabilities."""
+def language_card(capabilities: Mapping[str, Capability], modules: Mapping[str, str] | None = None) -> str:
+    """Give the text for the prompt of a planner that may use these capabilities, and these modules (text by name)."""
     rare = [name for form in FORM_DOCS if not form.card for name in form.names if name not in _OTHER_WORDS]
     parts = [INTRODUCTION, "", "Forms:", *FORMS_BY_EXAMPLE, f"; also {' '.join(rare)}", "", "Library:"]
     for topic, entries in GROUPS.items():
@@ -82,7 +84,14 @@ def language_card(capabilities: Mapping[str, Capability]) -> str:
     parts.extend(tool_signature(capabilities[name]) for name in sorted(capabilities))
     if not capabilities:
         parts.append("none; the program can only compute")
+    if modules:
+        parts.extend(["", "Modules, as in (import a.b :as b) (b/name …):"])
+        parts.extend(_module(name, modules[name]) for name in sorted(modules))
     return "\n".join(parts)
+
+
+def _module(name: str, text: str) -> str:
+    return f"{name}: {' '.join(defined_names(text))} ; {ModuleSource(text).digest}"
 
 
 def tool_signature(capability: Capability) -> str:

@@ -11,7 +11,7 @@ from domain.agents.declaration import Agent
 from domain.kernel.values import Value, digest_json, encode
 from domain.runs.decide import remaining
 from domain.runs.events import RunCompleted, RunFailed, VerdictReached
-from domain.runs.parts import Decision, Fault, Lookup, PinnedEffect
+from domain.runs.parts import Decision, Fault, Lookup, PinnedEffect, PinnedModule
 from domain.runs.planning import AgentPinned, PlanDrafted, PlanRejected, ProgramCompiled, RunRouted
 from domain.runs.state import Phase, Run
 from domain.runs.task import Task
@@ -141,10 +141,19 @@ def rejected(run: Run, message: str) -> PlanRejected:
 
 
 def compiled(
-    run: Run, *, digest: str, interface_hash: str, effects: tuple[PinnedEffect, ...], module: str, source_map: str
+    run: Run,
+    *,
+    digest: str,
+    interface_hash: str,
+    effects: tuple[PinnedEffect, ...],
+    module: str,
+    source_map: str,
+    modules: tuple[PinnedModule, ...] = (),
 ) -> ProgramCompiled:
     """The newest draft is a program."""
     reason = f"compiles; {len(effects)} capabilities within the task's rights"
+    if modules:
+        reason += f"; {len(modules)} modules of the task at these digests"
     saw = digest_json(run.drafts[-1].source)
     choice = Decision(role="compiler", chosen="accept", options=("accept", "reject"), reason=reason, saw=saw)
     return ProgramCompiled(
@@ -154,6 +163,7 @@ def compiled(
         module=module,
         source_map=source_map,
         decision=choice,
+        modules=modules,
     )
 
 

@@ -36,6 +36,14 @@ class RunEvent(DomainEvent):
     ROLE: ClassVar[Role] = "controller"
 
 
+class PinnedModule(BaseModel):
+    """The text of a module that a program was compiled with."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    name: str
+    digest: str
+
+
 class PinnedEffect(BaseModel):
     """One capability of the effect row, at the version that the program was compiled against."""
 

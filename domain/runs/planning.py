@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from domain.runs.parts import Decision, Level, Lookup, PinnedEffect, Role, RunEvent, Savings
+from domain.runs.parts import Decision, Level, Lookup, PinnedEffect, PinnedModule, Role, RunEvent, Savings
 
 
 class RunRouted(RunEvent):
@@ -45,6 +45,7 @@ class ProgramCompiled(RunEvent):
     """The plan is a program; its versions are pinned from here on."""
 
     TYPE: ClassVar[str] = "precedent.run.ProgramCompiled.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"modules"})
     ROLE: ClassVar[Role] = "compiler"
     digest: str
     interface_hash: str
@@ -54,6 +55,8 @@ class ProgramCompiled(RunEvent):
     source_map: str
     """JSON text that gives lines and columns of the plan; not part of the program's meaning."""
     decision: Decision
+    modules: tuple[PinnedModule, ...] = ()
+    """The modules that were linked into it, those that modules import included."""
 
     def version_of(self, tool: str) -> str | None:
         """The version of a tool to which this program is pinned; None where its effects do not have it."""

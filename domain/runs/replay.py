@@ -25,6 +25,7 @@ from domain.kernel.errors import StoredDataInvalid
 from domain.kernel.values import ValueNotDecodable, digest_json, encode
 from domain.rtfs import vm
 from domain.rtfs.bytecode.module import ModuleInvalid
+from domain.rtfs.modules import ModuleSource
 from domain.runs.critic import judge
 from domain.runs.events import (
     OutcomeResolved,
@@ -210,7 +211,17 @@ def _program(run: Run, program: ProgramCompiled) -> ProgramExecution:
     execution = ProgramExecution(program, run.accepted_task.input_values)
     if execution.digest != program.digest:
         raise ReplayDiverged("program", program.digest, execution.digest)
+    _check_modules(run, program)
     return execution
+
+
+def _check_modules(run: Run, program: ProgramCompiled) -> None:
+    """Refuse a program that was compiled with other texts than its task has."""
+    texts = run.accepted_task.modules
+    for pin in program.modules:
+        actual = ModuleSource(texts[pin.name]).digest if pin.name in texts else "no text in the task"
+        if actual != pin.digest:
+            raise ReplayDiverged("program", f"module {pin.name} {pin.digest}", actual)
 
 
 class _Execution:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from domain.kernel.errors import InvalidInput, PrecedentError
 from domain.kernel.values import Keyword, Value, decode, encode
+from domain.rtfs.compiler.linking import MAX_CHARACTERS, MAX_MODULES
+from domain.rtfs.importing import check_module
 from domain.rtfs.program import compile_program
 from domain.rtfs.types import Type, coerce, infer, parse_type, print_type
 
@@ -83,6 +85,8 @@ class TaskFile(_Part):
     approvals: tuple[str, ...] = ()
     """Those of ``tools`` whose every call waits for a person."""
     plan: str | None = None
+    modules: dict[str, str] = Field(default={})
+    """Texts of the modules that the plan may import, by name; what they import themselves is among them."""
     agent: str | None = Field(None, max_length=128)
     """Name of the agent that pursues it, in place of a plan."""
     checks: tuple[str, ...] = ()
@@ -134,9 +138,10 @@ class Task(_Part):
     tools: tuple[str, ...]
     approvals: tuple[str, ...]
     plan: str | None
-    ADDED: ClassVar[frozenset[str]] = frozenset({"agent"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"agent", "modules"})
     """As of events: left out of what is written while it holds its default."""
     agent: str | None = None
+    modules: dict[str, str] = Field(default={})
     checks: tuple[str, ...]
     model: ModelChoice
     limits: Limits
@@ -191,6 +196,7 @@ def accept(
     inputs = _settle("inputs", lambda: encode(coerce(file.inputs, input_type)))
     _check_tools(file, known_tools)
     _check_agent(file, known_agents)
+    _check_modules(file)
     for number, check in enumerate(file.checks):
         _settle(f"checks.{number}", lambda check=check: compile_check(check, input_type, output_type))
     return Task(
@@ -202,6 +208,7 @@ def accept(
         approvals=file.approvals,
         plan=file.plan,
         agent=file.agent,
+        modules=file.modules,
         checks=file.checks,
         model=file.model,
         limits=file.limits.over(default_limits),
@@ -231,6 +238,17 @@ def _check_agent(file: TaskFile, known: Collection[str]) -> None:
         near = " or ".join(get_close_matches(file.agent[:LONGEST_COMPARED], known, n=3))
         meant = f"did you mean {near}? " if near else ""
         raise TaskInvalid(f"agent: {file.agent!r} is no agent here; {meant}see `precedent agents ls`")
+
+
+def _check_modules(file: TaskFile) -> None:
+    """Compile each once, so that what is wrong in one is told before anything runs."""
+    if file.modules and file.agent is not None:
+        raise TaskInvalid("modules: an agent imports none; remove them, or bring a plan")
+    if (size := sum(map(len, file.modules.values()))) > MAX_CHARACTERS or len(file.modules) > MAX_MODULES:
+        limits = f"at most {MAX_MODULES} and {MAX_CHARACTERS} characters in all"
+        raise TaskInvalid(f"modules: {len(file.modules)} of {size} characters are too many; {limits}")
+    for name in file.modules:
+        _settle(f"modules.{name[:LONGEST_COMPARED]}", lambda name=name: check_module(name, file.modules))
 
 
 def _check_tools(file: TaskFile, known: Collection[str]) -> None:

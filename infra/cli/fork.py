@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from infra.cli.documents import text_of
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.naming import run_named
 from infra.cli.output import counted
+from infra.cli.rtfs.modules import with_modules
 from infra.cli.run import run_task
 from infra.cli.session import session
 
@@ -62,7 +64,8 @@ def fork(
     """
     if sum(each is not None for each in (plan, model, agent)) > 1:
         raise click.UsageError("--plan brings the plan, --model asks for one, --agent needs none; give one of them")
-    instead = Instead(plan=None if plan is None else text_of(plan), model=model, agent=agent)
+    text, folder = (None, None) if plan is None else (text_of(plan), Path(plan).parent)
+    instead = Instead(plan=text, folder=folder, model=model, agent=agent)
     return complete(_fork(cli, run, at, changes, instead, every=every))
 
 
@@ -76,6 +79,7 @@ async def _fork(
         if at > len(stored):
             raise NotFound(f"run {name} has {counted(len(stored), 'event')}; --at {at} is beyond them")
         task = changed_task(fold(known_events(stored)).accepted_task, changes, instead)
+        task = task if instead.folder is None else with_modules(task, instead.folder)
         digest = history_digest(event.body for event in stored[:at])
         cli.output.note(f"a fork of run {name} after its event {at} of {len(stored)}")
         point = {"run": name, "at": at, "digest": digest}
@@ -92,6 +96,8 @@ class Instead:
 
     plan: str | None = None
     """Its text."""
+    folder: Path | None = None
+    """Where its modules are."""
     model: str | None = None
     """Its name in the configuration."""
     agent: str | None = None
@@ -109,6 +115,8 @@ def changed_task(task: Task, changes: Sequence[str], instead: Instead) -> dict[s
     document["inputs"] = inputs
     if instead != Instead():
         document["plan"], document["agent"] = instead.plan, instead.agent
+    if instead.agent is not None:
+        document["modules"] = {}
     if instead.model is not None:
         document["model"] = {**document["model"], "name": instead.model}
     return document

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import click
@@ -22,6 +23,7 @@ from infra.cli.exits import DONE, NO
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
 from infra.cli.results import plain_output, render_result
+from infra.cli.rtfs.modules import with_modules
 from infra.cli.session import Session, session
 from infra.cli.watching import Watch
 from projections.applying import closing
@@ -59,8 +61,11 @@ def submit(cli: Invocation, task: str) -> int:
 
 
 def read_task(file: str) -> dict[str, Any]:
-    """The task in a file. Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field."""
-    return task_of(text_of(file), file)
+    """The task in a file, with the modules beside it that its plan imports.
+
+    Raises ``DocumentInvalid``, ``TaskInvalid`` with every wrong field.
+    """
+    return with_modules(task_of(text_of(file), file), Path(file).parent)
 
 
 async def _submit(cli: Invocation, task: dict[str, Any]) -> int:

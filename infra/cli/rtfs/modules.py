@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from domain.rtfs.importing import gathered
 from domain.rtfs.modules import ModuleMissing, ModuleSource, Resolver
+from domain.rtfs.source import ReadError
+from domain.runs.task import TaskInvalid
 from infra.cli.documents import source_of
 
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z_][A-Za-z0-9_-]*)*")
@@ -34,3 +37,22 @@ def modules_beside(folder: Path) -> Resolver:
         return ModuleSource(source_of(str(found)))
 
     return resolve
+
+
+def with_modules(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """A task file's document with the texts of what its plan imports and the file does not bring, from a folder.
+
+    A plan that cannot be read stays as it is: whoever compiles it says what is wrong. Raises as the resolver does, and
+    ``TaskInvalid`` where a module is not to be had.
+    """
+    plan, given = task.get("plan"), task.get("modules", {})
+    if plan is None or task.get("agent") is not None:
+        return task
+    beside = modules_beside(folder)
+    try:
+        found = gathered(plan, lambda name: ModuleSource(given[name]) if name in given else beside(name))
+    except ReadError:
+        return task
+    except ModuleMissing as error:
+        raise TaskInvalid(f"plan: {error}") from None
+    return task | {"modules": {**given, **found}} if found else task

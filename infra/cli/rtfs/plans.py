@@ -11,14 +11,14 @@ import click
 
 from domain.kernel.values import Value
 from domain.rtfs.capability import Capability
-from domain.rtfs.modules import Resolver
+from domain.rtfs.modules import Resolver, resolver_of
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import ANY, Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
 from infra.bootstrap.tools import tool_runner
 from infra.cli.documents import source_of, task_of, text_of
-from infra.cli.rtfs.modules import modules_beside
+from infra.cli.rtfs.modules import modules_beside, with_modules
 from infra.settings import Settings
 
 TASK_FILES: Final = (".yaml", ".yml")
@@ -40,7 +40,7 @@ class Plan:
     rights: tuple[str, ...] | None = None
     """What a task lets the plan call; None where there is no task."""
     modules: Resolver | None = None
-    """Where its imports are looked up; None where it may have none, as in a task."""
+    """Where its imports are looked up; None where it may have none."""
 
     def compiled(self) -> Program:
         """The program. Raises ``ReadError``, ``CompileError``."""
@@ -61,7 +61,8 @@ def read_plan(file: str, settings: Settings) -> Plan:
     known = known_capabilities(settings)
     if not file.endswith(TASK_FILES):
         return Plan(source=source_of(file), capabilities=known, modules=modules_beside(Path(file).parent))
-    task = accept(TaskFile.read(task_of(text_of(file), file)), known, Limits())
+    document = with_modules(task_of(text_of(file), file), Path(file).parent)
+    task = accept(TaskFile.read(document), known, Limits())
     if task.plan is None:
         raise TaskInvalid(
             f"{file}: the task brings no plan, so there is nothing to compile before a planner drafts one"
@@ -73,6 +74,7 @@ def read_plan(file: str, settings: Settings) -> Plan:
         output=task.output_type,
         inputs=task.input_values,
         rights=tuple(task.tools),
+        modules=resolver_of(task.modules),
     )
 
 

@@ -436,3 +436,18 @@ async def forge(data: Path, run: str) -> str:
         ]
         await store.append(copy, drafts, NEW_STREAM)
     return copy.id
+
+
+def test_modules_beside_the_task_travel_with_it(cli: Cli, task: Task, tmp_path: Path):
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "words.rtfs").write_text("(module text.words (import base :as b) (defn two [x] (b/add x x)))")
+    path = task("(import text.words :as w)\n(w/two (:a inputs))", inputs={"a": 21})
+    missing = cli("run", path)
+    assert (missing.code, "base.rtfs" in missing.err) == (exits.INVALID, True)
+    (tmp_path / "base.rtfs").write_text("(module base (defn add [a b] (+ a b)))")
+    assert cli("rtfs", "check", path).code == exits.DONE
+    ran = cli("run", "--json", path).document
+    assert ran["output"] == 42
+    (tmp_path / "base.rtfs").unlink()
+    assert cli("replay", ran["run"]).code == exits.DONE
+    assert "2 modules of the task at these digests" in cli("show", ran["run"], "--json").out
