@@ -26,8 +26,12 @@ WIDTH: Final = 384
 HEAD_WIDTH: Final = WIDTH // HEADS
 INNER: Final = 1_536
 MOST_TOKENS: Final = 256
-_ROWS: Final = 64
-"""Rows of weights in one product: below a million multiplications OpenBLAS leaves out copying its operands first."""
+_ROWS: Final = (128, 64, 32, 16)
+"""Rows of weights in one product, of which as many are taken as stay within ``_SMALL``."""
+_SMALL: Final = 1_000_000
+"""Multiplications up to which OpenBLAS leaves out copying the operands of a product first."""
+_FEW: Final = 32
+"""Tokens up to which many small products are faster than a large one."""
 
 _EPSILON: Final = np.float32(1e-12)
 _MEAN: Final = np.full(WIDTH, 1 / WIDTH, dtype=np.float32)
@@ -59,9 +63,11 @@ class _Norm:
 class _Layer:
     into_heads: Array
     """Queries, keys and values below one another; queries scaled by the root of the width of a head."""
-    into_heads_bias: Array
+    query_bias: Array
+    """Keys need none: it would add the same to all scores of a query, which the softmax takes away again."""
     out_of_heads: Array
     out_of_heads_bias: Array
+    """With what the bias of the values comes to: the shares by which values are mixed add up to one."""
     attended: _Norm
     inner: Array
     inner_bias: Array
@@ -73,18 +79,19 @@ class _Layer:
     def of(cls, tensors: Mapping[str, Array], name: str) -> _Layer:
         into = [f"{name}.attention.self.{part}" for part in ("query", "key", "value")]
         weights = np.concatenate([tensors[f"{part}.weight"] for part in into])
-        biases = np.concatenate([tensors[f"{part}.bias"] for part in into])
         weights[:WIDTH] /= np.float32(HEAD_WIDTH**0.5)
-        biases[:WIDTH] /= np.float32(HEAD_WIDTH**0.5)
+        out_of_heads = tensors[f"{name}.attention.output.dense.weight"]
+        mixed_bias = out_of_heads.astype(np.float64) @ tensors[f"{into[2]}.bias"].astype(np.float64)
+        out_bias = mixed_bias + tensors[f"{name}.attention.output.dense.bias"]
         return cls(
-            into_heads=_blocks(weights),
-            into_heads_bias=_column(biases),
-            out_of_heads=_blocks(tensors[f"{name}.attention.output.dense.weight"]),
-            out_of_heads_bias=_column(tensors[f"{name}.attention.output.dense.bias"]),
+            into_heads=weights,
+            query_bias=_column(tensors[f"{into[0]}.bias"] / np.float32(HEAD_WIDTH**0.5)),
+            out_of_heads=out_of_heads,
+            out_of_heads_bias=_column(out_bias.astype(np.float32)),
             attended=_Norm.of(tensors, f"{name}.attention.output"),
-            inner=_blocks(tensors[f"{name}.intermediate.dense.weight"]),
+            inner=tensors[f"{name}.intermediate.dense.weight"],
             inner_bias=_column(tensors[f"{name}.intermediate.dense.bias"]),
-            outer=_blocks(tensors[f"{name}.output.dense.weight"]),
+            outer=tensors[f"{name}.output.dense.weight"],
             outer_bias=_column(tensors[f"{name}.output.dense.bias"]),
             norm=_Norm.of(tensors, f"{name}.output"),
         )
@@ -121,14 +128,15 @@ class Encoder:
         return self._buffers[number][: prod(shape)].reshape(shape)
 
     def _product(self, weights: Array, x: Array, buffer: int) -> Array:
-        blocks, rows, _ = weights.shape
-        out = self._buffer(buffer, blocks, rows, x.shape[1])
-        return np.matmul(weights, x, out=out).reshape(blocks * rows, x.shape[1])
+        (rows, inner), columns = weights.shape, x.shape[1]
+        together = _rows_together(rows, inner, columns)
+        out = self._buffer(buffer, rows // together, together, columns)
+        return np.matmul(weights.reshape(-1, together, inner), x, out=out).reshape(rows, columns)
 
     def _attend(self, layer: _Layer, x: Array) -> None:
         count = x.shape[1]
         heads = self._product(layer.into_heads, x, 0)
-        heads += layer.into_heads_bias
+        heads[:WIDTH] += layer.query_bias
         queries, keys, values = heads.reshape(3, HEADS, HEAD_WIDTH, count)
         scores = np.matmul(queries.transpose(0, 2, 1), keys, out=self._buffer(1, HEADS, count, count))
         scores -= scores.max(axis=2, keepdims=True)
@@ -187,8 +195,11 @@ def _together(layers: Sequence[_Layer]) -> list[_Layer]:
     ]
 
 
-def _blocks(weights: Array) -> Array:
-    return np.ascontiguousarray(weights).reshape(-1, _ROWS, weights.shape[1])
+def _rows_together(rows: int, inner: int, columns: int) -> int:
+    """How many rows of weights are multiplied with the columns in one product."""
+    if columns > _FEW:
+        return rows
+    return next((some for some in _ROWS if some * inner * columns <= _SMALL), _ROWS[-1])
 
 
 def _column(values: Array) -> Array:

@@ -96,6 +96,37 @@ class TestMiniLmEmbedder(EmbedderContract):
         assert printed.decode().strip() == str([p.vector.hex() for p in await embedder.embed([GOAL, *OTHERS])])
 
 
+def plain(tensors, tokens):
+    """The point of these tokens, as the papers have it: rows are tokens, one thing after the other."""
+    import numpy as np
+
+    def dense(x, name):
+        return x @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
+
+    def normed(x, name):
+        centred = x - x.mean(axis=1, keepdims=True)
+        spread = np.sqrt((centred**2).mean(axis=1, keepdims=True) + 1e-12)
+        return centred / spread * tensors[f"{name}.LayerNorm.weight"] + tensors[f"{name}.LayerNorm.bias"]
+
+    def heads(x):
+        return x.reshape(len(tokens), 12, 32).transpose(1, 0, 2)
+
+    tables = [f"embeddings.{name}_embeddings.weight" for name in ("word", "position", "token_type")]
+    words, places, kinds = (tensors[name] for name in tables)
+    x = normed(words[tokens] + places[: len(tokens)] + kinds[0], "embeddings")
+    for number in range(6):
+        layer = f"encoder.layer.{number}"
+        query, key, value = (heads(dense(x, f"{layer}.attention.self.{part}")) for part in ("query", "key", "value"))
+        shares = np.exp(query @ key.transpose(0, 2, 1) / 32**0.5)
+        mixed = (shares / shares.sum(axis=2, keepdims=True) @ value).transpose(1, 0, 2).reshape(len(tokens), 384)
+        x = normed(x + dense(mixed, f"{layer}.attention.output.dense"), f"{layer}.attention.output")
+        inner = dense(x, f"{layer}.intermediate.dense")
+        erf = np.vectorize(math.erf)(inner / 2**0.5)
+        x = normed(x + dense(inner * (1 + erf) / 2, f"{layer}.output.dense"), f"{layer}.output")
+    mean = x.mean(axis=0)
+    return mean / np.sqrt(mean @ mean)
+
+
 class TestEncoder:
     def test_gelu_is_exact(self) -> None:
         import numpy as np
@@ -106,6 +137,18 @@ class TestEncoder:
         exact = [0.5 * each * math.erfc(-each / math.sqrt(2)) for each in x.tolist()]
         gelu(x, np.empty_like(x), np.empty_like(x))
         assert np.max(np.abs(x - np.array(exact))) < 5e-7
+
+    def test_short_and_long_texts_get_what_a_plain_forward_pass_in_double_precision_gives(self) -> None:
+        import numpy as np
+        from safetensors.numpy import load
+
+        from adapters.embedding.encoder import Encoder
+
+        tensors = load(weights.read(weights.folder(), WEIGHTS))
+        encoder, exact = Encoder(tensors), {name: tensor.astype("f8") for name, tensor in tensors.items()}
+        for count in (1, 6, 11, 16, 21, 33):
+            tokens = [1_000 + 137 * place for place in range(count)]
+            assert np.max(np.abs(encoder.point(tokens) - plain(exact, tokens))) < 1e-6, count
 
     def test_the_most_tokens_fit(self) -> None:
         import numpy as np
