@@ -8,7 +8,7 @@ from typing import Final
 from commands.cache.feedback import withdraw_refuted
 from commands.cache.handling import clear_shared, decide_cache, named_entry
 from commands.handle import Handling, Reaction
-from commands.programs.handling import decide_program, named_program
+from commands.programs.handling import check_reinstating, check_successor, decide_program, named_program
 from commands.runs.handling import decide_run, named_run, new_run, wake_driver
 from domain.cache import commands as cache
 from domain.programs import commands as program
@@ -29,7 +29,18 @@ COMMANDS: Final[Mapping[str, Handling]] = {
         command=program.DemoteProgram, category="program", stream=named_program, decide=decide_program
     ),
     "SupersedeProgram": Handling(
-        command=program.SupersedeProgram, category="program", stream=named_program, decide=decide_program
+        command=program.SupersedeProgram,
+        category="program",
+        stream=named_program,
+        decide=decide_program,
+        check=check_successor,
+    ),
+    "ReinstateProgram": Handling(
+        command=program.ReinstateProgram,
+        category="program",
+        stream=named_program,
+        decide=decide_program,
+        check=check_reinstating,
     ),
     "InvalidateCache": Handling(
         command=cache.InvalidateCache, category="cache", stream=named_entry, decide=decide_cache

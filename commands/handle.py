@@ -79,11 +79,19 @@ class Handling:
     stream: Callable[[CommandEnvelope, Any], str]
     """Id of the stream that decides."""
     decide: Callable[[Services, StreamSlice, Any, datetime], list[DomainEvent]]
+    check: Callable[[Services, str, str, Any], Awaitable[None]] | None = None
+    """What the stream alone cannot tell: tenant, principal and command; raises the rule that is broken."""
     creates: bool = False
     """Whether the stream takes its id from the command, and so is new unless the command is repeated."""
 
 
 Reaction = Callable[[Services, Recorded], Awaitable[None]]
+
+
+class AccessDenied(PrecedentError):
+    """Ask whoever runs the deployment for the right that the message names, or have somebody do it who has it."""
+
+    code = "access.denied"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,8 @@ class CommandHandler:
             handled = _refusal(envelope, "conflict", error)
         except (InvalidInput, TypeMismatch) as error:
             handled = _refusal(envelope, "invalid", error)
+        except AccessDenied as error:
+            handled = _refusal(envelope, "denied", error)
         except PrecedentError as error:
             handled = _refusal(envelope, "rejected", error)
         return handled if isinstance(handled, Handled) else Handled(handled)
@@ -129,7 +139,7 @@ class CommandHandler:
             return _refused(envelope, "invalid", "command.unknown", f"no command {envelope.type!r}; known: {known}")
         denial = self.services.authorizer.denial(envelope.tenant, principal, envelope.type)
         if denial is not None:
-            return _refused(envelope, "denied", "access.denied", denial)
+            return _refused(envelope, "denied", AccessDenied.code, denial)
         try:
             command = handling.command.model_validate(envelope.data)
         except ValidationError as error:
@@ -172,6 +182,8 @@ class CommandHandler:
                 return _refused(envelope, "conflict", "stream.conflict", message)
             try:
                 events = handling.decide(self.services, slice_, command, now)
+                if handling.check is not None:
+                    await handling.check(self.services, envelope.tenant, principal, command)
             except PrecedentError:
                 # A repeated command was accepted once, whatever the rules say today.
                 if slice_.events or not (slice_ := await self.services.store.load(stream)).events:

@@ -50,6 +50,8 @@ CATALOG: Final[Mapping[str, tuple[Projection, ...]]] = {
     "precedent.program.ProgramPublished.v1": (PROGRAMS,),
     "precedent.program.ProgramRefused.v1": (PROGRAMS,),
     "precedent.program.ProgramDemoted.v1": (PROGRAMS,),
+    "precedent.program.ProgramContradicted.v1": (PROGRAMS,),
+    "precedent.program.ProgramReinstated.v1": (PROGRAMS,),
     "precedent.program.ProgramSuperseded.v1": (PROGRAMS,),
     "precedent.program.ProgramRevoked.v1": (PROGRAMS,),
     "precedent.cache.CacheEntryPublished.v1": (CACHE_ENTRIES,),

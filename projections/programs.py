@@ -193,6 +193,11 @@ def _withdrawn(status: Status) -> Change:
     return change
 
 
+def _reinstated(row: Row, _: Fact) -> Row:
+    """As it was published: what was never published has no signature, and stays what it was."""
+    return {} if row["signature"] is None else {"validation_status": Status.VERIFIED.value, "reason": ""}
+
+
 _COUNTED: Final[Mapping[str, str]] = {"succeeded": "successes", "failed": "failures", "refuted": "refutations"}
 
 
@@ -227,6 +232,8 @@ PROGRAMS: Final = SharedRows(
         "precedent.program.ProgramPublished.v1": _own(_published),
         "precedent.program.ProgramRefused.v1": _own(_refused),
         "precedent.program.ProgramDemoted.v1": _own(_withdrawn(Status.DEMOTED)),
+        "precedent.program.ProgramContradicted.v1": _own(lambda row, _: {"updated_at": row["updated_at"]}),
+        "precedent.program.ProgramReinstated.v1": _own(_reinstated),
         "precedent.program.ProgramSuperseded.v1": _own(_withdrawn(Status.SUPERSEDED)),
         "precedent.program.ProgramRevoked.v1": Share(_about_module, _withdraw),
         "precedent.run.ProgramReused.v1": _used(_reused),

@@ -14,6 +14,7 @@ from domain.programs.events import (
     Offer,
     ProgramDemoted,
     ProgramPublished,
+    ProgramReinstated,
     ProgramRevoked,
     ProgramSuperseded,
     module_stream,
@@ -45,6 +46,8 @@ class Programs:
                 if offer.id != stream.id:
                     raise StoredDataInvalid(f"program {offer.id} is in the stream {stream.id} of something else")
                 self.reuse.interfaces.add(stream.tenant, offer.namespace, offer.interface)
+                self._gather(stream.tenant, stream.id, offer)
+            case ProgramReinstated(offer=offer) if offer.id == stream.id:
                 self._gather(stream.tenant, stream.id, offer)
             case ProgramDemoted() | ProgramSuperseded():
                 self._filling.remove([point_id(stream.tenant, stream.id)])

@@ -6,6 +6,8 @@ program carries it); 6. sign; 7. upload the bytecode by its digest; 8. append ``
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from commands.programs.log import (
@@ -35,7 +37,12 @@ from domain.programs.events import (
     Proof,
     module_stream,
 )
+from domain.programs.policy import Policy
+from domain.programs.refuting import Refutation, refuted
 from domain.programs.state import EMPTY, Program, Status
+
+LONGEST_REASON: Final = 4_000
+"""Characters of a reason on the record."""
 
 MEDIATYPE: Final = "application/vnd.precedent.rtfs-module"
 
@@ -121,12 +128,33 @@ async def demote(
 
     Raises ``ServiceUnreachable``, ``VersionConflict``.
     """
+
+    def demoted(program: Program) -> ProgramEvent | None:
+        if program.status is not Status.VERIFIED or (program.offer is not None and program.offer.module == spared):
+            return None
+        return ProgramDemoted(reason=reason[:LONGEST_REASON], run=run)
+
+    await _withdraw(services, StreamId(tenant, CATEGORY, entry), demoted, run)
+
+
+async def refute(services: Services, reuse: Reuse | None, tenant: str, entry: str, refutation: Refutation) -> None:
+    """What follows where the critic refuted the program's output in a run. Doing it twice changes nothing.
+
+    Raises ``ServiceUnreachable``, ``VersionConflict``.
+    """
+    policy = Policy() if reuse is None else reuse.policy
+    clipped = replace(refutation, reason=refutation.reason[:LONGEST_REASON])
     stream = StreamId(tenant, CATEGORY, entry)
+    await _withdraw(services, stream, lambda program: refuted(program, clipped, policy), refutation.run)
+
+
+async def _withdraw(
+    services: Services, stream: StreamId, follows: Callable[[Program], ProgramEvent | None], run: str
+) -> None:
     for _ in range(ATTEMPTS):
         program, head = await load_program(services, stream)
-        if program.status is not Status.VERIFIED or (program.offer is not None and program.offer.module == spared):
+        if run in program.against or (event := follows(program)) is None:
             return
-        event = ProgramDemoted(reason=reason[:4_000], run=run)
         try:
             await append(services, stream, head, event, cause=f"{run}/refuted", actor="agent:critic")
         except VersionConflict:

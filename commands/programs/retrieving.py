@@ -28,7 +28,15 @@ from domain.kernel.errors import (
     ServiceUnreachable,
 )
 from domain.kernel.ids import StreamId
-from domain.programs.acceptance import Unacceptable, Wanted, check_bytes, check_rights, check_signature, check_status
+from domain.programs.acceptance import (
+    Unacceptable,
+    Wanted,
+    check_bytes,
+    check_contradicted,
+    check_rights,
+    check_signature,
+    check_status,
+)
 from domain.programs.events import (
     Offer,
     module_stream,
@@ -184,6 +192,7 @@ async def accepted(services: Services, reuse: Reuse, entry: str, score: float, w
         services.content.get(wanted.tenant, program.offer.module),
     )
     offer = check_status(program, withdrawn)  # 3
+    check_contradicted(program, wanted)
     check_signature(program, offer, entry, wanted, reuse.trusted.get(wanted.tenant, {}))  # 4
     check_bytes(offer, data)  # 5, 6
     check_rights(offer, wanted, reuse.policy)  # 7

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from commands.delegations import Target
 from commands.programs.log import CATEGORY, load_program
-from commands.programs.publishing import demote, embed, publish
+from commands.programs.publishing import demote, embed, publish, refute
 from commands.runs.alike import wants_alike
 from commands.runs.asking import rungs
 from commands.runs.breathing import in_slices
@@ -17,15 +18,18 @@ from commands.runs.offering import offer_answer
 from commands.runs.remembering import remember
 from commands.services import Services
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
+from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
 from domain.kernel.values import bytes_of_text, digest_json
-from domain.programs.events import Cost, Offer, OfferedEffect, Proof
+from domain.programs.events import Cost, Offer, OfferedEffect, Proof, check_digest
 from domain.programs.literals import copied_inputs
+from domain.programs.refuting import Refutation
 from domain.programs.state import Status
 from domain.runs.delegation import asked_next
 from domain.runs.parts import RunEvent
+from domain.runs.planning import ReuseSettled
 from domain.runs.replay import verifying
-from domain.runs.reuse import outdone, paid, refutations
+from domain.runs.reuse import failed_checks, outdone, paid, refutations
 from domain.runs.state import Phase, Run
 
 logger = logging.getLogger(__name__)
@@ -37,9 +41,7 @@ async def learn(services: Services, log: RunLog) -> None:
     Done again when the run is driven again, which changes nothing. Raises ``ServiceUnreachable``.
     """
     run, tenant = log.run, log.stream.tenant
-    for each in refutations(run):
-        if each.level == "L4":
-            await demote(services, tenant, each.entry, each.reason, log.stream.id)
+    await _refute(services, log, [each for each in refutations(run) if each.level == "L4"])
     for each in outdone(run):
         reason = f"it stopped where another program did well: {each.reason}"
         well = run.program.digest if run.program is not None else None
@@ -55,6 +57,25 @@ async def learn(services: Services, log: RunLog) -> None:
     target = _target(services, run, entry)
     if target is not None:
         await remember(services, tenant, run.accepted_task, target, log.stream.id)
+
+
+async def _refute(services: Services, log: RunLog, refuted: Sequence[ReuseSettled]) -> None:
+    if not refuted:
+        return
+    stored = (await services.store.load(log.stream)).events
+    failed = failed_checks(log.run, _events(stored))
+    for each in refuted:
+        refutation = Refutation(
+            run=log.stream.id,
+            by=stored[0].actor,
+            failed=tuple(map(check_digest, failed.get(each.entry, ()))),
+            reason=each.reason,
+        )
+        await refute(services, services.reuse, log.stream.tenant, each.entry, refutation)
+
+
+def _events(stored: Sequence[Recorded]) -> list[RunEvent]:
+    return [event for each in stored if isinstance(event := CATALOG.decode(each), RunEvent)]
 
 
 def _target(services: Services, run: Run, published: str | None) -> Target | None:
@@ -93,8 +114,7 @@ def _is_lesson(run: Run) -> bool:
 async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
     assert services.reuse is not None and run.program is not None and run.verdict is not None  # noqa: PT018  # as _is_lesson says
     stored = (await services.store.load(log.stream)).events
-    events = [event for each in stored if isinstance(event := CATALOG.decode(each), RunEvent)]
-    replay = await in_slices(verifying(events))  # 2
+    replay = await in_slices(verifying(_events(stored)))  # 2
     task, program = run.accepted_task, run.program
     proof = Proof(  # 3
         run=log.stream.id,
@@ -102,6 +122,8 @@ async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
         output=replay.output_digest or "",
         checks=len(task.checks),
         effects=replay.effects,
+        by=stored[0].actor,
+        held=tuple(map(check_digest, task.checks)),
     )
     try:
         meaning = await embed(services.reuse, task.goal)  # 4

@@ -10,6 +10,7 @@ from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import text_of_bytes
 from domain.programs.acceptance import Wanted
+from domain.programs.events import check_digest
 from domain.rtfs.bytecode.module import interface_hash
 from domain.runs.controller import route, to_tool
 from domain.runs.delegation import tool_for
@@ -92,6 +93,7 @@ def wanted_by(services: Services, tenant: str, task: Task) -> Wanted:
         namespace=task.cache.namespace,
         interface=interface_hash({"inputs": task.input_type}, task.output_type),
         tools={name: capability.version for name, capability in here.items()},
+        checks=frozenset(map(check_digest, task.checks)),
     )
 
 

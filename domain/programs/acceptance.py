@@ -3,7 +3,7 @@
 The first two steps of a retrieval, exact interface and then similarity, are index queries (``commands/programs.py``).
 These are the others, each with a reason of its own; whichever fails, the program does not run:
 
-3. Status: verified, and its module not revoked.
+3. Status: verified, its module not revoked, and no check of the task is one that it is known to fail.
 4. Signature: a trusted key signed the statement, and the statement is about this very entry.
 5. Digest: the fetched bytes are those that were signed for.
 6. Bytecode: it loads, and its interface and effect row, read off the bytes, are those that were signed for.
@@ -43,6 +43,8 @@ class Wanted:
     interface: str
     tools: Mapping[str, str]
     """Version by name of the tools that the task may call, as they are here."""
+    checks: frozenset[str] = frozenset()
+    """Digests of the task's postconditions."""
 
 
 def check_status(program: Program, module: Program) -> Offer:
@@ -52,6 +54,12 @@ def check_status(program: Program, module: Program) -> Offer:
     if program.status is not Status.VERIFIED or program.offer is None or program.envelope is None:
         raise Unacceptable(f"it is {program.status}{f': {program.reason}' if program.reason else ''}")
     return program.offer
+
+
+def check_contradicted(program: Program, wanted: Wanted) -> None:
+    """3. Raises ``Unacceptable``."""
+    if failing := program.contradicted & wanted.checks:
+        raise Unacceptable(f"it fails a check of this task, as another run found ({min(failing)[:19]}…)")
 
 
 def check_signature(program: Program, offer: Offer, entry: str, wanted: Wanted, trusted: Mapping[str, bytes]) -> None:

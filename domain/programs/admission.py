@@ -8,7 +8,7 @@ from typing import Final
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import digest_bytes, digest_json, encode
 from domain.programs.envelope import StatedEffect, Statement
-from domain.programs.events import Offer, ProgramEvent, ProgramProposed, ProgramProven, Proof
+from domain.programs.events import Offer, ProgramEvent, ProgramProposed, ProgramProven, Proof, evidence_digest
 from domain.programs.policy import Policy
 from domain.programs.state import Program, Status
 
@@ -49,6 +49,9 @@ def admit(
     if wide:
         named = ", ".join(f"{effect.name} ({effect.mode})" for effect in offer.effects if effect.mode in wide)
         raise PublicationRefused(f"it may call {named}; programs.effects allows up to {policy.effects!r}")
+    if program.status is Status.DEMOTED:
+        is_wanted = len(program.since) < policy.reinstated_after and _is_new(program.since, proof)
+        return ProgramProven(proof=proof) if is_wanted else None
     if program.status not in (Status.UNKNOWN, Status.CANDIDATE):
         return None
     is_new = _is_new(program.proofs, proof)
@@ -83,7 +86,7 @@ def _lacks(offer: Offer, proofs: tuple[Proof, ...], policy: Policy) -> str | Non
 
 
 def _publishable(offer: Offer, proofs: tuple[Proof, ...], tenant: str, policy: Policy) -> Publishable:
-    evidence = digest_json([proof.model_dump(mode="json") for proof in proofs])
+    evidence = evidence_digest(proofs)
     statement = stated(offer, tenant=tenant, evidence=evidence, policy=policy.digest)
     return Publishable(offer, proofs, evidence, policy.digest, statement)
 

@@ -38,4 +38,11 @@ class SupersedeProgram(_Command):
     reason: Reason
 
 
-ProgramCommand = RevokeProgram | DemoteProgram | SupersedeProgram
+class ReinstateProgram(_Command):
+    """Use a demoted program again, which runs since then have come to and done well."""
+
+    program: EntryId
+    reason: Reason
+
+
+ProgramCommand = RevokeProgram | DemoteProgram | SupersedeProgram | ReinstateProgram

@@ -5,12 +5,14 @@ A program's stream is named after what it solves and how (``entry_id``); a withd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Final, Literal
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict
 
 from domain.kernel.events import DomainEvent
+from domain.kernel.values import digest_bytes, digest_json
 
 _NAMES: Final = UUID("6a0d2f52-7f0b-5d0e-9a57-0d1c6c1f7c11")
 
@@ -42,6 +44,7 @@ class OfferedEffect(Part):
 class Proof(Part):
     """One run that the program did well."""
 
+    ADDED: ClassVar[frozenset[str]] = frozenset({"by", "held"})
     run: str
     inputs: str
     """Digest of its inputs."""
@@ -51,6 +54,24 @@ class Proof(Part):
     """Postconditions that held."""
     effects: int
     """Effects that a replay asked for again, and found in the record."""
+    by: str = ""
+    """Who submitted the run; empty where that was not kept."""
+    held: tuple[str, ...] = ()
+    """Digests of the postconditions that held (``check_digest``)."""
+
+
+def check_digest(check: str) -> str:
+    """What a postcondition is known by, wherever it is not written out."""
+    return digest_bytes(check.encode())
+
+
+def evidence_digest(proofs: Sequence[Proof]) -> str:
+    """Digest of the proofs as they are stored."""
+    return digest_json([proof.model_dump(mode="json", exclude=_absent(proof)) for proof in proofs])
+
+
+def _absent(proof: Proof) -> set[str]:
+    return {name for name in Proof.ADDED if getattr(proof, name) == Proof.model_fields[name].default}
 
 
 class Cost(Part):
@@ -148,6 +169,30 @@ class ProgramDemoted(ProgramEvent):
     """The run in which it was wrong, if one showed it."""
 
 
+class ProgramContradicted(ProgramEvent):
+    """It failed postconditions that only one task asks for: it does not answer tasks that ask for them."""
+
+    TYPE: ClassVar[str] = "precedent.program.ProgramContradicted.v1"
+    run: str
+    by: str
+    """Who submitted the run."""
+    checks: tuple[str, ...]
+    """Digests of the postconditions that it failed, and was not proven by."""
+    reason: str
+
+
+class ProgramReinstated(ProgramEvent):
+    """A program that was demoted may be used again: runs since then came to it, and did well."""
+
+    TYPE: ClassVar[str] = "precedent.program.ProgramReinstated.v1"
+    offer: Offer
+    proofs: tuple[Proof, ...]
+    """Of the runs since it was demoted; the signed evidence stays that of its publication."""
+    policy: str
+    """Digest of the policy under which it was reinstated."""
+    reason: str
+
+
 class ProgramSuperseded(ProgramEvent):
     """Another program answers in its place."""
 
@@ -165,5 +210,6 @@ class ProgramRevoked(ProgramEvent):
 
 
 PROGRAM_EVENTS: Final[tuple[type[ProgramEvent], ...]] = (
-    ProgramProposed, ProgramProven, ProgramPublished, ProgramRefused, ProgramDemoted, ProgramSuperseded, ProgramRevoked,
+    ProgramProposed, ProgramProven, ProgramPublished, ProgramRefused, ProgramDemoted, ProgramContradicted,
+    ProgramReinstated, ProgramSuperseded, ProgramRevoked,
 )  # fmt: skip

@@ -30,6 +30,10 @@ class Policy(BaseModel):
     """Cosine of the goals from which on a program answers, until evidence moves it."""
     shadow: float = Field(0.0, ge=0.0, le=1.0)
     """Share of hits in which the model is asked all the same, and the two are compared."""
+    demoters: tuple[str, ...] = ()
+    """Patterns of those for whom a program that fails any check of their runs is wrong, beside who proved it."""
+    reinstated_after: int = Field(3, ge=1, le=1_000)
+    """Runs with different inputs that must have come to a demoted program and done well before it may return."""
 
     @property
     def digest(self) -> str:
@@ -39,6 +43,10 @@ class Policy(BaseModel):
     def may_publish(self, actor: str) -> bool:
         """Whether runs that this one submitted may publish."""
         return any(fnmatchcase(actor, pattern) for pattern in self.publishers)
+
+    def may_demote(self, actor: str) -> bool:
+        """Whether checks that this one asks for say what is wrong for everybody."""
+        return any(fnmatchcase(actor, pattern) for pattern in self.demoters)
 
     def wider(self, modes: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the modes that are wider than allowed."""

@@ -8,11 +8,13 @@ from typing import Final
 
 from domain.programs.events import (
     Offer,
+    ProgramContradicted,
     ProgramDemoted,
     ProgramEvent,
     ProgramProposed,
     ProgramProven,
     ProgramPublished,
+    ProgramReinstated,
     ProgramRevoked,
     ProgramSuperseded,
     Proof,
@@ -42,6 +44,12 @@ class Program:
     policy: str | None = None
     reason: str = ""
     """Why it is not used, where it is not."""
+    since: tuple[Proof, ...] = ()
+    """Of a demoted one: runs since then that came to it, and did well."""
+    against: frozenset[str] = frozenset()
+    """Runs that were held against it: none counts twice, also after it was reinstated."""
+    contradicted: frozenset[str] = frozenset()
+    """Digests of postconditions that it fails: it does not answer tasks that ask for them."""
 
 
 EMPTY: Final = Program()
@@ -56,6 +64,8 @@ def evolve(program: Program, event: ProgramEvent) -> Program:
             return program
         case ProgramProposed():
             return Program(status=Status.CANDIDATE, offer=event.offer, proofs=(event.proof,), reason=event.lacks)
+        case ProgramProven() if program.status is Status.DEMOTED:
+            return replace(program, since=(*program.since, event.proof))
         case ProgramProven():
             return replace(program, proofs=(*program.proofs, event.proof))
         case ProgramPublished():
@@ -70,7 +80,17 @@ def evolve(program: Program, event: ProgramEvent) -> Program:
                 reason="",
             )
         case ProgramDemoted():
-            return replace(program, status=Status.DEMOTED, reason=event.reason)
+            against = _against(program, event)
+            return replace(program, status=Status.DEMOTED, reason=event.reason, since=(), against=against)
+        case ProgramContradicted():
+            contradicted = program.contradicted.union(event.checks)
+            return replace(program, contradicted=contradicted, against=_against(program, event))
+        case ProgramReinstated() if program.envelope is not None:
+            return replace(program, status=Status.VERIFIED, reason="", since=())
         case ProgramSuperseded():
             return replace(program, status=Status.SUPERSEDED, reason=f"superseded by {event.by}: {event.reason}")
     return program
+
+
+def _against(program: Program, event: ProgramDemoted | ProgramContradicted) -> frozenset[str]:
+    return program.against if event.run is None else program.against | {event.run}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from domain.kernel.values import Value, digest
@@ -10,6 +11,9 @@ from domain.rtfs.vm import Finished, Limits, Trapped, Yielded, load, resume, sta
 from domain.runs.events import VerdictReached
 from domain.runs.parts import Decision
 from domain.runs.task import Task, compile_check
+
+_NOT_TRUE: Final = " is not true"
+_STOPPED: Final = " stopped: "
 
 CHECK_FUEL: Final = 1_000_000
 """Abstract cost that one postcondition may use."""
@@ -33,8 +37,13 @@ def _failing(task: Task, check: str, output: Value) -> str | None:
     if isinstance(step, Finished) and step.value is True:
         return None
     if isinstance(step, Trapped):
-        return f"{check} stopped: {step.error.message}"
-    return f"{check} is not true"
+        return f"{check}{_STOPPED}{step.error.message}"
+    return f"{check}{_NOT_TRUE}"
+
+
+def is_about(check: str) -> Callable[[str], bool]:
+    """Whether a finding is of this postcondition."""
+    return lambda finding: finding == f"{check}{_NOT_TRUE}" or finding.startswith(f"{check}{_STOPPED}")
 
 
 def _verdict(task: Task, saw: str, layer: str, findings: tuple[str, ...]) -> VerdictReached:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
 from domain.kernel.values import digest_json
+from domain.runs.critic import is_about
 from domain.runs.events import VerdictReached
 from domain.runs.folding import DENIALS
-from domain.runs.parts import Decision, Lookup, PinnedEffect, Savings
+from domain.runs.parts import Decision, Lookup, PinnedEffect, RunEvent, Savings
 from domain.runs.planning import ProgramReused, ReuseSettled, RunRouted
 from domain.runs.state import Phase, Precedent, Run, Settlement
 
@@ -94,6 +96,21 @@ def refutations(run: Run) -> list[ReuseSettled]:
     if run.precedent is not None and run.verdict is not None and not run.verdict.passed:
         found.append(settled_by(run, run.precedent, run.verdict))
     return found
+
+
+def failed_checks(run: Run, events: Iterable[RunEvent]) -> Mapping[str, tuple[str, ...]]:
+    """By what was reused and refuted: the postconditions that its output failed; none where its type was wrong."""
+    found: dict[str, tuple[str, ...]] = {}
+    findings: tuple[str, ...] = ()
+    for event in events:
+        if isinstance(event, VerdictReached):
+            findings = event.findings if event.layer == "postconditions" else ()
+        elif isinstance(event, ReuseSettled) and event.outcome == "refuted":
+            found[event.entry] = findings
+    if run.precedent is not None:
+        found.setdefault(run.precedent.entry, findings)
+    checks = run.accepted_task.checks
+    return {entry: tuple(check for check in checks if any(map(is_about(check), said))) for entry, said in found.items()}
 
 
 def outdone(run: Run) -> list[ReuseSettled]:

@@ -39,6 +39,7 @@ SENDERS: Final = {
     "ResolveOutcome": ("precedent resolve",),
     "RevokeProgram": ("precedent programs revoke",),
     "DemoteProgram": ("precedent programs demote", "precedent cache feedback --wrong"),
+    "ReinstateProgram": ("precedent programs reinstate",),
     "SupersedeProgram": ("precedent programs supersede",),
     "InvalidateCache": ("precedent cache invalidate --namespace",),
     "InvalidateEntry": ("precedent cache invalidate",),

@@ -41,6 +41,11 @@ class ProgramsSettings(Section):
     #: Share of hits in which the model is asked all the same, and the two are compared.
     shadow: Annotated[float, Field(ge=0.0, le=1.0)] = DEFAULT.shadow
 
+    #: For whom a program that fails any check of their runs is wrong for everybody, beside those whose runs proved it.
+    demoters: tuple[Publisher, ...] = DEFAULT.demoters
+    #: Runs with different inputs that must have come to a demoted program and done well before it may be reinstated.
+    reinstated_after: Annotated[int, Field(ge=1, le=1_000)] = DEFAULT.reinstated_after
+
     @model_validator(mode="after")
     def _one_key(self) -> Self:
         if self.pkcs11 is not None and self.key is not None:
@@ -58,4 +63,6 @@ class ProgramsSettings(Section):
             proofs=self.proofs,
             similarity=self.similarity,
             shadow=self.shadow,
+            demoters=self.demoters,
+            reinstated_after=self.reinstated_after,
         )

@@ -18,7 +18,7 @@ from domain.kernel.embedding import Embedding
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
 from domain.kernel.values import digest_bytes
-from domain.programs.events import Offer, ProgramProposed, ProgramPublished, ProgramRefused
+from domain.programs.events import Offer, ProgramProposed, ProgramPublished, ProgramRefused, ProgramSuperseded
 from domain.programs.policy import Policy
 from domain.runs.state import Phase
 from tests.commands.reusing import PLAN, ReusingWorld
@@ -96,8 +96,10 @@ async def demoted(world: ReusingWorld, published: ProgramPublished) -> None:
 
 
 async def superseded(world: ReusingWorld, published: ProgramPublished) -> None:
-    data = {"program": published.offer.id, "by": "0" * 8 + "-0000-0000-0000-" + "0" * 12, "reason": "better"}
-    assert (await world.send("SupersedeProgram", data, "c-supersede")).outcome == "accepted"
+    stream = StreamId(TENANT, "program", published.offer.id)
+    _, head = await load_program(world.services, stream)
+    event = ProgramSuperseded(by="0" * 8 + "-0000-0000-0000-" + "0" * 12, reason="better")
+    await append(world.services, stream, head, event, cause="hand/1", actor="user:someone")
 
 
 async def blob_gone(world: ReusingWorld, published: ProgramPublished) -> None:

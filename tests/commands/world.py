@@ -111,6 +111,8 @@ class World:
     tools: Tools = field(default_factory=Tools)
     models: Models = field(default_factory=Models)
     agents: AgentRunner = field(default_factory=NoAgents)
+    principal: str = "someone"
+    """Who sends commands."""
 
     def __post_init__(self) -> None:
         self.clock = LoopClock()
@@ -134,7 +136,7 @@ class World:
 
     async def send(self, kind: str, data: dict[str, Any], command: str, **more: Any) -> Answer:
         envelope = CommandEnvelope.model_validate({"id": command, "type": kind, "tenant": TENANT, "data": data} | more)
-        handled = await self.handler.handle(envelope, "someone")
+        handled = await self.handler.handle(envelope, self.principal)
         await self.handler.react(handled)
         return handled.answer
 

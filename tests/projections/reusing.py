@@ -13,7 +13,18 @@ from domain.kernel.values import digest_bytes, text_of_bytes
 from domain.ledger.notes import ED25519, VerifierKey
 from domain.programs.admission import Publishable, admit
 from domain.programs.envelope import sealed, to_sign
-from domain.programs.events import Cost, Meaning, Offer, OfferedEffect, ProgramPublished, Proof, module_stream
+from domain.programs.events import (
+    Cost,
+    Meaning,
+    Offer,
+    OfferedEffect,
+    ProgramProposed,
+    ProgramProven,
+    ProgramPublished,
+    ProgramReinstated,
+    Proof,
+    module_stream,
+)
 from domain.programs.policy import Policy
 from domain.programs.state import EMPTY
 from domain.rtfs.bytecode.module import interface_hash
@@ -99,15 +110,17 @@ class Made:
 
     def proposed(self, run: str = "first") -> Happening:
         proof = Proof(run=run, inputs=SAW, output=SAW, checks=1, effects=1)
-        return "ProgramProposed", {
-            "offer": self.offer.model_dump(mode="json"),
-            "proof": proof.model_dump(mode="json"),
-            "lacks": "1 runs of 2 that programs.proofs asks for",
-        }
+        lacks = "1 runs of 2 that programs.proofs asks for"
+        return "ProgramProposed", ProgramProposed(offer=self.offer, proof=proof, lacks=lacks).as_json()
 
     def proven(self, run: str = "second") -> Happening:
-        proof = Proof(run=run, inputs=SAW, output=SAW, checks=1, effects=1)
-        return "ProgramProven", {"proof": proof.model_dump(mode="json")}
+        proof = Proof(run=run, inputs=SAW, output=SAW, checks=1, effects=1, by="user:bob", held=(SAW,))
+        return "ProgramProven", ProgramProven(proof=proof).as_json()
+
+    def reinstated(self) -> Happening:
+        proof = Proof(run="fifth", inputs=SAW, output=SAW, checks=1, effects=1)
+        event = ProgramReinstated(offer=self.offer, proofs=(proof,), policy=Policy().digest, reason="it was right")
+        return "ProgramReinstated", event.as_json()
 
     def refused(self, run: str = "first") -> Happening:
         offer = self.offer
@@ -137,6 +150,10 @@ class Made:
 
 
 DEMOTED: Final[Happening] = ("ProgramDemoted", {"reason": "it forgot the tax", "run": "third"})
+CONTRADICTED: Final[Happening] = (
+    "ProgramContradicted",
+    {"run": "fourth", "by": "user:mallory", "checks": [SAW], "reason": "postconditions: (= 1 2) is not true"},
+)
 SUPERSEDED: Final[Happening] = ("ProgramSuperseded", {"by": "another", "reason": "a faster one"})
 
 

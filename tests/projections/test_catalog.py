@@ -17,6 +17,7 @@ from projections.reuse import REUSE, ReuseRow
 from projections.runs import RUNS, RunRow
 from projections.timeline import TIMELINE, Line
 from tests.projections.reusing import (
+    CONTRADICTED,
     DEMOTED,
     SUPERSEDED,
     TUNED,
@@ -68,9 +69,10 @@ def test_rows_have_the_cells_of_their_tables():
         ("run", [*whole_run(), failed_call("0")]),
         ("run", [*reusing_run(MADE), *answered_from_cache("e" * 64), MADE.compared(None), routed("model", lookup())]),
         ("program", [MADE.proposed(), MADE.proven(), MADE.published(), MADE.refused(), DEMOTED, SUPERSEDED, revoked(MADE)]),
+        ("program", [MADE.published(), CONTRADICTED, DEMOTED, MADE.reinstated()]),
         ("cache", [judged(MADE.id, correct=True), TUNED]),
     ],
-    ids=["run", "reuse", "program", "cache"],
+    ids=["run", "reuse", "program", "reinstated", "cache"],
 )  # fmt: skip
 def test_the_stories_told_here_are_what_is_really_written(category, story):
     for draft in drafts(STREAM, story, 1, category):

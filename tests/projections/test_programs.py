@@ -20,6 +20,7 @@ from projections.programs import PROGRAMS
 from projections.projection import Row
 from tests.projections.harness import catch_up, forget, project, rows, running, tell
 from tests.projections.reusing import (
+    CONTRADICTED,
     DEMOTED,
     PLAN,
     POINT,
@@ -94,6 +95,22 @@ def test_what_the_policy_refused_is_there_with_its_reason():
 def test_a_withdrawn_program_says_why(happening: Happening, status: str, reason: str, by: str | None):
     row = folded(facts("program", MADE.id, MADE.published(), happening))[MADE.id]
     assert (row["validation_status"], row["reason"], row["superseded_by"]) == (status, reason, by)
+
+
+def test_a_program_that_was_reinstated_is_verified_again():
+    told = (MADE.published(), DEMOTED, MADE.proven("s1"), MADE.reinstated())
+    row = folded(facts("program", MADE.id, *told))[MADE.id]
+    assert (row["validation_status"], row["reason"], row["proofs"]) == ("verified", "", 2)
+    assert row["signature"]
+    gone = folded(facts("program", MADE.module_stream, revoked(MADE)), facts("program", MADE.id, *told))
+    assert gone[MADE.id]["validation_status"] == "revoked"
+    unsigned = folded(facts("program", MADE.id, MADE.proposed(), DEMOTED, MADE.reinstated()))[MADE.id]
+    assert unsigned["validation_status"] == "demoted", "nothing was ever published"
+
+
+def test_what_one_task_alone_asks_for_changes_nothing_of_a_program():
+    row = folded(facts("program", MADE.id, MADE.published(), CONTRADICTED))[MADE.id]
+    assert (row["validation_status"], row["reason"]) == ("verified", "")
 
 
 def test_uses_and_what_came_of_them_are_counted():

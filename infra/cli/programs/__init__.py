@@ -8,7 +8,7 @@ from infra.cli.invocation import examples
 from infra.cli.programs.listing import ls
 from infra.cli.programs.showing import show
 from infra.cli.programs.verifying import verify
-from infra.cli.programs.withdrawing import demote, revoke, supersede
+from infra.cli.programs.withdrawing import demote, reinstate, revoke, supersede
 
 
 @click.group(
@@ -26,5 +26,5 @@ def programs() -> None:
     """
 
 
-for _command in (ls, show, verify, demote, supersede, revoke):
+for _command in (ls, show, verify, demote, reinstate, supersede, revoke):
     programs.add_command(_command)

@@ -17,10 +17,10 @@ from commands.ports import ContentStore
 from commands.programs.log import CATEGORY, folded
 from domain.kernel.errors import InvalidInput, NotFound, StoredDataInvalid
 from domain.kernel.ids import StreamId
-from domain.kernel.values import digest_bytes, digest_json
+from domain.kernel.values import digest_bytes
 from domain.ledger.notes import VerifierKey
 from domain.programs.acceptance import Unacceptable, Wanted, check_bytes, check_signature
-from domain.programs.events import Offer, module_stream
+from domain.programs.events import Offer, evidence_digest, module_stream
 from domain.programs.state import Program
 from infra.bootstrap.content import content_store
 from infra.bootstrap.reuse import trusted_keys
@@ -79,7 +79,7 @@ class Checking:
             check_signature(program, offer, row.id, wanted, self.trusted)
         except Unacceptable as error:
             yield "signature", str(error).removeprefix("signature: ")
-        evidence = digest_json([proof.model_dump(mode="json") for proof in program.proofs])
+        evidence = evidence_digest(program.proofs)
         if evidence != program.evidence:
             yield "evidence", f"the digest of its proofs is {evidence}, not {program.evidence}"
 

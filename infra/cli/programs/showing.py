@@ -15,7 +15,7 @@ from rich.text import Text
 
 from domain.kernel.values import ValueNotDecodable, bytes_of_text
 from domain.programs.events import Proof
-from domain.programs.state import Status
+from domain.programs.state import Program, Status
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted, short
@@ -59,7 +59,8 @@ class Shown:
 
 
 @click.command(
-    epilog=examples("precedent programs show 5b0c8b51", "precedent programs show 5b0c8b51 --json | jq .plan")
+    short_help="One program: its proofs, signature, plan and uses.",
+    epilog=examples("precedent programs show 5b0c8b51", "precedent programs show 5b0c8b51 --json | jq .plan"),
 )
 @click.argument("program", metavar="ID")
 @program_keys_option
@@ -95,6 +96,8 @@ def _document(shown: Shown) -> dict[str, Any]:
         "as_signed": not shown.checked.wrong if shown.checked.published else None,
         "wrong": dict(shown.checked.wrong),
         "not_used_because": shown.not_used,
+        "since_demoted": [proof.model_dump() for proof in program.since],
+        "contradicted": sorted(program.contradicted),
         "lookups": [
             {"run": use.run, "at": use.at, "outcome": use.outcome, "score": use.score, "settled": use.settled}
             for use in shown.uses
@@ -155,12 +158,25 @@ def _head(shown: Shown) -> Table:
         "did": Text(", ".join(did)),
         "saved": Text(saved),
         "superseded by": Text(row.superseded_by or ""),
+        "since then": Text(_since(program)),
+        "not for": Text(_not_for(program)),
     }
     table = Table.grid(padding=(0, 2))
     for label, value in lines.items():
         if value.plain:
             table.add_row(Text(label, style="dim"), value)
     return table
+
+
+def _since(program: Program) -> str:
+    if program.status is not Status.DEMOTED:
+        return ""
+    return f"{counted(len(program.since), 'run')} with different inputs came to it, and did well"
+
+
+def _not_for(program: Program) -> str:
+    many = len(program.contradicted)
+    return f"tasks that ask for {counted(many, 'check')} that it fails and was not proven by" if many else ""
 
 
 def _proofs(proofs: Sequence[Proof]) -> Table:

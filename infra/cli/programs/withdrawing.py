@@ -1,4 +1,7 @@
-"""``programs revoke``, ``demote`` and ``supersede``: one command on the bus each; they take effect through the log."""
+"""``programs revoke``, ``demote``, ``reinstate`` and ``supersede``: one command on the bus each.
+
+They take effect through the log.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,11 @@ _reason = click.option("--reason", required=True, metavar="TEXT", help="Why; kep
 
 
 @click.command(
+    short_help="Never run a module again.",
     epilog=examples(
         'precedent programs revoke 5b0c8b51 --reason "it leaks"',
         'precedent programs revoke sha256:9f2c… --reason "compiled with a wrong tool"',
-    )
+    ),
 )
 @click.argument("module", metavar="MODULE|ID")
 @_reason
@@ -40,7 +44,7 @@ def revoke(cli: Invocation, module: str, reason: str) -> int:
 @click.command(
     epilog=examples(
         'precedent programs demote 5b0c8b51 --reason "it forgets the tax"',
-        'precedent programs demote 5b0c8b51 --run 01KB0Q3V5Y --reason "its total was wrong"',
+        'precedent programs demote 5b0c8b51 --run 01KB0Q3V5Y --reason "a wrong total"',
     )
 )
 @click.argument("program", metavar="ID")
@@ -54,6 +58,23 @@ def demote(cli: Invocation, program: str, reason: str, run: str | None) -> int:
         return {"program": (await program_named(connected, program)).id, "reason": reason, "run": run}
 
     return complete(_tell(cli, "DemoteProgram", data, lambda told: f"program {told['program']} is demoted"))
+
+
+@click.command(epilog=examples('precedent programs reinstate 5b0c8b51 --reason "the check was wrong"'))
+@click.argument("program", metavar="ID")
+@_reason
+@invoked
+def reinstate(cli: Invocation, program: str, reason: str) -> int:
+    """Use program ID again, which was demoted.
+
+    It takes runs since then that came to the same program and did well, with different inputs: as many as
+    `programs.reinstated_after` says. `precedent programs show ID` tells how many there are. Who may publish may do it.
+    """
+
+    async def data(connected: Session) -> dict[str, Any]:
+        return {"program": (await program_named(connected, program)).id, "reason": reason}
+
+    return complete(_tell(cli, "ReinstateProgram", data, lambda told: f"program {told['program']} is used again"))
 
 
 @click.command(epilog=examples('precedent programs supersede 5b0c8b51 --by 77e1a2c4 --reason "a faster one"'))
@@ -84,5 +105,5 @@ async def _tell(
     async with session(cli, services=True) as connected:
         data = await data_of(connected)
         answer = await connected.send(connected.envelope(command, data))
-    # Whoever supersedes one that is withdrawn already has not got what was asked for.
-    return report_answer(cli.output, answer, done(data), twice=command != "SupersedeProgram")
+    # Whoever supersedes one that is withdrawn already, or reinstates what cannot be, has not got what was asked for.
+    return report_answer(cli.output, answer, done(data), twice=command in ("RevokeProgram", "DemoteProgram"))

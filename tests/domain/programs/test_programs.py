@@ -14,11 +14,19 @@ from domain.kernel.values import Keyword
 from domain.programs.admission import PublicationRefused, Publishable, admit
 from domain.programs.commands import DemoteProgram, RevokeProgram, SupersedeProgram
 from domain.programs.decide import ProgramNotInUse, decide
-from domain.programs.events import ProgramEvent, ProgramProposed, ProgramProven, ProgramPublished, entry_id
+from domain.programs.events import (
+    ProgramContradicted,
+    ProgramEvent,
+    ProgramProposed,
+    ProgramProven,
+    ProgramPublished,
+    ProgramReinstated,
+    entry_id,
+)
 from domain.programs.literals import copied_inputs
 from domain.programs.policy import Policy, is_shadowed
 from domain.programs.state import EMPTY, Program, Status, evolve
-from tests.domain.programs.offers import PROGRAM, TENANT, compiled, offer, proof, published
+from tests.domain.programs.offers import POLICY, PROGRAM, TENANT, compiled, offer, proof, published
 
 ID = entry_id("default", PROGRAM.interface_hash, PROGRAM.digest, "Read and multiply")
 
@@ -56,7 +64,7 @@ def test_copied_inputs_need_a_run_with_others() -> None:
     assert len(ready.proofs) == 2
 
 
-@pytest.mark.parametrize("status", [Status.VERIFIED, Status.DEMOTED, Status.SUPERSEDED, Status.REVOKED])
+@pytest.mark.parametrize("status", [Status.VERIFIED, Status.SUPERSEDED, Status.REVOKED])
 def test_what_was_decided_is_not_decided_again_by_a_run(status: Status) -> None:
     assert admitted(Program(status=status)) is None
 
@@ -75,9 +83,11 @@ EVENTS = st.lists(
             ProgramProposed(offer=offer(), proof=proof(), lacks="x"),
             ProgramProven(proof=proof("r2")),
             ProgramPublished(offer=offer(), proofs=(proof(),), evidence="e", policy="p", envelope="{}"),
-            *decide(published(), DemoteProgram(program=ID, reason="bad")),
-            *decide(published(), SupersedeProgram(program=ID, by=OTHER, reason="better")),
-            *decide(EMPTY, RevokeProgram(module=PROGRAM.digest, reason="leaks")),
+            *decide(published(), DemoteProgram(program=ID, reason="bad"), POLICY),
+            ProgramContradicted(run="r3", by="user:b", checks=("sha256:0",), reason="no"),
+            ProgramReinstated(offer=offer(), proofs=(proof("r4"),), policy="p", reason="it was right"),
+            *decide(published(), SupersedeProgram(program=ID, by=OTHER, reason="better"), POLICY),
+            *decide(EMPTY, RevokeProgram(module=PROGRAM.digest, reason="leaks"), POLICY),
         ]
     ),
     max_size=8,
@@ -97,13 +107,13 @@ def test_evolve_is_total_and_a_revocation_is_for_ever(events: list[ProgramEvent]
 def test_commands() -> None:
     for command in (DemoteProgram(program=ID, reason="bad"), SupersedeProgram(program=ID, by=OTHER, reason="x")):
         with pytest.raises(NotFound, match="programs ls"):
-            decide(EMPTY, command)
+            decide(EMPTY, command, POLICY)
         with pytest.raises(ProgramNotInUse, match="demoted already: old"):
-            decide(Program(status=Status.DEMOTED, reason="old"), command)
+            decide(Program(status=Status.DEMOTED, reason="old"), command, POLICY)
     with pytest.raises(InvalidInput, match="cannot answer in its own place"):
-        decide(published(), SupersedeProgram(program=ID, by=ID, reason="x"))
+        decide(published(), SupersedeProgram(program=ID, by=ID, reason="x"), POLICY)
     with pytest.raises(ProgramNotInUse, match="revoked already"):
-        decide(Program(status=Status.REVOKED), RevokeProgram(module=PROGRAM.digest, reason="again"))
+        decide(Program(status=Status.REVOKED), RevokeProgram(module=PROGRAM.digest, reason="again"), POLICY)
 
 
 @pytest.mark.parametrize(

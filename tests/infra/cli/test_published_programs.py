@@ -15,7 +15,7 @@ from infra.stack.endpoints import endpoints_of
 from tests.conftest import settings_for
 from tests.infra.cli.conftest import Cli
 from tests.infra.cli.telling import TENANT, publish, tell, upload
-from tests.projections.reusing import DEMOTED, PLAN, Made, Signing, asking, lookup, reusing_run, routed
+from tests.projections.reusing import CONTRADICTED, DEMOTED, PLAN, Made, Signing, asking, lookup, reusing_run, routed
 
 KEY = str(Signing().key)
 
@@ -230,6 +230,24 @@ def test_a_program_is_demoted_and_superseded(cli: Cli, deployment: Path, made: M
     assert called.code == exits.NO
     assert "is demoted already" in called.err
     assert cli("programs", "supersede", made.id, "--by", made.id, "--reason", "x").code == exits.INVALID
+
+
+def test_a_demoted_program_is_not_reinstated_before_it_is_due(cli: Cli, deployment: Path, made: Made):
+    publish(deployment, made, CONTRADICTED, DEMOTED, made.proven("s1"))
+    shown = cli("programs", "show", made.id, "--key", KEY)
+    assert "1 run with different inputs came to it" in shown.out
+    assert "tasks that ask for 1 check that it fails" in shown.out
+    document = cli("programs", "show", made.id, "--json").document
+    assert ([proof["run"] for proof in document["since_demoted"]], len(document["contradicted"])) == (["s1"], 1)
+    called = cli("programs", "reinstate", made.id, "--reason", "the check was wrong")
+    assert called.code == exits.NO
+    assert "1 of 3 runs with different inputs" in " ".join(called.err.split())
+    tell(deployment, "program", made.id, [made.proven("s2"), made.proven("s3")])
+    called = cli("programs", "reinstate", made.id, "--reason", "the check was wrong")
+    assert called.code == exits.NO, "this machine does not trust who signed it"
+    assert "no key that is trusted here signed program" in " ".join(called.err.split())
+    assert cli("programs", "reinstate", "0" * 36, "--reason", "x").code == exits.NO
+    assert cli("programs", "reinstate", made.id).code == exits.INVALID
 
 
 def test_the_beginning_of_an_id_is_enough_where_it_is_the_only_one(cli: Cli, deployment: Path, made: Made):
