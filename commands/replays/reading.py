@@ -13,8 +13,7 @@ from domain.kernel.ids import StreamId
 from domain.runs.execution import NONE, Agents
 from domain.runs.parts import RunEvent
 from domain.runs.planning import AgentPinned
-from domain.runs.replay import HistoryInvalid, Replay, fold, verify
-from domain.runs.state import Run
+from domain.runs.replay import HistoryInvalid, Replay, verify
 
 
 async def recorded(store: EventStore, run: StreamId) -> tuple[Recorded, ...]:
@@ -60,9 +59,3 @@ async def verify_events(events: Sequence[RunEvent], agents: Agents = NONE) -> Re
     if any(isinstance(event, AgentPinned) for event in events):
         return await verify_watched(events, agents)
     return verify(events)
-
-
-async def view_run(store: EventStore, run: StreamId, at: int | None = None) -> Run:
-    """State of a run after its first ``at`` events (all, when None)."""
-    events = await recorded_events(store, run)
-    return fold(events if at is None else events[:at])

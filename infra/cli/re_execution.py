@@ -9,6 +9,8 @@ from rich.padding import Padding
 from rich.text import Text
 
 from commands.replays.executing import OtherAnswer, ReExecution
+from domain.runs.replay import Replay
+from domain.runs.state import ENDED
 from infra.cli.divergence import difference_document, difference_table
 from infra.cli.output import counted
 
@@ -18,7 +20,7 @@ SHOWN = 10
 
 def rendered(done: ReExecution) -> list[RenderableType]:
     """A re-execution for people."""
-    word = ("differs", "bold red") if done.others else ("identical", "bold green")
+    word = ("differs", "bold red") if done.others else (identical(done.replay), "bold green")
     again = f"{counted(done.executed, 'tool call')} made again, {len(done.others)} answered otherwise"
     parts: list[RenderableType] = [Text.assemble(word, f"  {again}")]
     if done.answered:
@@ -31,6 +33,11 @@ def rendered(done: ReExecution) -> list[RenderableType]:
     if done.replay.output_digest is not None and not done.others:
         parts.append(Text(f"output {done.replay.output_digest}: the same bytes"))
     return parts
+
+
+def identical(replay: Replay) -> str:
+    """The word for a run without a difference; one that has not ended is known up to where it stands."""
+    return "identical" if replay.ended in ENDED else f"identical so far (the run is {replay.ended})"
 
 
 def _other(other: OtherAnswer) -> list[RenderableType]:

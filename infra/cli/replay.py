@@ -11,7 +11,7 @@ import click
 from rich.rule import Rule
 from rich.text import Text
 
-from commands.replays import known_events, recorded, verify_run, view_run
+from commands.replays import known_events, recorded, verify_run
 from commands.replays.executing import re_execute
 from commands.replays.reading import verify_events
 from commands.replays.recording import divergence as diverged_event
@@ -19,11 +19,12 @@ from commands.replays.recording import other_answers
 from commands.replays.scanning import outcome_of
 from commands.replays.upcasting import under_present_tools
 from domain.kernel.errors import NotFound, PrecedentError
+from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
 from domain.runs.inheritance import history_digest
 from domain.runs.journal import ReplayDiverged
 from domain.runs.parts import RunEvent
-from domain.runs.replay import Replay
+from domain.runs.replay import Replay, fold
 from domain.runs.replay_events import Mode, ReplayFinished, ReplayStarted
 from domain.runs.state import Run
 from infra.bootstrap.agents import agents_of
@@ -36,6 +37,7 @@ from infra.cli.invocation import Invocation, WholeNumber, complete, examples, in
 from infra.cli.moments import moment_of
 from infra.cli.naming import run_named
 from infra.cli.output import Output, counted
+from infra.cli.re_execution import identical
 from infra.cli.replay_all import replay_all
 from infra.cli.replay_record import Record, release
 from infra.cli.results import plain_output, render_result
@@ -212,7 +214,8 @@ def shown(output: Output, name: str, result: Replay) -> dict[str, Any]:
         output.show(Text.assemble(("nothing to replay", "bold"), f"  {told}"))
         return _document(name, result)
     compared = f"{result.effects} of {counted(result.effects, 'effect')} asked alike and answered from the journal"
-    output.show(Text.assemble(("identical", "bold green"), f"  {compared}; {counted(result.events, 'event')} read"))
+    word = identical(result)
+    output.show(Text.assemble((word, "bold green"), f"  {compared}; {counted(result.events, 'event')} read"))
     if result.output_digest is not None:
         output.show(Text(f"output {result.output_digest}: the same bytes"))
     output.show(Text("no tool was called, no model was asked", style="dim"))
@@ -223,6 +226,7 @@ def _document(name: str, result: Replay) -> dict[str, Any]:
     return {
         "run": name,
         "identical": True,
+        "outcome": outcome_of(result.ended, replayable=result.replayable),
         "replayable": result.replayable,
         "status": result.ended,
         "events": result.events,
@@ -236,8 +240,11 @@ async def _view(cli: Invocation, name: str, at: int | None) -> int:
     async with session(cli, services=False) as connected:
         name = await run_named(connected, name)
         stream = connected.run(name)
-        state = await view_run(connected.store, stream, at)
-        watch = await _watch(cli, connected, stream, at)
+        stored = await recorded(connected.store, stream)
+        if at is not None and at > len(stored):
+            raise NotFound(f"run {name} has {counted(len(stored), 'event')}; --at {at} is beyond them")
+        state = fold(known_events(stored[:at]))
+        watch = _watch(cli, stream, stored[:at])
     cli.output.document(_state(name, watch.events, state))
     waits = f", waits for {', '.join(sorted(state.waiting))}" if state.waiting else ""
     paused = ", paused" if state.paused else ""
@@ -247,14 +254,11 @@ async def _view(cli: Invocation, name: str, at: int | None) -> int:
     return DONE
 
 
-async def _watch(cli: Invocation, connected: Session, stream: StreamId, at: int | None) -> Watch:
-    events = (await connected.store.load(stream)).events
-    if at is not None and at > len(events):
-        raise NotFound(f"run {stream.id} has {counted(len(events), 'event')}; --at {at} is beyond them")
+def _watch(cli: Invocation, stream: StreamId, events: Sequence[Recorded]) -> Watch:
     cli.output.show(Rule(f"run {stream.id}", align="left", style="dim"))
     watch = Watch(cli.output, every=False)
     with watch:
-        for event in events[:at]:
+        for event in events:
             watch.see(event, stream.id)
     return watch
 

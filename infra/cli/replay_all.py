@@ -18,6 +18,7 @@ from commands.replays.executing import ReExecution, re_execute
 from commands.replays.recording import divergence as diverged_event
 from commands.replays.recording import other_answers
 from commands.replays.scanning import Replayed, ReplayRun, Wanted, scan, verified
+from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.values import format_time
 from domain.runs.journal import ReplayDiverged
@@ -92,13 +93,17 @@ async def replay_all(
                         await record.add(*_divergences(replayed))
                         _tell(cli.output, replayed)
             summary.whole = True
-        except asyncio.CancelledError:
-            cli.output.warn("interrupted; this is the summary of what was replayed until then")
+        except (asyncio.CancelledError, PrecedentError) as error:
+            why = "interrupted" if isinstance(error, asyncio.CancelledError) else "the log could not be read to its end"
+            cli.output.warn(f"{why}; this is the summary of what was replayed until then")
             _show(cli.output, summary)
             await record.add(_finished(summary))
             raise
         await record.add(_finished(summary))
     _show(cli.output, summary)
+    if not summary.outcomes:
+        chosen = " that was chosen" if since is not None or statuses else ""
+        cli.output.warn(f"there is no run of tenant {wanted.tenant}{chosen}: nothing was compared")
     if summary.outcomes["diverged"]:
         tell_error(cli.output, f"{counted(summary.outcomes['diverged'], 'run')} diverged")
     return summary.code

@@ -125,6 +125,7 @@ def test_runs_are_chosen(cli: Cli, histories: Path, options: tuple[str, ...], co
     called = cli("replay", "--all", "--tenant", TENANT, "--json", *options)
     runs, summary = summary_of(called.out)
     assert (called.code, len(runs), summary["runs"]) == (exits.DONE, count, count)
+    assert ("nothing was compared" in called.err) == (count == 0)
 
 
 def test_tools_are_called_again_for_all(cli: Cli, histories: Path):

@@ -205,6 +205,17 @@ def test_a_run_that_ended_without_a_program_has_nothing_to_replay(cli: Cli, subm
     assert cli("replay", run, "--json").document["replayable"] is False
 
 
+def test_a_run_that_has_not_ended_is_identical_so_far(cli: Cli, submitted: Submitted):
+    run = submitted("(call :random.int {:low 1 :high 2})", "waiting", tools=["random.int"], approvals=["random.int"])
+    called = cli("replay", run)
+    assert (called.code, "identical so far (the run is executing)  1 of 1 effect" in called.out) == (exits.DONE, True)
+    assert cli("replay", run, "--json").document["outcome"] == "open"
+    assert "identical so far" in cli("replay", run, "--mode", "re-execute").out
+    viewed = cli("replay", run, "--mode", "view", "--at", "1000")
+    assert (viewed.code, "--at 1000 is beyond them" in viewed.err, viewed.out) == (exits.NO, True, "")
+    cli("cancel", run)
+
+
 def test_a_fork_inherits_and_is_compared_with_its_parent(cli: Cli, submitted: Submitted, tmp_path: Path):
     plan = "(let [a (call :random.int {:low 1 :high 1000000})] [a (+ a (:n inputs)) (call :clock.now {})])"
     run = submitted(plan, "completed", inputs={"n": 1, "deep": {"list": [1, 2]}}, tools=["random.int", "clock.now"])
