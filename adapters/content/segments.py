@@ -7,6 +7,7 @@ complete or not at all, and its bytes are read back from the file before the ope
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import gzip
 import os
@@ -26,6 +27,8 @@ from domain.ledger.segments import LARGEST, Kept, SegmentInvalid
 LEVEL: Final = 1
 """Of compression: the fastest; higher ones save a tenth and take twice as long."""
 
+_CHUNK: Final = 1024 * 1024
+
 _SEALED = re.compile(r"([0-9]{20})-([0-9]{20})\.segment\.gz\Z")
 _OPEN = re.compile(r"([0-9]{20})\.[0-9a-f]{8}\.open\Z")
 
@@ -36,6 +39,8 @@ class _Open:
     descriptor: int
     size: int = 0
     is_flushed: bool = True
+    is_doubtful: bool = False
+    """Whether a flush failed: the system then counts as written what may never get to the disk."""
 
 
 class FileSegmentStore:
@@ -79,7 +84,14 @@ class FileSegmentStore:
             for (of_shard, _), mine in tuple(self._open.items()):
                 if of_shard == shard and not mine.is_flushed:
                     mine.is_flushed = True  # before: what is added meanwhile is for the next time
-                    os.fsync(mine.descriptor)
+                    try:
+                        if mine.is_doubtful:
+                            _write_again(mine)
+                        os.fsync(mine.descriptor)
+                    except OSError:
+                        mine.is_flushed, mine.is_doubtful = False, True
+                        raise
+                    mine.is_doubtful = False
 
     def seal(self, shard: int, kept: Kept, data: bytes) -> None:
         """As the port says."""
@@ -169,6 +181,15 @@ def _add(mine: _Open, data: bytes) -> None:
         raise
     mine.size += len(data)
     mine.is_flushed = False
+
+
+def _write_again(mine: _Open) -> None:
+    place, end = 0, mine.size
+    while place < end:
+        data = os.pread(mine.descriptor, min(end - place, _CHUNK), place)
+        if not data:
+            raise OSError(errno.EIO, f"{mine.path} was cut at {place} bytes by someone else")
+        place += os.pwrite(mine.descriptor, data, place)
 
 
 def uncompressed(data: bytes, name: str) -> bytes:

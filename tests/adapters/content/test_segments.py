@@ -1,4 +1,6 @@
+import errno
 import gzip
+import os
 import resource
 import signal
 import stat
@@ -85,3 +87,27 @@ class TestFileSegments(SegmentStoreContract):
             signal.signal(signal.SIGXFSZ, ignored)
         segments.extend(0, 1, b"c" * 1000)
         assert segments.read(0, Kept(1, None)) == b"a" * 1000 + b"c" * 1000
+
+    async def test_what_the_disk_did_not_take_is_not_taken_for_flushed(self, segments, tmp_path, monkeypatch):
+        segments.extend(0, 1, b"a" * 1000)
+        attempts, written = [], []
+        pwrite = os.pwrite
+
+        def fsync(descriptor):
+            attempts.append(descriptor)
+            if len(attempts) == 1:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        monkeypatch.setattr("adapters.content.segments.os.fsync", fsync)
+        monkeypatch.setattr(
+            "adapters.content.segments.os.pwrite", lambda *given: written.append(pwrite(*given)) or written[-1]
+        )
+        with pytest.raises(ServiceUnreachable, match="the archive cannot write"):
+            segments.flush(0)
+        assert sum(written) == 0
+        segments.flush(0)
+        # After such a failure the system counts its pages as written: only what is written anew gets to the disk.
+        assert (len(attempts), sum(written)) == (2, 1000)
+        assert segments.read(0, Kept(1, None)) == b"a" * 1000
+        segments.flush(0)
+        assert len(attempts) == 2
