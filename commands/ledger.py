@@ -234,7 +234,7 @@ class Ledger:
         tree = self._growth.tree()
         if tree.size <= self._published:
             return None
-        await self._tiles.put_tiles(self._shard, self._growth.take())
+        await self._put_tiles()
         origin = self._identity.origin(self._shard)
         checkpoint = Checkpoint(origin, tree.size, tree.root(), self._clock.now(), self._first)
         note = await self._witnessed(await self._signed(checkpoint), tree)
@@ -250,6 +250,14 @@ class Ledger:
         if self._copy is not None:
             await self._copy.seal(checkpoint.position(checkpoint.size - 1).sequence)
         return checkpoint
+
+    async def _put_tiles(self) -> None:
+        growth, tiles = self._growth, self._growth.take()
+        try:
+            await self._tiles.put_tiles(self._shard, tiles)
+        except BaseException:
+            growth.give_back(tiles)  # nobody would make them again before the tree is read anew
+            raise
 
     async def _signed(self, checkpoint: Checkpoint) -> Note:
         text, key = checkpoint.text(), self._identity.signer.key

@@ -87,3 +87,7 @@ class Growth:
             if hashes:
                 found.append((Tile(level, self._counts[level], len(hashes)), b"".join(hashes)))
         return found
+
+    def give_back(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
+        """What was taken and could not be kept: the full ones are given again, the partial ones are made anew."""
+        self._full[:0] = [(tile, data) for tile, data in tiles if tile.width == WIDTH]

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.content.tiles import FileTileStore
 from adapters.crypto.signing import FileSigner
 from adapters.memory.ledger import MemoryCheckpointLog, MemoryStoredLog, MemoryTileStore
 from commands.ledger import Identity, Ledger, LedgerBroken, LogTruncated, NotWitnessed, inclusion
@@ -212,3 +213,22 @@ async def test_a_missing_event_is_never_passed_over():
     with pytest.raises(LedgerBroken, match=r"the log has 0\.0:13 where its event 12 should be"):
         await world.ledger().catch_up()
     assert await world.checkpoints.newest(0) is None
+
+
+async def test_tiles_that_the_disk_did_not_take_are_not_lost(tmp_path):
+    world = World()
+    world.tiles = FileTileStore(tmp_path)
+    (tmp_path / "0").write_text("in the way")
+    ledger = world.ledger()
+    world.write(300)
+    with pytest.raises(ServiceUnreachable, match="the tile store cannot write"):
+        await ledger.catch_up()
+    (tmp_path / "0").unlink()
+    world.write(300)
+    async for batch in world.log.read_stored(0, after=300):
+        ledger.integrate(batch)
+    checkpoint = await ledger.publish()
+    leaves = world.leaves()
+    for index in (0, 255, 256, 511, 599):
+        proof = await inclusion(world.tiles, 0, index, 600)
+        assert verifies_inclusion(leaves[index], index, 600, proof, checkpoint.root)
