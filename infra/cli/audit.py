@@ -295,7 +295,7 @@ async def _checkpoint(cli: Invocation, output: Path | None) -> int:
     note = newest[1]
     cli.output.document({"checkpoint": note, "file": None if output is None else str(output)})
     if output is None:
-        cli.output.show(Text(note, end=""))
+        cli.output.show_line(note.removesuffix("\n"))
         return DONE
     write_document(output, note.encode())
     cli.output.show(Text(f"{output}: the newest checkpoint"))

@@ -34,7 +34,7 @@ def show_report(output: Output, report: Report) -> None:
             Text.assemble(
                 ("whole", "bold green"),
                 f"  {counted(report.events, 'event')}; {counted(report.checkpoints, 'signed checkpoint')} "
-                "have the root of what is there",
+                f"{'has' if report.checkpoints == 1 else 'have'} the root of what is there",
             )
         )
         if report.uncovered:

@@ -38,6 +38,8 @@ class Output:
     as_json: bool
     screen: Console = field(default_factory=lambda: _console(stderr=False))
     notes: Console = field(default_factory=lambda: _console(stderr=True))
+    _bars: list[Progress] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The progress bar that is on the screen, if any."""
 
     def show(self, *renderables: RenderableType) -> None:
         """Print for people; nothing with ``as_json``."""
@@ -52,7 +54,8 @@ class Output:
 
     def _print(self, renderable: RenderableType) -> None:
         if self.screen.is_terminal:
-            self.screen.print(renderable)
+            with self._without_bars():
+                self.screen.print(renderable)
             return
         with self.screen.capture() as printed:
             self.screen.print(renderable)
@@ -91,9 +94,24 @@ class Output:
     def progress(self, what: str) -> Iterator[Callable[[int, int], None]]:
         """A progress bar on stderr, seen on a terminal only; tell it how much is done of how much."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.notes, transient=True, disable=not self.notes.is_terminal) as progress:
+        # A bar is on stderr and cannot know that lines of JSON scroll it away.
+        seen = self.notes.is_terminal and not (self.as_json and self.screen.is_terminal)
+        with Progress(*columns, console=self.notes, transient=True, disable=not seen) as progress:
             task = progress.add_task(what, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            self._bars.extend([progress] if seen else [])
+            try:
+                yield lambda done, total: progress.update(task, completed=done, total=total)
+            finally:
+                self._bars.clear()
+
+    @contextmanager
+    def _without_bars(self) -> Iterator[None]:
+        """Take a bar away while something is printed where it is."""
+        for bar in self._bars:
+            bar.stop()
+        yield
+        for bar in self._bars:
+            bar.start()
 
 
 def _wrapped(line: Text, width: int) -> Text:

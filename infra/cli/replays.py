@@ -11,6 +11,7 @@ from rich.text import Text
 from commands.replays.recording import PastReplay, past_replays
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.replay_all import IN_WORDS
 from infra.cli.session import session
 
 
@@ -63,7 +64,8 @@ def _table(found: list[PastReplay]) -> Table:
 def _outcome(past: PastReplay) -> Text:
     if past.finished is None:
         return Text("not finished", "yellow")
-    told = ", ".join(f"{number} {outcome}" for outcome, number in past.finished.outcomes.items() if number)
+    outcomes = past.finished.outcomes.items()
+    told = ", ".join(f"{number} {IN_WORDS.get(outcome, outcome)}" for outcome, number in outcomes if number)
     first = past.divergences[0] if past.divergences else None
     where = f", first at effect {first.effect} of run {first.run}" if first is not None else ""
     interrupted = ", interrupted" if past.finished.interrupted else ""

@@ -41,6 +41,9 @@ from projections.timeline import Line, timeline_of_run
 PAGE: Final = 1000
 """Rows of one query."""
 
+WIDE: Final = 110
+"""Columns from which on decisions are shown with the digests of what was seen."""
+
 LONGEST_ARGUMENT: Final = 800
 """Characters of an argument that a person is asked about; --json has all."""
 
@@ -118,7 +121,7 @@ async def _decisions(cli: Invocation, name: str) -> int:
     async with session(cli, services=False) as connected:
         shown = await _read(connected, await run_named(connected, name))
     cli.output.document({"run": shown.id, "decisions": [each._asdict() for each in shown.decisions]})
-    cli.output.show(_ledger(shown.decisions))
+    cli.output.show(_ledger(shown.decisions, cli.output.screen.width))
     return DONE
 
 
@@ -212,7 +215,7 @@ def _rendered(shown: Shown, width: int) -> list[RenderableType]:
         parts += [Rule("reuse", align="left", style="dim"), lookup_table(shown.lookups)]
     parts += [Rule("timeline", align="left", style="dim")]
     parts += [_numbered(line, shown.row.submitted_at, width) for line in shown.timeline]
-    parts += [Rule("decisions", align="left", style="dim"), _ledger(shown.decisions)]
+    parts += [Rule("decisions", align="left", style="dim"), _ledger(shown.decisions, width)]
     if shown.row.output_digest is not None:
         parts += [Rule("result", align="left", style="green"), render_result(run.output)]
     if run.error is not None:
@@ -257,13 +260,16 @@ def _waiting(run: str, key: str, entry: Entry) -> RenderableType:
     return Padding(text, (0, 0, 0, 2), expand=False)
 
 
-def _ledger(entries: Sequence[LedgerEntry]) -> Table:
+def _ledger(entries: Sequence[LedgerEntry], width: int) -> Table:
+    """The decisions; on a narrow screen without the digests, since the reason is what people look for."""
+    wide = width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("who", "effect", "chose"):
         table.add_column(name, no_wrap=True)
     table.add_column("among", overflow="ellipsis", no_wrap=True, max_width=32)
     table.add_column("because", ratio=1)
-    table.add_column("saw", no_wrap=True)
+    if wide:
+        table.add_column("saw", no_wrap=True)
     for each in entries:
         who, (first, _, rest) = each.actor.partition(":")[2], each.reason.partition("\n")
         table.add_row(
@@ -272,7 +278,7 @@ def _ledger(entries: Sequence[LedgerEntry]) -> Table:
             each.chosen,
             " | ".join(each.options),
             Text(f"{first} …" if rest else first),
-            Text(short(each.saw), style="dim"),
+            *([Text(short(each.saw), style="dim")] if wide else []),
         )
     return table
 

@@ -72,3 +72,30 @@ def test_messages_on_a_terminal_end_their_lines_between_words(text: str, lines: 
 
 def test_messages_in_a_file_are_one_line():
     assert said("more than twenty letters here", terminal=False) == "more than twenty letters here\n"
+
+
+def both(*, as_json: bool = False) -> tuple[Output, io.StringIO]:
+    """Output and messages on one terminal, as people have them."""
+    terminal = io.StringIO()
+    screen, notes = (Console(file=terminal, width=60, force_terminal=True, color_system=None) for _ in range(2))
+    return Output(as_json, screen=screen, notes=notes), terminal
+
+
+def test_a_progress_bar_makes_room_for_what_is_printed():
+    output, terminal = both()
+    with output.progress("counting") as bar:
+        bar(1, 2)
+        output.show("a line")
+        bar(2, 2)
+    before, after = terminal.getvalue().split("a line\n")
+    assert "1/2" in before
+    assert before.endswith("\x1b[2K")
+    assert "2/2" in after
+    assert after.endswith("\x1b[2K")
+
+
+def test_there_is_no_progress_bar_among_lines_of_json():
+    output, terminal = both(as_json=True)
+    with output.progress("counting") as bar:
+        bar(1, 2)
+    assert terminal.getvalue() == ""
