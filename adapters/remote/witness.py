@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import httpx
 
+from adapters.remote.posting import WITHIN, post, words
 from domain.kernel.errors import ServiceUnreachable, VersionConflict
 from domain.ledger.notes import VerifierKey
 
@@ -22,8 +23,10 @@ MAX_ANSWER = 16_384
 class HttpWitness:
     """The ``Witness`` port over HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient, url: str, key: VerifierKey) -> None:
+    def __init__(self, client: httpx.AsyncClient, url: str, key: VerifierKey, *, within: float = WITHIN) -> None:
+        """``within``: seconds for an answer."""
         self._client = client
+        self._within = within
         self._url = url.rstrip("/")
         self._key = key
 
@@ -35,15 +38,17 @@ class HttpWitness:
     async def cosign(self, old_size: int, proof: Sequence[bytes], note: str) -> str:
         """As the port says."""
         lines = [f"old {old_size}", *(base64.b64encode(each).decode() for each in proof), "", note]
+        url, content = f"{self._url}/add-checkpoint", "\n".join(lines).encode()
         try:
-            answer = await self._client.post(f"{self._url}/add-checkpoint", content="\n".join(lines).encode())
-            text = answer.content[:MAX_ANSWER].decode()
-        except (httpx.HTTPError, UnicodeDecodeError) as problem:
-            raise ServiceUnreachable(f"the witness {self._url} does not answer: {problem}") from None
-        if answer.status_code == httpx.codes.CONFLICT and re.fullmatch(r"[0-9]{1,18}\n?", text):
+            status, body = await post(self._client, url, content, self._within, "text/plain; charset=utf-8")
+            text = body[:MAX_ANSWER].decode()
+        except (httpx.HTTPError, TimeoutError, UnicodeDecodeError) as problem:
+            said = words(problem, self._within)
+            raise ServiceUnreachable(f"the witness {self._url} does not answer: {said}") from None
+        if status == httpx.codes.CONFLICT and re.fullmatch(r"[0-9]{1,18}\n?", text):
             raise VersionConflict(f"the witness {self._url} has seen {text.strip()}")
-        if answer.status_code != httpx.codes.OK:
-            raise ServiceUnreachable(f"the witness {self._url} does not cosign: {answer.status_code} {text[:200]!r}")
+        if status != httpx.codes.OK:
+            raise ServiceUnreachable(f"the witness {self._url} does not cosign: {status} {text[:200]!r}")
         mine = [line for line in text.split("\n") if line.startswith(f"\u2014 {self._key.name} ")]
         if not mine:
             raise ServiceUnreachable(f"the witness {self._url} answers without a signature of {self._key.name}")

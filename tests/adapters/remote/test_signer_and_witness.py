@@ -1,5 +1,6 @@
 """Who is asked over HTTP: right answers, wrong ones, hostile ones, none."""
 
+import asyncio
 import base64
 import json
 
@@ -102,3 +103,28 @@ async def test_nobody_listens(client):
         await RemoteSigner(client, "http://127.0.0.1:9", SIGNER.key).sign(b"m")
     with pytest.raises(ServiceUnreachable):
         await HttpWitness(client, "http://127.0.0.1:9", WITNESS_KEY).cosign(0, [], "note")
+
+
+HEAD = b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def dripping(part):
+    """An answer that never ends, each part of it in time."""
+
+    async def behave(writer):
+        writer.write(HEAD)
+        while True:
+            writer.write(b"%x\r\n%b\r\n" % (len(part), part))
+            await writer.drain()
+            await asyncio.sleep(0.01)
+
+    return behave
+
+
+@pytest.mark.parametrize("part", [b"x", b"x" * 10_000], ids=["slow", "large"])
+async def test_an_answer_without_end_holds_up_nobody(client, part):
+    async with serving(dripping(part)) as server, asyncio.timeout(60):
+        with pytest.raises(ServiceUnreachable):
+            await HttpWitness(client, server.url, WITNESS_KEY, within=0.5).cosign(0, [], "note")
+        with pytest.raises(ServiceUnreachable):
+            await RemoteSigner(client, server.url, SIGNER.key, within=0.5).sign(b"message")
