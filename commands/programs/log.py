@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from commands.appends import append_one
+from commands.cache.meanings import among
 from commands.ports import Head
 from commands.services import Services
 from domain.kernel.embedding import Embedding
@@ -34,7 +35,7 @@ LONGEST_SILENCE: Final = 1.0
 
 def labels(tenant: str, namespace: str, interface: str) -> dict[str, str]:
     """What points of programs are told apart by."""
-    return {"kind": KIND, "tenant": tenant, "namespace": namespace, "interface": interface}
+    return among(KIND, tenant, namespace, interface)
 
 
 def meaning_of(embedding: Embedding) -> Meaning:

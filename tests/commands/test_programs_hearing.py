@@ -16,6 +16,7 @@ from commands.feed import Feed
 from commands.indexes import Embedder
 from commands.ports import Head
 from commands.programs.hearing import Programs
+from commands.programs.log import labels
 from commands.programs.log import append
 from commands.reuse import Reuse
 from domain.kernel.errors import ServiceUnreachable
@@ -104,7 +105,7 @@ def test_a_point_that_no_index_takes_keeps_no_other_out(harm: str) -> None:
         await feed.catch_up()
         assert await reuse.vectors.count() >= 1
         (point,) = await reuse.embedder.embed([good.goal])
-        found = await reuse.vectors.search(point, {"tenant": TENANT}, 3)
+        found = await reuse.vectors.search(point, labels(TENANT, good.namespace, good.interface), 3)
         assert found[0].score > 0.999
 
     simulate(story())

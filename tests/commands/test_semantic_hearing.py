@@ -41,7 +41,7 @@ def _process(world: MeaningWorld, embedder: Any = None) -> tuple[Reuse, Feed]:
 
 async def _goals(reuse: Reuse, embedder: Any, near: str = GOAL) -> set[str]:
     (point,) = await embedder.embed([near])
-    return {each.labels["goal"] for each in await reuse.vectors.search(point, {"kind": "answer"}, 100)}
+    return {each.labels["goal"] for each in await reuse.vectors.search(point, {}, 100)}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from commands.cache.judgements import withdraw
-from commands.cache.meanings import KIND, point_id
+from commands.cache.meanings import KIND, among, point_id
 from commands.cache.publishing import publish
 from commands.feed import Feed
 from commands.indexes import Point
@@ -131,10 +131,8 @@ async def _name(world: MeaningWorld, published: CacheEntryPublished, entry: str,
     """Have the index say something else than the log."""
     await world.reuse.vectors.clear()
     assert published.meaning is not None
-    where = {
-        "kind": KIND, "tenant": TENANT, "namespace": "default", "parameters": published.value["parameters"],
-        "entry": entry, "goal": COUNT, "program": published.value["program"],
-    } | labels  # fmt: skip
+    where = among(KIND, TENANT, "default", published.value["parameters"])
+    where |= {"entry": entry, "goal": COUNT, "program": published.value["program"]} | labels
     (point,) = await world.points.embed([ALIKE])
     await world.reuse.vectors.put([Point(point_id(TENANT, entry), point, where)])
 
@@ -166,7 +164,7 @@ async def index_says_another_goal(world: MeaningWorld, published: CacheEntryPubl
 async def index_without_labels(world: MeaningWorld, published: CacheEntryPublished) -> None:
     await world.reuse.vectors.clear()
     (point,) = await world.points.embed([ALIKE])
-    labels = {"kind": KIND, "tenant": TENANT, "namespace": "default", "parameters": published.value["parameters"]}
+    labels = among(KIND, TENANT, "default", published.value["parameters"])
     await world.reuse.vectors.put([Point(point_id(TENANT, "1" * 64), point, labels)])
 
 

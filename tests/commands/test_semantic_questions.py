@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from commands.cache.judgements import withdraw
-from commands.cache.meanings import KIND, LONGEST_GOAL, point_id
+from commands.cache.meanings import KIND, LONGEST_GOAL, among, point_id
 from commands.indexes import Point
 from domain.runs.state import Phase
 from domain.tools import ToolDeclaration
@@ -111,15 +111,13 @@ def test_nothing_crosses_tenants_not_even_in_a_shared_index() -> None:
         (published,) = await world.published()
         assert point_id(TENANT, entry_of(published)) != point_id("other", entry_of(published))
         (point,) = await world.points.embed([ALIKE])
-        stranger = {
-            "kind": KIND, "tenant": "other", "namespace": "default", "parameters": published.value["parameters"],
-            "entry": "3" * 64, "goal": ALIKE, "program": "sha256:" + "0" * 64,
-        }  # fmt: skip
+        where = among(KIND, "other", "default", published.value["parameters"])
+        stranger = where | {"entry": "3" * 64, "goal": ALIKE, "program": "sha256:" + "0" * 64}
         await world.reuse.vectors.put([Point(point_id("other", "3" * 64), point, stranger)])
         await world.solve("second", None, goal=ALIKE)
         lookup = await world.looked("second")
         assert (lookup.outcome, lookup.entry) == ("hit", entry_of(published))
-        own = await world.reuse.vectors.search(point, {"tenant": "other"}, 10)
+        own = await world.reuse.vectors.search(point, where, 10)
         assert [each.labels["entry"] for each in own] == ["3" * 64]
 
     simulate(story())
