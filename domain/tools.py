@@ -114,6 +114,8 @@ class CallContext:
     run: str
     effect: str
     """Where in the run it is asked: lane path and counter, as `2/0/1`."""
+    seconds: float | None = None
+    """What the plan allows the call, where that is less than the tool's own timeout."""
 
     @property
     def idempotency_key(self) -> str:

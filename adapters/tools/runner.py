@@ -91,6 +91,8 @@ class LocalToolRunner:
     ) -> tuple[Any, Mapping[str, float]]:
         call = functools.partial(tool.function, *((context,) if tool.takes_context else ()), **prepared)
         isolation, timeout = tool.declaration.isolation, tool.declaration.timeout
+        if context.call.seconds is not None:
+            timeout = min(timeout, context.call.seconds)
         if isolation == "sandbox":
             if reason := unavailable_reason():
                 raise SandboxUnavailable(reason)

@@ -165,7 +165,7 @@ class Caller:
         if declaration.stateful:
             await self._open()
         run = self._log.stream.id
-        context = CallContext(tenant=self._log.stream.tenant, run=run, effect=asked.key)
+        context = CallContext(tenant=self._log.stream.tenant, run=run, effect=asked.key, seconds=asked.seconds)
         arguments = {name: decode(value) for name, value in asked.arguments.items()}
         outcome = await self._services.tools.run(asked.tool, arguments, context)
         return await self._event(asked, declaration.capability.version, outcome, repeatable=declaration.repeatable)

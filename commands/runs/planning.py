@@ -22,6 +22,7 @@ from domain.rtfs.types import parse_type
 from domain.runs.controller import attempts_left, budget_broken, compiled, drafted, failed, pinned, rejected
 from domain.runs.delegation import plan_of, tool_for
 from domain.runs.events import ModelCallAnswered, ModelCallFailed, ModelCallRequested
+from domain.runs.hints import bounded_calls, check_hints
 from domain.runs.parts import Fault, PinnedEffect, PinnedModule, RunEvent
 from domain.runs.planning import ProgramCompiled
 from domain.runs.state import Run
@@ -149,6 +150,7 @@ def program_of(tools: ToolRunner, run: Run) -> ProgramCompiled:
         module=text_of_bytes(program.module),
         source_map=program.source_map.encode().decode(),
         modules=tuple(PinnedModule(name=each.name, digest=each.digest) for each in program.imports),
+        bounded=bounded_calls(program.module),
     )
 
 
@@ -171,13 +173,16 @@ def _compiled(
     allowed: tuple[Capability, ...],
     modules: tuple[tuple[str, str], ...],
 ) -> Program:
-    return compile_program(
+    resolver = resolver_of(dict(modules))
+    program = compile_program(
         source,
         parameters={"inputs": parse_type(input_type)},
         output=parse_type(output_type),
         capabilities={capability.name: capability for capability in allowed},
-        modules=resolver_of(dict(modules)),
+        modules=resolver,
     )
+    check_hints(program, source, resolver)
+    return program
 
 
 def pin_agent(services: Services, log: RunLog) -> None:

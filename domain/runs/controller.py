@@ -149,11 +149,14 @@ def compiled(
     module: str,
     source_map: str,
     modules: tuple[PinnedModule, ...] = (),
+    bounded: int = 0,
 ) -> ProgramCompiled:
-    """The newest draft is a program."""
+    """The newest draft is a program; ``bounded`` of its calls have a limit of time from its hints."""
     reason = f"compiles; {len(effects)} capabilities within the task's rights"
     if modules:
         reason += f"; {len(modules)} modules of the task at these digests"
+    if bounded:
+        reason += f"; {bounded} calls bounded in time by the plan"
     saw = digest_json(run.drafts[-1].source)
     choice = Decision(role="compiler", chosen="accept", options=("accept", "reject"), reason=reason, saw=saw)
     return ProgramCompiled(

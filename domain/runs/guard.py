@@ -47,6 +47,8 @@ class Asked:
     digest: str
     site: int | None = None
     """Place in the program; the source map gives its line and column."""
+    seconds: float | None = None
+    """What the plan allows the call, by its hints; no part of what is asked."""
 
 
 def request_digest(tool: str, version: str, arguments: Any) -> str:

@@ -13,6 +13,7 @@ from domain.rtfs.bytecode.source_map import SourceMap
 from domain.rtfs.vm import Answer, EffectRequest, Limits, Module, Raised, Returned, load
 from domain.runs.differences import Difference, differences
 from domain.runs.guard import Asked, request_digest
+from domain.runs.hints import allowed_seconds
 from domain.runs.planning import AgentPinned, ProgramCompiled
 from domain.runs.state import Entry, Run, Settlement
 
@@ -101,7 +102,8 @@ def asked_by(program: ProgramCompiled | AgentPinned, request: EffectRequest) -> 
     """What a program asks for, as the journal knows it: with the pinned version, encoded, with its digest."""
     arguments = {name: encode(value) for name, value in request.arguments.items()}
     digest = request_digest(request.capability, program.version_of(request.capability) or "", arguments)
-    return Asked(request.key, request.capability, arguments, digest, request.site)
+    seconds = allowed_seconds(request.hints) if request.hints else None
+    return Asked(request.key, request.capability, arguments, digest, request.site, seconds)
 
 
 def answer_of(entry: Entry | None, asked: Asked) -> Answer | None:

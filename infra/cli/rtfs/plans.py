@@ -15,6 +15,7 @@ from domain.rtfs.modules import Resolver, resolver_of
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import ANY, Type
 from domain.runs.effects import CONTROLLER_CAPABILITIES
+from domain.runs.hints import check_hints
 from domain.runs.task import Limits, TaskFile, TaskInvalid, accept
 from infra.bootstrap.tools import tool_runner
 from infra.cli.documents import source_of, task_of, text_of
@@ -44,13 +45,16 @@ class Plan:
 
     def compiled(self) -> Program:
         """The program. Raises ``ReadError``, ``CompileError``."""
-        return compile_program(
+        program = compile_program(
             self.source,
             parameters={"inputs": self.input},
             output=self.output,
             capabilities=self.capabilities,
             modules=self.modules,
         )
+        if self.rights is not None:
+            check_hints(program, self.source, self.modules)
+        return program
 
 
 def read_plan(file: str, settings: Settings) -> Plan:

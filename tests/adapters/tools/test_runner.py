@@ -255,6 +255,17 @@ class TestTimeouts:
         assert (failed.type, failed.message) == ("tool.timeout", "t.t: no answer within 0.05 s")
         assert cancelled.is_set()
 
+    @pytest.mark.parametrize(("seconds", "bound"), [(0.01, "0.01"), (900.0, "0.05")])
+    async def test_the_plan_may_allow_less_and_never_more(self, seconds: float, bound: str) -> None:
+        async def forever() -> None:
+            """Doc."""
+            await asyncio.Event().wait()
+
+        runner = runner_of(declare(forever, "t.t", effects="read", timeout=0.05))
+        failed = await runner.run("t.t", {}, replace(CALL, seconds=seconds))
+        assert isinstance(failed, ToolFailed)
+        assert (failed.type, failed.message) == ("tool.timeout", f"t.t: no answer within {bound} s")
+
     async def test_a_blocking_tool_that_never_ends_holds_up_nobody(self) -> None:
         release = threading.Event()
 
