@@ -1,17 +1,24 @@
 """Reads a PostgreSQL database in a transaction that may not write."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from adapters.tools.context import ToolFault
 
 
 def read(
-    url: str, statement: str, parameters: Sequence[Any], limit: int, seconds: float
+    url: str,
+    statement: str,
+    parameters: Sequence[Any],
+    limit: int,
+    seconds: float,
+    gather: Callable[[Iterable[Sequence[Any]]], list[Sequence[Any]]],
 ) -> tuple[list[str], list[Sequence[Any]]]:
-    """Give column names and up to limit + 1 rows of one query.
+    """Give column names, and what is gathered of up to limit + 1 rows of one query, which come one by one.
 
     The statement runs as a cursor, which the server accepts for a single SELECT or VALUES only, in a read-only
     transaction that it refuses to make writable. What functions may do is the role's business: give one that may
@@ -21,11 +28,13 @@ def read(
     try:
         with psycopg.connect(url, options=options, connect_timeout=5) as connection:
             connection.read_only = True
-            with connection.cursor("query") as cursor:
+            with connection.cursor("query") as declared, connection.cursor() as cursor:
                 # With an empty list of values a lone % would be an error.
-                cursor.execute(statement, list(parameters) or None)
-                rows = cursor.fetchmany(limit + 1)
-                return [column.name for column in cursor.description or ()], list(rows)
+                declared.execute(statement, list(parameters) or None)
+                columns = [column.name for column in declared.description or ()]
+                fetch = sql.SQL("FETCH FORWARD {} FROM {}").format(limit + 1, sql.Identifier("query"))
+                with closing(cursor.stream(fetch)) as rows:
+                    return columns, gather(rows)
     except psycopg.errors.QueryCanceled as error:
         raise ToolFault("sql.timeout", "the statement ran longer than tools.query_seconds allow") from error
     except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.SyntaxError) as error:

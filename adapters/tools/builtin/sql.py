@@ -2,17 +2,20 @@
 
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from datetime import time as time_of_day
 from decimal import Decimal
-from typing import Any, TypedDict
+from functools import partial
+from typing import Any, TypeAlias, TypedDict
 from urllib.parse import quote
 from uuid import UUID
 
 from adapters.tools.builtin.rooted import located, opened_file
 from adapters.tools.context import ToolContext, ToolFault
 from adapters.tools.declare import tool
+
+Gather: TypeAlias = Callable[[Iterable[Sequence[Any]]], list[Sequence[Any]]]
 
 _MOST_ROWS = 10_000
 _LARGEST_VALUE = 4 * 1024 * 1024
@@ -49,15 +52,47 @@ def query(
     """
     if not 1 <= limit <= _MOST_ROWS:
         raise ToolFault("sql.refused", f"limit {limit} is not between 1 and {_MOST_ROWS}")
+    gather = partial(_gathered, limit=limit, most=context.settings.result_bytes)
     if url := context.settings.databases.get(database):
         from adapters.tools.builtin.postgres import read  # noqa: PLC0415  # the driver is loaded where it is used
 
-        return _rows(*read(url, statement, parameters, limit, context.settings.query_seconds), limit)
-    return _rows(*_read_sqlite(context, database, statement, parameters, limit), limit)
+        return _rows(*read(url, statement, parameters, limit, context.settings.query_seconds, gather), limit)
+    return _rows(*_read_sqlite(context, database, statement, parameters, gather), limit)
+
+
+def _gathered(rows: Iterable[Sequence[Any]], *, limit: int, most: int) -> list[Sequence[Any]]:
+    """One row more than the limit, which tells that there are more; never more than a result may have."""
+    gathered: list[Sequence[Any]] = []
+    size = 0
+    for row in rows:
+        size += sum(map(_size, row))
+        if size > most:
+            raise ToolFault(
+                "sql.too-large",
+                f"the rows have more than {most} bytes (tools.result_bytes); select less of them, or fewer",
+            )
+        gathered.append(row)
+        if len(gathered) > limit:
+            break
+    return gathered
+
+
+def _size(value: Any) -> int:
+    match value:
+        case str() | bytes():
+            return len(value)
+        case list():
+            return sum(map(_size, value)) + len(value)
+        case dict():
+            return sum(_size(key) + _size(item) for key, item in value.items()) + len(value)
+        case Decimal():
+            return len(value.as_tuple().digits)
+        case _:
+            return 1
 
 
 def _read_sqlite(
-    context: ToolContext, database: str, statement: str, parameters: Sequence[Any], limit: int
+    context: ToolContext, database: str, statement: str, parameters: Sequence[Any], gather: Gather
 ) -> tuple[list[str], list[Sequence[Any]]]:
     with located(context.settings, database) as place:
         with opened_file(place) as file:
@@ -74,7 +109,7 @@ def _read_sqlite(
         cursor = connection.execute(statement, tuple(parameters))
         if cursor.description is None:
             raise ToolFault("sql.refused", "only statements that give rows are run; begin with SELECT or WITH")
-        return [column[0] for column in cursor.description], cursor.fetchmany(limit + 1)
+        return [column[0] for column in cursor.description], gather(cursor)
     except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
         raise _translated(error) from error
     finally:

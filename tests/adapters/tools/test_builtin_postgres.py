@@ -1,5 +1,6 @@
 """`sql.query` on a real PostgreSQL, as its superuser: what is refused here is refused by the transaction, not by rights."""
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,3 +79,32 @@ async def test_a_server_that_does_not_answer_may_be_asked_later(tmp_path: Path) 
     assert failed.type == "sql.unreachable"
     assert failed.retryable
     assert "hidden" not in failed.message
+
+
+async def test_more_than_a_result_may_have_is_never_gathered(tmp_path: Path, database: str) -> None:
+    tools = BuiltIn(tmp_path, databases={"shop": database}, result_bytes=1024 * 1024)
+    statement = "select repeat('x', 100000) as t from generate_series(1, 1000)"
+    tracemalloc.start()
+    try:
+        failed = await tools.failure("sql.query", database="shop", statement=statement)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert failed.type == "sql.too-large"
+    assert most < 10 * 1024 * 1024
+    # The statement is given up with it, and the next one is served.
+    assert (await tools.value("sql.query", database="shop", statement="select 1 as one"))["rows"] == [{"one": 1}]
+
+
+async def test_nested_values_count_too(tmp_path: Path, database: str) -> None:
+    tools = BuiltIn(tmp_path, databases={"shop": database}, result_bytes=1024 * 1024)
+    statement = "select array_agg(repeat('x', 1000)) as t from generate_series(1, 2000)"
+    assert (await tools.failure("sql.query", database="shop", statement=statement)).type == "sql.too-large"
+    statement = "select jsonb_build_object('a', jsonb_build_array(repeat('x', 2000000))) as t"
+    assert (await tools.failure("sql.query", database="shop", statement=statement)).type == "sql.too-large"
+
+
+async def test_an_endless_statement_ends_though_it_gives_rows(tmp_path: Path, database: str) -> None:
+    tools = BuiltIn(tmp_path, databases={"shop": database}, query_seconds=0.3)
+    statement = "select pg_sleep(0.01), set_config('statement_timeout', '0', false) from generate_series(1, 10000)"
+    assert (await tools.failure("sql.query", database="shop", statement=statement)).type == "sql.timeout"

@@ -1,4 +1,5 @@
 import sqlite3
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,16 @@ async def test_a_name_with_characters_of_a_uri_is_a_name(tools: BuiltIn, root: P
     (root / "shop.db").rename(root / "a?mode=rw#b%20c.db")
     found = await tools.value("sql.query", database="a?mode=rw#b%20c.db", statement="select count(*) as n from item")
     assert found["rows"] == [{"n": 2}]
+
+
+async def test_more_than_a_result_may_have_is_never_gathered(root: Path) -> None:
+    tools = BuiltIn(root, result_bytes=1024 * 1024)
+    endless = "with recursive x(i) as (select 1 union all select i + 1 from x) select printf('%.*c', 100000, 'x') as t"
+    tracemalloc.start()
+    try:
+        failed = await tools.failure("sql.query", database="shop.db", statement=f"{endless} from x", limit=1000)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert failed.type == "sql.too-large"
+    assert most < 10 * 1024 * 1024
