@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from itertools import groupby
 from typing import Any, Final, Self
 
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
 from rich.status import Status
 from rich.syntax import Syntax
@@ -25,6 +29,9 @@ SHOWN_ALIKE: Final = 3
 """Answers of one tool in a row that are shown singly; those after them are counted in one line."""
 
 _INDENT: Final = (0, 0, 0, 21)
+_QUOTED: Final = re.compile(r" *\d* \|( |$)")
+"""A line of a plan behind its number, or the line below it that has the caret."""
+
 _PLAIN_PHASES: Final = {"planned": "plans", "routed": "plans", "executing": "executes", "judged": "judges"}
 
 
@@ -92,12 +99,35 @@ def below(event: RunEvent | None, name: str) -> list[Any]:
         case PlanDrafted(source=source):
             return [Padding(listing(source), _INDENT)]
         case PlanRejected(message=message):
-            return [Padding(Text(message, style="red", no_wrap=True, overflow="fold"), _INDENT)]
+            return _complaint(message)
         case ApprovalRequested(effect=effect):
-            return [_way_out(*approval(name, effect))]
+            return [_Kept(approval(name, effect), "bold")]
         case ToolCallOutcomeUnknown(effect=effect):
-            return [_way_out(*resolution(name, effect))]
+            return [_Kept(resolution(name, effect), "bold")]
     return []
+
+
+def _complaint(message: str) -> list[Any]:
+    """What the compiler says: its sentences wrapped, the lines of the plan that it points at as they are."""
+    parts: list[Any] = []
+    for quoted, lines in groupby(message.split("\n"), lambda line: _QUOTED.match(line) is not None):
+        given = tuple(lines)
+        parts.append(_Kept(given, "red") if quoted else Padding(Text("\n".join(given), style="red"), _INDENT))
+    return parts
+
+
+class _Kept:
+    """Lines that stay lines, since they are there to be copied or point at each other: indented as far as they fit."""
+
+    def __init__(self, lines: tuple[str, ...], style: str) -> None:
+        self._lines = lines
+        self._style = style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As rich asks for it."""
+        room = options.max_width - max(map(cell_len, self._lines))
+        text = Text("\n".join(self._lines), style=self._style, no_wrap=room >= 0, overflow="fold")
+        yield Padding(text, (0, 0, 0, min(_INDENT[3], max(0, room))))
 
 
 def listing(source: str) -> Syntax:
@@ -116,10 +146,6 @@ def resolution(run: str, effect: str) -> tuple[str, ...]:
     """Commands that settle an effect whose outcome is unknown."""
     command = f"precedent resolve {run} {effect} --outcome"
     return f"{command} happened --result JSON", f"{command} repeat", f"{command} failed"
-
-
-def _way_out(*commands: str) -> Padding:
-    return Padding(Text("\n".join(commands), style="bold", no_wrap=True, overflow="fold"), _INDENT)
 
 
 class _Alike:
