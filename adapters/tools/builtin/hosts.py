@@ -11,6 +11,9 @@ import httpx
 from adapters.tools.context import ToolFault
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+_GATEWAY = ipaddress.IPv6Network("64:ff9b::/96")
+_LOCAL_GATEWAYS = ipaddress.IPv6Network("64:ff9b:1::/48")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,31 @@ async def allowed_target(url: httpx.URL, allowed: Iterable[str]) -> Target:
         listed = ", ".join(allowed) or "none"
         raise ToolFault("http.not-allowed", f"{_shown(url)}: this host is not in tools.http_hosts (now: {listed})")
     address = await _resolve(url.host, port)
-    if not exact and not ipaddress.ip_address(address).is_global:
+    if not exact and not is_public(address):
         raise ToolFault(
             "http.not-allowed",
             f"{_shown(url)}: {url.host} has the private address {address}; list it by its full name to allow that",
         )
     return Target(url, address)
+
+
+def is_public(address: str) -> bool:
+    """Whether anyone may have this address; one that leads to an IPv4 address through a gateway is as public as that.
+
+    RFC 4291 (2.5.5), RFC 6052, RFC 8215, RFC 3056; not all of them are known to the standard library.
+    """
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        if found in _COMPATIBLE or found in _LOCAL_GATEWAYS:
+            return False
+        inner = found.ipv4_mapped or found.sixtofour
+        if found in _GATEWAY:
+            inner = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
+        if inner is not None:
+            found = inner
+        elif found.is_site_local:
+            return False
+    return found.is_global and not found.is_multicast
 
 
 def _is_listed(host: str, port: int, usual: int, allowed: Iterable[str]) -> bool:

@@ -1,6 +1,6 @@
 """Reads a PostgreSQL database in a transaction that may not write."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -33,7 +33,9 @@ def read(
                 declared.execute(statement, list(parameters) or None)
                 columns = [column.name for column in declared.description or ()]
                 fetch = sql.SQL("FETCH FORWARD {} FROM {}").format(limit + 1, sql.Identifier("query"))
-                with closing(cursor.stream(fetch)) as rows:
+                rows = cursor.stream(fetch)
+                assert isinstance(rows, Generator), "what is left of it is given up when it is closed"
+                with closing(rows):
                     return columns, gather(rows)
     except psycopg.errors.QueryCanceled as error:
         raise ToolFault("sql.timeout", "the statement ran longer than tools.query_seconds allow") from error

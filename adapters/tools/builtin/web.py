@@ -41,8 +41,9 @@ async def get(context: ToolContext, url: str, headers: dict[str, str] = {}) -> P
                 answer = await _ask(client, target, sent)
                 if isinstance(answer, dict):
                     return answer
-                if answer.host != target.url.host:
+                if not _is_same_site(target.url, answer):
                     sent = {name: value for name, value in sent.items() if name not in ("authorization", "cookie")}
+                    client.cookies.clear()  # they are kept by address, which other names may have too
                 target = await allowed_target(answer, allowed)
     except httpx.InvalidURL as error:
         raise ToolFault("http.refused", f"{url[:200]!r} is no URL: {error}") from error
@@ -51,6 +52,12 @@ async def get(context: ToolContext, url: str, headers: dict[str, str] = {}) -> P
     except httpx.HTTPError as error:
         raise ToolFault("http.failed", f"{type(error).__name__}: {error}", retryable=True) from error
     raise ToolFault("http.refused", f"more than {_MOST_REDIRECTS} redirects")
+
+
+def _is_same_site(before: httpx.URL, after: httpx.URL) -> bool:
+    """Whether one's credentials may follow: the same origin, or its encrypted twin."""
+    same = (before.host, before.port) == (after.host, after.port)
+    return same and (before.scheme == after.scheme or (after.scheme == "https" and after.port is None))
 
 
 async def _ask(client: httpx.AsyncClient, target: Target, headers: dict[str, str]) -> Page | httpx.URL:

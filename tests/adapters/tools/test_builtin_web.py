@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from adapters.tools.builtin.hosts import allowed_target
+from adapters.tools.builtin.hosts import allowed_target, is_public
 from adapters.tools.context import ToolFault
 from tests.adapters.tools.calling import BuiltIn
 
@@ -28,6 +28,8 @@ class Site(BaseHTTPRequestHandler):
         status, headers, body = PAGES.get(path, (404, {}, b"nothing here"))
         if path == "/redirect":
             status, headers, body = 302, {"location": query}, b""
+        if path == "/login":
+            status, headers, body = 302, {"location": query, "set-cookie": "session=given"}, b""
         if path == "/echo":
             body = "\n".join(f"{name.lower()}: {value}" for name, value in self.headers.items()).encode()
         self.send_response(status)
@@ -109,6 +111,63 @@ async def test_credentials_do_not_follow_a_redirect_to_another_host(tools: Built
     assert "bearer" not in body.lower()
     assert "a=b" not in body
     assert "x-other: stays" in body
+
+
+async def test_credentials_do_not_follow_a_redirect_to_another_port(tmp_path: Path, port: int) -> None:
+    with Server(("127.0.0.1", 0), Site) as other:
+        serving = threading.Thread(target=other.serve_forever, args=(0.01,))
+        serving.start()
+        second = other.server_address[1]
+        try:
+            tools = BuiltIn(tmp_path, http_hosts=(f"127.0.0.1:{port}", f"127.0.0.1:{second}"))
+            url = f"http://127.0.0.1:{port}/redirect?http://127.0.0.1:{second}/echo"
+            page = await tools.value("http.get", url=url, headers={"Authorization": "Bearer x", "Cookie": "a=b"})
+        finally:
+            other.shutdown()
+            serving.join()
+    assert page["url"] == f"http://127.0.0.1:{second}/echo"
+    assert "bearer" not in page["body"].lower()
+    assert "a=b" not in page["body"]
+
+
+async def test_cookies_that_a_site_sets_are_its_own(tools: BuiltIn, port: int) -> None:
+    mine = await tools.value("http.get", url=f"http://localhost:{port}/login?/echo")
+    assert "cookie: session=given" in mine["body"]
+    # Another name, though the same machine answers to it.
+    others = await tools.value("http.get", url=f"http://localhost:{port}/login?http://127.0.0.1:{port}/echo")
+    assert "session" not in others["body"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2606:4700:4700::1111", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::808:808", True),
+        ("2002:808:808::1", True),
+        ("10.0.0.1", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("224.0.0.1", False),
+        ("::", False),
+        ("::1", False),
+        ("fe80::1", False),
+        ("fc00::1", False),
+        ("fec0::1", False),
+        ("ff0e::1", False),
+        ("::ffff:127.0.0.1", False),
+        ("::ffff:169.254.169.254", False),
+        ("::127.0.0.1", False),
+        ("64:ff9b::a9fe:a9fe", False),
+        ("64:ff9b:1::808:808", False),
+        ("2002:7f00:1::1", False),
+        ("2002:a00:1::1", False),
+    ],
+)
+def test_public_addresses(address: str, public: bool) -> None:
+    assert is_public(address) is public
 
 
 @pytest.mark.parametrize(
