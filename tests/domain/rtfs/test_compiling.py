@@ -9,6 +9,7 @@ from domain.rtfs.compiler.forms import FORMS
 from domain.rtfs.compiler.problems import MOST
 from domain.rtfs.functions import ALIASES, FUNCTIONS
 from domain.rtfs.program import CompileError, compile_program
+from domain.rtfs.spelling import nearest
 from domain.rtfs.types import parse_type
 
 INPUTS = {"inputs": parse_type("[:map [:site :string] [:n :int ?]]")}
@@ -227,3 +228,29 @@ def test_names_of_other_lisps_are_told_what_is_written_here(name):
 
 def test_no_name_of_other_lisps_is_one_of_the_language():
     assert set(FOREIGN) & {*FUNCTIONS, *ALIASES, *FORMS} == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("frequences", "frequencies"),
+        ("frequnecies", "frequencies"),
+        ("Upper", "upper"),
+        ("hash", "hash-map"),
+        ("siz", "size"),
+        ("fnil", None),
+        ("walk", None),
+        ("integer", None),
+        ("x" * 100_000, None),
+        ("", None),
+    ],
+    ids=range(10),
+)
+def test_only_what_is_near_is_suggested(name, near):
+    assert nearest(name, ["nil?", "frequencies", "upper", "hash-map", "size", "take", "neg?", "filter", "x"]) == near
+
+
+def test_what_a_name_of_elsewhere_stands_for_is_said_instead(compiling):
+    with pytest.raises(CompileError) as raised:
+        compiling("(update {} :a (fnil inc 0))")
+    assert "a missing key gives nil" in raised.value.hint
