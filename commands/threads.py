@@ -21,7 +21,8 @@ def begun(
     """Begin a call; give what will have its result or its error, and the thread.
 
     ``ended`` is called in the event loop when the thread is done, also where nobody waits for the result any more. What
-    would end whoever awaits it (``SystemExit``, ``StopIteration``) comes as the cause of a ``RuntimeError``.
+    would end whoever awaits it (``SystemExit``, ``StopIteration``) comes as the cause of a ``RuntimeError``. Raises
+    ``RuntimeError`` where the system has no thread left.
     """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[T] = loop.create_future()
@@ -42,7 +43,11 @@ def begun(
                 loop.call_soon_threadsafe(settle, settled)
 
     thread = threading.Thread(target=work, name=name, daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except BaseException:
+        ended()  # there was none, and its place is free
+        raise
     return done, thread
 
 

@@ -67,3 +67,16 @@ def test_a_loop_that_closed_meanwhile_is_no_error_of_the_thread() -> None:
     finally:
         threading.excepthook = before
     assert failed == []
+
+
+async def test_where_no_thread_can_be_had_its_place_is_free_again() -> None:
+    before = threading.stack_size(1 << 46)  # more than there is: as when the system has no thread left
+    ended: list[bool] = []
+    try:
+        with pytest.raises(RuntimeError, match="thread"):
+            begun(lambda: 1, "too large", lambda: ended.append(True))
+    finally:
+        threading.stack_size(before)
+    assert ended == [True]
+    done, _ = begun(lambda: 1, "small")
+    assert await done == 1
