@@ -96,7 +96,9 @@ def tool(
     tags: tuple[str, ...] = (),
     upcast: Mapping[str, Upcast] | None = None,
 ) -> Callable[[F], F]:
-    """Declare the function below as a tool. The function itself stays as it is.
+    """Declare the function below as a tool; a method keeps state in its instance, which is its run's own.
+
+    The function itself stays as it is.
 
     `timeout` is in seconds. An async function runs in the event loop, any other in a thread of its own;
     `isolation="in-process"` runs a plain function in the event loop too, which is right only if it never waits
@@ -152,6 +154,8 @@ def declare(
         raise ToolNotDeclarable(f"{name}: give the function a docstring; planners and people choose tools by it")
     hints = _hints(function, name)
     signature = list(inspect.signature(function).parameters.values())
+    if signature and signature[0].name == "self":  # a method of a class, of which every run has an instance of its own
+        stateful, signature = True, signature[1:]
     takes_context = bool(signature) and hints.get(signature[0].name) is ToolContext
     shapes = {}
     parameters = []

@@ -1,11 +1,13 @@
 """Which tools this worker has: from modules listed in the configuration, and those made anew for each run."""
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType, ModuleType
-from typing import Protocol
+from typing import Protocol, TypeGuard
 
 from adapters.tools.declare import Tool, declared_tool
+from adapters.tools.stateful import tools_of_class
 from domain.kernel.errors import InvalidInput
 from domain.kernel.values import Value
 from domain.tools import ToolDeclaration, ToolNotDeclarable
@@ -78,9 +80,34 @@ def _add(declarations: dict[str, ToolDeclaration], declaration: ToolDeclaration)
     declarations[declaration.name] = declaration
 
 
-def tools_of_modules(names: Iterable[str]) -> list[Tool]:
-    """Give the tools declared in these modules, in order of declaration. Raises `ToolModuleUnusable`."""
-    return [tool for name in names for tool in _tools_of(_imported(name))]
+@dataclass(frozen=True, slots=True)
+class FoundTools:
+    """What modules declare."""
+
+    tools: Sequence[Tool]
+    run_scoped: Sequence[RunScopedTools]
+
+
+def found_in_modules(names: Iterable[str]) -> FoundTools:
+    """Give the tools declared in these modules, in order of declaration. Raises `ToolModuleUnusable`.
+
+    Functions marked with ``@tool``; classes with methods so marked; and objects that give tools to runs.
+    """
+    tools: list[Tool] = []
+    run_scoped: dict[int, RunScopedTools] = {}
+    for name in names:
+        module = _imported(name)
+        own, scoped = _tools_of(module), list(_run_scoped_of(module))
+        if not own and not scoped:
+            raise ToolModuleUnusable(f"module {module.__name__} declares no tool; mark its functions with @tool(…)")
+        tools += own
+        run_scoped |= {id(each): each for each in scoped}  # an object that two modules have is one
+    return FoundTools(tools, tuple(run_scoped.values()))
+
+
+def tools_of_modules(names: Iterable[str]) -> Sequence[Tool]:
+    """Give the tools of these modules that keep no state. Raises `ToolModuleUnusable`."""
+    return found_in_modules(names).tools
 
 
 def _imported(name: str) -> ModuleType:
@@ -96,10 +123,25 @@ def _tools_of(module: ModuleType) -> list[Tool]:
     # A tool that a module merely imported belongs to the module that declares it.
     found = [declared_tool(value) for value in vars(module).values() if _is_own(value, module)]
     tools = [tool for tool in found if tool is not None]
-    if not tools:
-        raise ToolModuleUnusable(f"module {module.__name__} declares no tool; mark its functions with @tool(…)")
+    for tool in tools:
+        if tool.declaration.stateful:
+            raise ToolNotDeclarable(f"{tool.declaration.name} takes self, and is no method: put it into a class")
     return tools
+
+
+def _run_scoped_of(module: ModuleType) -> Iterator[RunScopedTools]:
+    for value in vars(module).values():
+        if isinstance(value, type):
+            if _is_own(value, module) and (found := tools_of_class(value)) is not None:
+                yield found
+        elif _gives_tools(value):
+            yield value
 
 
 def _is_own(value: object, module: ModuleType) -> bool:
     return getattr(value, "__module__", None) == module.__name__
+
+
+def _gives_tools(value: object) -> TypeGuard[RunScopedTools]:
+    # Asked of its type: an object may make up any attribute that it is asked for.
+    return all(callable(getattr(type(value), name, None)) for name in ("declarations", "open"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from adapters.tools.registry import BUILT_IN, RunScopedTools, ToolRegistry, tools_of_modules
+from adapters.tools.registry import BUILT_IN, RunScopedTools, ToolRegistry, found_in_modules
 from adapters.tools.runner import LocalToolRunner
 from adapters.tools.settings import ToolSettings
 from infra.settings import Settings
@@ -12,7 +12,8 @@ from infra.settings import Settings
 
 def tool_runner(settings: Settings, run_scoped: tuple[RunScopedTools, ...] = ()) -> LocalToolRunner:
     """The built-in tools and those of the configured modules."""
-    registry = ToolRegistry(tools_of_modules([*BUILT_IN, *settings.tools]), run_scoped)
+    found = found_in_modules([*BUILT_IN, *settings.tools])
+    registry = ToolRegistry(found.tools, (*found.run_scoped, *run_scoped))
     reached = ToolSettings(root=Path.cwd(), hidden=hidden_paths(settings), http_hosts=settings.http.allow)
     return LocalToolRunner(registry, reached)
 

@@ -86,8 +86,9 @@ def show(cli: Invocation, name: str) -> int:
 )
 @click.argument("name")
 @click.argument("arguments", default="{}")
+@click.option("--inputs", default="{}", metavar="JSON", help="For a tool with state: of the run that it is made for.")
 @invoked
-def call(cli: Invocation, name: str, arguments: str) -> int:
+def call(cli: Invocation, name: str, arguments: str, inputs: str) -> int:
     """Call tool NAME with ARGUMENTS (a JSON object), here and now, outside of any run.
 
     For trying a tool: it has its real effects, the guard is not asked, and nothing is recorded.
@@ -96,16 +97,21 @@ def call(cli: Invocation, name: str, arguments: str) -> int:
     declaration = _offered(runner, name)
     if not isinstance(declaration, ToolDeclaration):
         raise InvalidInput(f"{name} is answered by the controller of a run, so it can be called by a plan only")
-    given = json_of(arguments, "ARGUMENTS")
+    given, made_of = json_of(arguments, "ARGUMENTS"), json_of(inputs, "--inputs")
     if not isinstance(given, dict):
         raise InvalidInput('ARGUMENTS: a JSON object is expected, as in \'{"path": "README.md"}\'')
+    if not isinstance(made_of, dict):
+        raise InvalidInput('--inputs: a JSON object is expected, as in \'{"items": ["a"]}\'')
     types = {parameter.name: parameter.type for parameter in declaration.capability.parameters}
     values = {key: _typed(key, value, types.get(key, ANY)) for key, value in given.items()}
-    return complete(_call(cli, runner, name, values))
+    return complete(_call(cli, runner, name, values, made_of))
 
 
-async def _call(cli: Invocation, runner: LocalToolRunner, name: str, values: dict[str, Any]) -> int:
+async def _call(
+    cli: Invocation, runner: LocalToolRunner, name: str, values: dict[str, Any], inputs: dict[str, Any]
+) -> int:
     context = CallContext(tenant=cli.settings().tenant, run=new_id(), effect="0")
+    runner.open_run(context.run, inputs)
     outcome = await runner.run(name, values, context)
     if isinstance(outcome, ToolFailed):
         return print_error(outcome.type, f"{outcome.type}: {outcome.message}", as_json=cli.output.as_json)

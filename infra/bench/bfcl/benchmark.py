@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.nats.command_client import CommandClient
+from domain.kernel.errors import InvalidInput
 from domain.kernel.events import Recorded
 from domain.kernel.values import Json
 from infra.bench.bfcl.check import Checked, check
@@ -30,6 +31,10 @@ from infra.stack.service import Service
 from infra.stack.stack import embedded
 
 NAMES: Final[dict[Durability, str]] = {"fsync": "fsync", "flush": "no fsync"}
+LISTED: Final = "infra.bench.bfcl.listed"
+"""Module of the corpus's tools, as configurations name it."""
+
+WORKER: Final = Service(name="worker", argv=(sys.executable, "-m", "infra.workers", "worker", "bfcl"))
 ANSWERS_WITHIN: Final = 60.0
 """Seconds for the answer to one submission, all others before it in the queue included."""
 
@@ -38,9 +43,16 @@ Advance = Callable[[str], None]
 
 
 async def benchmark(
-    corpus: Corpus, entries: Sequence[Entry], durabilities: Sequence[Durability], concurrent: int, advance: Advance
+    corpus: Corpus,
+    entries: Sequence[Entry],
+    durabilities: Sequence[Durability],
+    concurrent: int,
+    advance: Advance,
+    keep: Path | None = None,
 ) -> tuple[Report, Checked]:
     """Check all entries, then run them once a durability, ``concurrent`` at a time, on servers of their own.
+
+    ``keep`` is a folder in which the first pass leaves its data and a configuration that names the tools.
 
     Raises ``CorpusMissing``, ``SubmissionRefused``, and what the embedded stack raises when it cannot start.
     """
@@ -48,7 +60,15 @@ async def benchmark(
     checked = check(tools, entries, datetime.now(UTC), partial(advance, "check"))
     expected = {entry.id: output_of(entry, ground_truth(entry)) for entry in entries}
     passes = [
-        await _pass(tools, entries, expected, durability, concurrent, partial(advance, NAMES[durability]))
+        await _pass(
+            tools,
+            entries,
+            expected,
+            durability,
+            concurrent,
+            partial(advance, NAMES[durability]),
+            keep if durability == durabilities[0] else None,
+        )
         for durability in durabilities
     ]
     report = Report(
@@ -68,14 +88,14 @@ async def _pass(
     durability: Durability,
     concurrent: int,
     on_end: Callable[[], None],
+    keep: Path | None,
 ) -> Pass:
     now = datetime.now(UTC)
     tasks = {entry.id: task_of(entry, tools.catalogue, now) for entry in entries}
-    with data_directory() as data:
-        settings = load(data=data, durability=durability, workers=concurrent)
-        worker = Service(name="worker", argv=(sys.executable, "-m", "infra.bench.bfcl.worker"))
+    with data_directory() if keep is None else kept_directory(keep) as data:
+        settings = load(data=data, durability=durability, workers=concurrent, tools=(LISTED,))
         async with (
-            embedded(settings, services=[worker]) as endpoints,
+            embedded(settings, services=[WORKER]) as endpoints,
             connected(endpoints, "precedent-bench") as connection,
             event_store(connection, endpoints) as store,
             CommandClient(connection, settings.tenant, "bench") as client,
@@ -110,3 +130,17 @@ def data_directory() -> Iterator[Path]:
         yield parent / "data"
     finally:
         shutil.rmtree(parent, ignore_errors=True)
+
+
+@contextmanager
+def kept_directory(folder: Path) -> Iterator[Path]:
+    """The data directory of a pass that stays, with a configuration beside it. Raises ``InvalidInput``."""
+    configuration = folder / "precedent.yaml"
+    if configuration.exists() or (folder / "data").exists():
+        raise InvalidInput(f"--keep {folder}: there is a deployment in it already; name another folder")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        configuration.write_text(f"data: data\ntools: [{LISTED}]\n", "utf-8")
+    except OSError as error:
+        raise InvalidInput(f"--keep {folder}: {error.strerror}; name a folder that can be written") from error
+    yield folder / "data"

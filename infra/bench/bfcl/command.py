@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 import orjson
@@ -28,8 +29,11 @@ def bench(
     durabilities: Sequence[Durability] = DURABILITIES,
     concurrent: int = CONCURRENT,
     entries: int | None = None,
+    keep: Path | None = None,
 ) -> bool:
     """Run the benchmark over the first so many entries (all, when None); give whether it passed.
+
+    ``keep`` is a folder for a deployment that stays, of which stderr then tells how to use it.
 
     Raises ``CorpusMissing`` with the command that installs the corpus.
     """
@@ -44,12 +48,15 @@ def bench(
                 bars[name] = progress.add_task(name, total=len(chosen))
             progress.advance(bars[name])
 
-        report, checked = asyncio.run(benchmark(corpus, chosen, durabilities, concurrent, advance))
+        report, checked = asyncio.run(benchmark(corpus, chosen, durabilities, concurrent, advance, keep))
     if as_json:
         document = {**report.document(), "check": asdict(checked)}
         Console().out(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode(), highlight=False)
     else:
         Console().print(_check_table(checked), report.render())
+    if keep is not None:
+        configuration = keep / "precedent.yaml"
+        Console(stderr=True).out(f"kept: precedent replay --config {configuration} --all --mode re-execute")
     return report.passed and not checked.wrong
 
 

@@ -15,7 +15,7 @@ from commands.ports import EventStore, Selection
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START
 from domain.runs.events import ModelCallAnswered, ModelCallRequested
-from infra.bench.bfcl.benchmark import data_directory
+from infra.bench.bfcl.benchmark import LISTED, WORKER, data_directory
 from infra.bench.bfcl.replaying import Histories, histories_of, verify_all
 from infra.bench.bfcl.report import Replays
 from infra.bench.bfcl.submitting import Send, Submissions, run_all
@@ -41,7 +41,7 @@ nothing new mean that it is all there: the longest pause in between is one embed
 
 
 _SERVICES: Final = (
-    Service(name="worker", argv=(sys.executable, "-m", "infra.bench.bfcl.worker")),
+    WORKER,
     Service(name="projector", argv=(sys.executable, "-m", "infra.bench.reuse.projector")),
 )
 
@@ -98,6 +98,7 @@ async def run_setup(setup: Setup, workload: Workload, concurrent: int, advance: 
     with served(model) as url, data_directory() as data:
         settings = load(
             data=data,
+            tools=(LISTED,),
             workers=concurrent,
             models={"default": {"url": url, "model": NAME}},
             programs={"effects": "write", "similarity": setup.similarity},

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from adapters.tools.declare import declare
-from adapters.tools.registry import BUILT_IN, ToolModuleUnusable, ToolRegistry, tools_of_modules
-from domain.tools import ToolNotDeclarable
+from adapters.tools.registry import BUILT_IN, ToolModuleUnusable, ToolRegistry, found_in_modules, tools_of_modules
+from adapters.tools.runner import LocalToolRunner
+from adapters.tools.settings import ToolSettings
+from domain.tools import CallContext, ToolNotDeclarable, ToolOutcome
 
 NAMES = [
     "clock.now",
@@ -91,3 +93,95 @@ def test_a_name_stands_for_one_tool() -> None:
     twice = [declare(one, "a.b", effects="pure"), declare(one, "a.b", effects="read")]
     with pytest.raises(ToolNotDeclarable, match=r"two tools are named a\.b"):
         ToolRegistry(twice)
+
+
+BASKET = '''
+    from adapters.tools.context import ToolContext
+    from adapters.tools.declare import tool
+    from adapters.tools.registry import FoundTools
+
+    class Basket:
+        """No tool itself."""
+
+        def __init__(self, inputs: dict) -> None:
+            self.items = list(inputs["items"])
+
+        @tool("basket.add", effects="write", idempotent=True)
+        def add(self, context: ToolContext, item: str) -> int:
+            """Put an item into the basket; how many are in it."""
+            self.items.append(item)
+            return len(self.items)
+
+        @tool("basket.all", effects="read")
+        async def all(self) -> list[str]:
+            """What is in the basket."""
+            return self.items
+
+    class Everything:
+        """Makes up any attribute."""
+
+        def __getattr__(self, name: str) -> object:
+            return lambda *_: []
+
+    CLIENT = Everything()
+'''
+
+
+async def called(runner: LocalToolRunner, run: str, name: str, **arguments: str) -> ToolOutcome:
+    return await runner.run(name, arguments, CallContext(tenant="acme", run=run, effect="0"))
+
+
+async def test_methods_are_tools_of_an_instance_of_each_run(tmp_path, monkeypatch) -> None:
+    found = found_in_modules([module(tmp_path, monkeypatch, "basket_tools", BASKET)])
+    assert (found.tools, len(found.run_scoped)) == ([], 1)
+    runner = LocalToolRunner(ToolRegistry(found.tools, found.run_scoped), ToolSettings())
+    declared = runner.declarations()
+    assert {name: (each.stateful, each.deterministic) for name, each in declared.items()} == {
+        "basket.add": (True, True),
+        "basket.all": (True, True),
+    }
+    assert [each.name for each in declared["basket.add"].capability.parameters] == ["item"]
+    runner.open_run("a", {"items": ["x"]})
+    runner.open_run("b", {"items": []})
+    assert [(await called(runner, run, "basket.add", item="y")).value for run in "aab"] == [2, 3, 1]
+    assert (await called(runner, "a", "basket.all")).value == ["x", "y", "y"]
+    runner.open_run("a", {"items": ["x"]})
+    assert (await called(runner, "a", "basket.all")).value == ["x"]
+
+
+async def test_state_that_cannot_be_made_fails_each_call_and_nothing_else(tmp_path, monkeypatch) -> None:
+    found = found_in_modules([module(tmp_path, monkeypatch, "basket_tools", BASKET)])
+    runner = LocalToolRunner(ToolRegistry(found.tools, found.run_scoped), ToolSettings())
+    runner.open_run("a", {})
+    for name, arguments in (("basket.add", {"item": "y"}), ("basket.all", {})):
+        failed = await called(runner, "a", name, **arguments)
+        assert (failed.type, "the state of this run could not be made: KeyError: 'items'" in failed.message) == (
+            "tool.not-open",
+            True,
+        )
+
+
+def test_an_object_that_gives_tools_to_runs_is_found_once(tmp_path, monkeypatch) -> None:
+    source = """
+    from tests.chaos.tools import Counting
+
+    COUNTING = Counting()
+    AGAIN = COUNTING
+    """
+    first = module(tmp_path, monkeypatch, "counting_tools", source)
+    second = module(tmp_path, monkeypatch, "more_tools", "from counting_tools import COUNTING")
+    found = found_in_modules([first, second])
+    assert list(ToolRegistry(found.tools, found.run_scoped).declarations) == ["chaos.sum"]
+
+
+def test_a_function_that_takes_self_outside_of_a_class_is_refused(tmp_path, monkeypatch) -> None:
+    source = '''
+    from adapters.tools.declare import tool
+
+    @tool("own.one", effects="pure")
+    def one(self) -> int:
+        """One."""
+        return 1
+    '''
+    with pytest.raises(ToolNotDeclarable, match=r"own\.one takes self, and is no method: put it into a class"):
+        found_in_modules([module(tmp_path, monkeypatch, "selfish_tools", source)])

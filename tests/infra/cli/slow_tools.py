@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from adapters.tools.declare import tool
 
@@ -19,3 +20,21 @@ def wait_for_it() -> int:
     """Take longer than any test."""
     time.sleep(30)
     return 1
+
+
+class Basket:
+    """What a run has put together: each has its own."""
+
+    def __init__(self, inputs: dict[str, Any]) -> None:
+        self._items: list[str] = list(inputs["items"])
+
+    @tool("basket.add", effects="write", idempotent=True)
+    def add(self, item: str) -> int:
+        """Put an item into the basket; how many are in it."""
+        self._items.append(item)
+        return len(self._items)
+
+    @tool("basket.all", effects="read")
+    async def all(self) -> list[str]:
+        """What is in the basket."""
+        return self._items

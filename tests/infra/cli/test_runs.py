@@ -279,6 +279,31 @@ def test_tools_are_called_again_and_compared(cli: Cli, submitted: Submitted, tmp
     assert (same["identical"], same["executed"], same["answered"]) == (True, 1, {"momentary": 1})
 
 
+def test_tools_with_state_are_called_again_and_their_runs_are_forked(cli: Cli, submitted: Submitted):
+    plan = '[(call :basket.add {:item "b"}) (call :basket.add {:item "c"}) (call :basket.all)]'
+    tools = ["basket.add", "basket.all"]
+    run = submitted(plan, "completed", inputs={"items": ["a"]}, tools=tools)
+    assert cli("show", run, "--json").document["output"] == [2, 3, ["a", "b", "c"]]
+    again = cli("replay", run, "--mode", "re-execute", "--json").document
+    assert (again["executed"], again["others"]) == (3, [])
+    events = cli("show", run, "--json").document["timeline"]
+    first = next(place for place, each in enumerate(events, start=1) if each["event"] == "ToolCallCompleted")
+    fork = cli("fork", run, "--at", str(first), "--json").document
+    assert (fork["output"], fork["usage"]["inherited"], fork["usage"]["tool_calls"]) == ([2, 3, ["a", "b", "c"]], 1, 2)
+    assert cli("replay", fork["run"], "--mode", "re-execute", "--json").document["executed"] == 3
+    other = cli("fork", run, "--at", str(first), "--set", 'inputs.items=["x","y"]', "--json").document
+    assert other["output"] == [2, 4, ["x", "y", "b", "c"]], "what is inherited was done in the basket of this run"
+
+
+def test_a_tool_with_state_is_tried_on_inputs(offline: Cli, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PRECEDENT_TOOLS", '["tests.infra.cli.slow_tools"]')
+    tried = offline("tools", "call", "basket.add", '{"item": "b"}', "--inputs", '{"items": ["a"]}', "--json")
+    assert tried.document["result"] == 2
+    failed = offline("tools", "call", "basket.add", '{"item": "b"}')
+    assert (failed.code, "could not be made: KeyError: 'items'" in failed.err) == (exits.NO, True)
+    assert "--inputs: a JSON object is expected" in offline("tools", "call", "basket.all", "--inputs", "[]").err
+
+
 def test_a_tool_that_answers_otherwise_now_is_told(
     cli: Cli, submitted: Submitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
