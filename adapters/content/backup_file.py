@@ -117,7 +117,7 @@ class BackupReader:
         try:
             file = path.open("rb")
         except OSError as error:
-            raise BackupInvalid(f"{path}: {error.strerror}") from None
+            raise BackupInvalid(f"{path}: {error.strerror}; name a backup that can be read") from None
         with file:
             try:
                 archive = tarfile.open(fileobj=file, mode="r:")  # noqa: SIM115  # closed with the file

@@ -117,7 +117,8 @@ def read(lines: Iterable[bytes]) -> Bundle:
     documents = (_document(number, line) for number, line in enumerate(kept, start=1))
     number, head = next(documents, (1, {}))
     if head.get("format") != FORMAT:
-        raise BundleInvalid(f"line 1 does not say that this is a {FORMAT}, but {head.get('format')!r:.60}")
+        told = f", but {head['format']!r:.60}" if "format" in head else ""
+        raise BundleInvalid(f"line 1 does not say that this is a {FORMAT}{told}")
     events: list[Proven] = []
     content: dict[str, bytes] = {}
     for number, document in documents:

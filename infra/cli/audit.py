@@ -207,7 +207,7 @@ def _verify_bundle(
         with file.open("rb") as lines:
             read = bundles.read(lines)
     except OSError as error:
-        raise DocumentInvalid(f"{file}: {error.strerror}") from None
+        raise DocumentInvalid(f"{file}: {error.strerror}; name a file that can be read") from None
     verified = bundles.verify(read, key, witnesses, required)
     replay = asyncio.run(replayed(read)) if verified.sound else None
     document: dict[str, Any] = {

@@ -12,6 +12,7 @@ from typing import Any
 import click
 import orjson
 import yaml
+from rich import filesize
 from rich.text import Text
 
 from adapters.content.backup_file import BackupWriter
@@ -77,7 +78,7 @@ async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
     )
     cli.output.show(
         Text(
-            f"{output}: {counted(checkpoint.size, 'event')}, {counted(count, 'content')}, {size / 2**20:,.1f} MiB, as "
+            f"{output}: {counted(checkpoint.size, 'event')}, {counted(count, 'content')}, {filesize.decimal(size)}, as "
             f"signed at {format_time(checkpoint.time)}"
         ),
         Text(f"precedent restore {output} --data DIR --key {own_key(settings)}", style="dim"),

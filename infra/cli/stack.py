@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -45,11 +46,13 @@ def up(cli: Invocation, *, detach: bool, data: Path | None) -> int:
     """
     settings = cli.settings(data=data)
     complete(_reach_content(settings))
+    named = "" if data is None else f" --data {shlex.quote(str(data))}"
     if detach:
-        _report_ready(cli.output, stack.up_detached(settings, services=SERVICES), "stop it with `precedent down`")
+        endpoints = stack.up_detached(settings, services=SERVICES)
+        _report_ready(cli.output, endpoints, f"stop it with `precedent down{named}`", named)
         return DONE
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(message)s")
-    return complete(_serve(cli.output, settings))
+    return complete(_serve(cli.output, settings, named))
 
 
 async def _reach_content(settings: Settings) -> int:
@@ -58,19 +61,20 @@ async def _reach_content(settings: Settings) -> int:
     return DONE
 
 
-async def _serve(output: Output, settings: Settings) -> int:
+async def _serve(output: Output, settings: Settings, named: str) -> int:
     def ready(endpoints: Endpoints) -> None:
-        _report_ready(output, endpoints, "Ctrl-C stops it")
+        _report_ready(output, endpoints, "Ctrl-C stops it", named)
 
     await stack.up(settings, services=SERVICES, on_ready=ready)
     output.note("stopped; the data is kept")
     return DONE
 
 
-def _report_ready(output: Output, endpoints: Endpoints, ending: str) -> None:
+def _report_ready(output: Output, endpoints: Endpoints, ending: str, named: str) -> None:
+    """``named``: how the commands that follow find this stack, where its data directory is not the configured one."""
     output.document({"data": str(endpoints.data), "nats": endpoints.nats_url, "running": True})
     output.show(Text.assemble(("ready", "bold green"), f"  data in {endpoints.data}, broker at {endpoints.nats_url}"))
-    output.show(Text(f"{ending}; `precedent status` shows what runs, logs are in {endpoints.data / 'logs'}"))
+    output.show(Text(f"{ending}; `precedent status{named}` shows what runs, logs are in {endpoints.data / 'logs'}"))
     sys.stdout.flush()
 
 
