@@ -123,9 +123,10 @@ class CommandBus:
         subject, body = message.raw_message.subject, message.raw_message.data
         try:
             handled = await self._handle(subject, body)
+            # Before it is told: what is delivered again would be decided anew, and may be accepted then.
+            await self._keep(subject, handled.answer)
             self._reply(message, handled.answer)
             await self._handler.react(handled)
-            await self._keep(subject, handled.answer)
         except ServiceUnreachable as error:
             logger.warning("command on %s waits for a service: %s", subject, error)
             self._settle(message, put_back(1))

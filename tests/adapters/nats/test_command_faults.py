@@ -9,7 +9,7 @@ from datetime import datetime
 import nats
 
 from adapters.nats.dead_letters import retry
-from commands.ports import EventStore, Head, StreamSlice, Wake
+from commands.ports import AnswerStore, EventStore, Head, StreamSlice, Wake
 from commands.services import Services
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Draft, Recorded
@@ -75,6 +75,29 @@ class LostOnce:
         self.sent.append(wake)
 
 
+@dataclass
+class FullAtFirst:
+    """An ``AnswerStore`` around the real one that takes nothing at first."""
+
+    left: int
+    kept: list[str] = field(default_factory=list)
+    inner: AnswerStore = field(init=False)
+
+    def around(self, services: Services) -> Services:
+        self.inner = services.answers
+        return replace(services, answers=self)
+
+    async def get(self, tenant: str, command: str) -> bytes | None:
+        return await self.inner.get(tenant, command)
+
+    async def put(self, tenant: str, command: str, answer: bytes) -> None:
+        if self.left:
+            self.left -= 1
+            raise ServiceUnreachable("no room for answers")
+        await self.inner.put(tenant, command, answer)
+        self.kept.append(command)
+
+
 class TestFaults:
     async def test_a_handler_that_raises_is_tried_again_then_buried(self, stack: Endpoints, tenant: str) -> None:
         store = BrokenAppends(broken="c1")
@@ -107,6 +130,16 @@ class TestFaults:
             await until(lambda: asyncio.sleep(0, [wake.run.id for wake in wakes.sent]))
         assert [wake.run.id for wake in wakes.sent] == ["c1"]
         assert wakes.lost == 1
+
+    async def test_nobody_is_told_of_a_refusal_that_may_not_last(self, stack: Endpoints, tenant: str) -> None:
+        answers = FullAtFirst(1)
+        cancel = {"id": "c2", "type": "CancelRun", "tenant": tenant, "data": {"run": "c1", "reason": "late"}}
+        async with serving(stack, tenant, answers.around) as bus:
+            answer = await bus.send(cancel, "run.CancelRun", within=20)
+            # What is delivered again is decided anew: it may be accepted by then.
+            assert (answer.outcome, answers.kept) == ("rejected", ["c2"])
+            assert await bus.submit("c1") is not None
+            assert (await bus.send(cancel, "run.CancelRun")).outcome == "rejected"
 
     async def test_every_message_is_settled(self, bus: Bus, raw: nats.NATS) -> None:
         await asyncio.gather(*(bus.submit(f"c{number}") for number in range(100)))
