@@ -148,8 +148,8 @@ class DriverPool:
         limit = SWEPT_AT_ONCE + len(self._swept)  # those swept a moment ago may be listed before all others
         for run in await self.services.runs.unfinished(self.services.clock.now(), limit):
             if run not in self._swept and run not in self._active:
-                self._swept[run] = now
                 await self.services.wakes.send(Wake(run, SWEPT))
+                self._swept[run] = now
 
 
 async def _keep(held: HeldWake) -> None:

@@ -372,3 +372,34 @@ async def test_a_late_append_of_ones_own_is_never_taken_for_the_next_decision(wo
             continue
     assert (await world.state("r1")).ended
     await world.verify("r1")
+
+
+@told
+async def test_a_run_whose_wake_could_not_be_sent_is_swept_again_at_once(world: World) -> None:
+    class Lost:
+        """A run index with one run that nobody drives."""
+
+        async def unfinished(self, claim_ended_before: object, limit: int) -> list[StreamId]:
+            del claim_ended_before, limit
+            return [RUN]
+
+    class AwayAtFirst:
+        """The work queue of a broker that is not there at first."""
+
+        sent: list[Wake] = []  # noqa: RUF012  # of one instance
+        calls = 0
+
+        async def send(self, wake: Wake, due: object = None) -> None:
+            del due
+            self.calls += 1
+            if self.calls == 1:
+                raise ServiceUnreachable("the queue is away")
+            self.sent.append(wake)
+
+    wakes = AwayAtFirst()
+    pool = DriverPool(replace(world.services, runs=Lost(), wakes=wakes), "worker/1", 4)  # type: ignore[arg-type]
+    try:
+        await pool.sweep()
+    except ServiceUnreachable:
+        await pool.sweep()
+    assert [wake.run for wake in wakes.sent] == [RUN]
