@@ -28,6 +28,10 @@ PORTION: Final = 64
 """Points the engine takes at once, some 4 ms, so that searches come through between two portions."""
 PATIENCE: Final = 60.0
 """Seconds before optimizing is tried again after it failed."""
+LONG: Final = 20_000
+"""Points whose optimizing takes so long, some ten seconds, that it is done with what processors are idle."""
+UNHURRIED: Final = 900.0
+"""Seconds for that; if they were not enough, the next attempt takes a share of the processors."""
 
 
 class IndexClosed(Exception):
@@ -50,6 +54,7 @@ class Service:
         self._optimizing = asyncio.Lock()
         self._written = self._flushed = time.monotonic()
         self._not_before = 0.0
+        self._is_starved = False
         self._closed = False
         self._background: asyncio.Task[None] | None = None
 
@@ -72,7 +77,7 @@ class Service:
             case Kind.COUNT:
                 head = {"count": self._shard.count()}
             case Kind.OPTIMIZE:
-                head = {"optimized": await self.optimize()}
+                head = {"optimized": await self.optimize(is_urgent=True)}
             case Kind.HELLO:
                 if frame.head != self._space:
                     return Frame(frame.request, Kind.REFUSED, self._space)
@@ -116,13 +121,13 @@ class Service:
     def _quiet(self) -> bool:
         return time.monotonic() - self._written >= QUIET
 
-    async def optimize(self) -> bool:
+    async def optimize(self, *, is_urgent: bool) -> bool:
         """Optimize a copy in a process of its own and take it; whether that went well. Searches go on meanwhile."""
         async with self._optimizing:
             async with self._writing():
                 current, copy = self._shard.begin_copy()
                 copied = await asyncio.to_thread(_copied, current, copy)
-            went_well = copied and await _optimized(copy)
+            went_well = copied and await self._optimized(copy, is_urgent=is_urgent)
             async with self._writing():
                 if went_well:
                     self._shard.take_copy(copy)
@@ -130,9 +135,25 @@ class Service:
                     self._shard.drop_copy(copy)
             return went_well
 
+    async def _optimized(self, copy: Path, *, is_urgent: bool) -> bool:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "adapters.vectors.edge_optimizer", str(copy), str(os.getpid())),
+            *(["now"] if is_urgent else []),
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            code = await asyncio.wait_for(process.wait(), None if is_urgent else UNHURRIED)
+            self._is_starved = False
+        except TimeoutError:
+            process.kill()
+            code, self._is_starved = await process.wait(), True
+        if code:
+            _log.warning("the index stays as it is: optimizing it ended with %s", code)
+        return code == 0
+
     async def _optimize_in_background(self) -> None:
         try:
-            if await self.optimize():
+            if await self.optimize(is_urgent=self._is_starved or self._shard.count() < LONG):
                 return
         except Exception:  # noqa: BLE001
             _log.exception("optimizing failed")
@@ -178,14 +199,3 @@ def _copied(source: Path, copy: Path) -> bool:
         _log.warning("the index stays as it is: no copy can be made: %s", error)
         return False
     return True
-
-
-async def _optimized(copy: Path) -> bool:
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "adapters.vectors.edge_optimizer", str(copy), str(os.getpid()),
-        stdin=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    code = await process.wait()
-    if code:
-        _log.warning("the index stays as it is: optimizing it ended with %s", code)
-    return code == 0
