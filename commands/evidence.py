@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from typing import Final
 
 from domain.cache.events import CACHE_EVENTS, ReuseJudged
 from domain.cache.evidence import EntryEvidence, Evidence, Observation
 from domain.cache.semantic import CLOSED, Policy, threshold_of
 from domain.kernel.events import EventCatalog, Recorded
+from domain.runs.parts import EvidenceTerms
 
 CATALOG: Final = EventCatalog(CACHE_EVENTS)
 
 Scope = tuple[str, str, str]
 """Tenant, namespace, level."""
+
+
+@cache
+def terms_of(policy: Policy) -> EvidenceTerms:
+    """The policy as it is recorded beside what it decided."""
+    return EvidenceTerms(**asdict(policy))
 
 
 @dataclass(slots=True)

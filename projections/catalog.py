@@ -27,7 +27,7 @@ CATALOG: Final[Mapping[str, tuple[Projection, ...]]] = {
     "precedent.run.ValueRecorded.v1": (RUNS, TIMELINE),
     "precedent.run.ToolCallRequested.v1": (RUNS, TIMELINE),
     "precedent.run.ToolCallCompleted.v1": (RUNS, TIMELINE, REUSE),
-    "precedent.run.ToolCallFailed.v1": (RUNS, TIMELINE),
+    "precedent.run.ToolCallFailed.v1": (RUNS, TIMELINE, REUSE),
     "precedent.run.ToolCallDenied.v1": (RUNS, LEDGER, TIMELINE),
     "precedent.run.ToolCallOutcomeUnknown.v1": (RUNS, TIMELINE),
     "precedent.run.OutcomeResolved.v1": (RUNS, LEDGER, TIMELINE),

@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Double, Index, MetaData, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.kernel.reuse import MISSES
 from projections import cells
 from projections.facts import Fact
 from projections.projection import Row, Selector, Share, SharedRows
@@ -49,7 +50,9 @@ class ReuseRow:
     """Of a look-up: hit, miss, explore or shadow. Of a judgement: right or wrong. Of a tuning: ttl or size."""
     reason: str
     reason_class: str
-    """The reason without its particulars, to count by."""
+    """What the reason has in common with others of its kind, to count by: of a miss with a code what that says."""
+    code: str | None
+    """Of a miss: which reason of the closed set it is (``domain/kernel/reuse``); None in what is older than these."""
     effect: str | None
     """Key of the effect that was to be answered; None where it was the whole run."""
     entry: str | None
@@ -88,6 +91,7 @@ TABLE: Final = Table(
     Column("outcome", Text),
     Column("reason", Text, nullable=False),
     Column("reason_class", Text, nullable=False),
+    Column("code", Text),
     Column("effect", Text),
     Column("entry", Text),
     Column("score", Double),
@@ -111,8 +115,8 @@ Index(None, TABLE.c.tenant, TABLE.c.entry)
 def _row(fact: Fact, name: str, kind: str, run: str, namespace: str) -> Row:
     return {
         "tenant": fact.tenant, "id": name, "kind": kind, "run": run, "version": fact.version, "at": fact.at,
-        "namespace": namespace, "level": None, "outcome": None, "reason": "", "reason_class": "", "effect": None,
-        "entry": None, "score": None, "tier": None, "duration": None, "tokens": 0, "usd": 0.0, "seconds": 0.0,
+        "namespace": namespace, "level": None, "outcome": None, "reason": "", "reason_class": "", "code": None,
+        "effect": None, "entry": None, "score": None, "tier": None, "duration": None, "tokens": 0, "usd": 0.0, "seconds": 0.0,
         "settled": None, "settled_because": None, "judge": None, "source": None, "explored": False,
         "stands_for": 1,
     }  # fmt: skip
@@ -135,19 +139,31 @@ def _looked_up(rows: Sequence[Row], fact: Fact) -> Iterable[Row]:
     namespace = rows[0]["namespace"] if rows else ""
     for number, lookup in enumerate(fact.data.get("lookups", ())):
         reason = cells.text(lookup["reason"], cells.PARAGRAPH)
-        score = lookup.get("score")
-        yield _row(fact, f"{fact.stream}/{fact.version}/{number}", LOOKUP, fact.stream, namespace) | {
-            "level": cells.text(lookup["level"]),
-            "outcome": cells.text(lookup["outcome"]),
-            "reason": reason,
-            "reason_class": reason_class(reason),
-            "effect": cells.optional_text(fact.data.get("effect")),
-            "entry": cells.optional_text(lookup.get("entry")),
-            "score": None if score is None else cells.number(score),
-            "tier": cells.optional_text(lookup.get("tier")),
-            "duration": cells.number(lookup.get("duration", 0.0)),
-            "explored": lookup["outcome"] in COMPARED,
-        }
+        score, code = lookup.get("score"), cells.optional_text(lookup.get("code"))
+        yield (
+            _row(fact, f"{fact.stream}/{fact.version}/{number}", LOOKUP, fact.stream, namespace)
+            | {
+                "level": cells.text(lookup["level"]),
+                "outcome": cells.text(lookup["outcome"]),
+                "reason": reason,
+                "reason_class": MISSES.get(code or "") or reason_class(reason),
+                "code": code if code in MISSES else None,
+                "effect": cells.optional_text(fact.data.get("effect")),
+                "entry": cells.optional_text(lookup.get("entry")),
+                "score": None if score is None else cells.number(score),
+                "tier": cells.optional_text(lookup.get("tier")),
+                "duration": cells.number(lookup.get("duration", 0.0)),
+                "explored": lookup["outcome"] in COMPARED,
+            }
+            | _saved_at_once(lookup, fact)
+        )
+
+
+def _saved_at_once(lookup: Mapping[str, Any], fact: Fact) -> Row:
+    """What a tool's answer had cost: its event has both the look-up and that."""
+    saved = fact.data.get("saved")
+    is_given_again = lookup["outcome"] == "hit" and fact.data.get("source") == "cache"
+    return _saved(saved) if saved and is_given_again else {}
 
 
 _ID: Final = re.compile(r"\b(?:sha256:)?[0-9a-f]{8}[0-9a-f-]{24,}\b")
@@ -157,7 +173,7 @@ _NUMBER: Final = re.compile(r"\d[\d.,]*")
 
 
 def reason_class(reason: str) -> str:
-    """What a reason has in common with others of its kind: its first clause, without names, ids and numbers."""
+    """What a reason without a code has in common with others: its first clause, without names, ids and numbers."""
     text = _PATH.sub("…", _ID.sub("…", _QUOTED.sub("…", cells.one_line(reason))))
     text = text.removeprefix("…: ").partition(": ")[0].partition("; ")[0].partition(" (")[0]
     return cells.text(_NUMBER.sub("#", text).strip(), 80)
@@ -246,13 +262,14 @@ def _nothing(_: Fact) -> Sequence[Selector]:
 
 REUSE: Final = SharedRows(
     name="reuse",
-    version=1,
+    version=2,
     table=TABLE,
     appliers={
         "precedent.run.RunSubmitted.v1": Share(_nothing, _asks),
         "precedent.run.RunRouted.v1": Share(_run_of_lookups, _looked_up),
         "precedent.run.ModelCallRequested.v1": Share(_run_of_lookups, _looked_up),
         "precedent.run.ToolCallCompleted.v1": Share(_run_of_lookups, _looked_up),
+        "precedent.run.ToolCallFailed.v1": Share(_run_of_lookups, _looked_up),
         "precedent.run.ModelCallAnswered.v1": Share(_rows_where_cached, _answered),
         "precedent.run.ReuseSettled.v1": Share(_rows_of_run, _settled),
         "precedent.run.ShadowCompared.v1": Share(_rows_of_run, _compared),

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 from commands.cache.cache import Cache
 from commands.cache.data import DataUnknown
-from commands.cache.finding import find
+from commands.cache.finding import find, missed
 from commands.cache.flying import Ticket
 from commands.cache.publishing import publish, withdraw
 from commands.cache.questions import Question, model_question, offer, still_holds, tool_question, value_of
@@ -25,6 +25,7 @@ from commands.services import Services
 from domain.cache.events import CacheEntryPublished
 from domain.cache.keys import CacheKeyInvalid
 from domain.kernel.errors import PrecedentError, ServiceUnreachable, VersionConflict
+from domain.kernel.reuse import Miss
 from domain.kernel.values import ValueNotDecodable, decode, digest_json, parse_time
 from domain.models import ModelUnavailable
 from domain.rtfs.types import Type, mismatch
@@ -41,7 +42,7 @@ TURNS: Final = 3
 
 _SETTLED: Final = frozenset({Settlement.COMPLETED, Settlement.FAILED})
 
-OFF: Final = "the cache is switched off here"
+OFF: Final = Miss("off", "the cache is switched off here")
 
 Read: TypeAlias = Callable[[CacheEntryPublished, Lookup], RunEvent]
 """Makes a run's event of an entry. Raises ``_Unreadable``."""
@@ -99,12 +100,12 @@ class Exact:
             return await call()
         cache, task = self._services.cache, self._log.preview.accepted_task
         if cache is None:
-            return _told(await call(), _missed(OFF))
+            return _told(await call(), missed("L2", OFF))
         now, tenant = self._services.clock.now(), self._log.stream.tenant
         try:
             question = tool_question(cache, tenant, task.cache.namespace, declaration, asked.digest, now)
         except (DataUnknown, CacheKeyInvalid) as reason:
-            return _told(await call(), _missed(str(reason)))
+            return _told(await call(), missed("L2", _unknown(reason)))
         read = partial(self._tool_event, asked, declaration)
         event, _ = await self._once(cache, question, asked.key, read, call)
         return event
@@ -117,12 +118,12 @@ class Exact:
         if not self._wanted:
             return None, None, None
         if cache is None:
-            return None, _missed(OFF), None
+            return None, missed("L2", OFF), None
         try:
             identity = self._services.models.identity(name)
             question = model_question(cache, task.cache.namespace, identity, name, digest, self._services.clock.now())
         except (ModelUnavailable, CacheKeyInvalid) as error:
-            return None, _missed(str(error)), None
+            return None, missed("L2", _unknown(error)), None
         self._answers[key] = question.key.id
         lookup, event = await self._look(cache, question, partial(_model_event, key))
         return question, lookup, event if isinstance(event, ModelCallAnswered) else None
@@ -147,8 +148,9 @@ class Exact:
         try:
             return lookup, read(held.published, lookup)
         except _Unreadable as error:
-            reason = f"{lookup.tier}: the entry cannot be read: {error}"
-            return lookup.model_copy(update={"outcome": "miss", "tier": None, "reason": reason}), None
+            reason = Miss("damaged", f"{lookup.tier}: the entry cannot be read: {error}")
+            said = missed("L2", reason)
+            return said.model_copy(update={"entry": lookup.entry, "duration": lookup.duration}), None
 
     async def _once(
         self, cache: Cache, question: Question, effect: str, read: Read, call: Call, looked: Lookup | None = None
@@ -299,6 +301,7 @@ class Exact:
             "source": "cache",
             "duration": lookup.duration,
             "lookups": (lookup,),
+            "saved": Savings(**published.cost.model_dump()),
         }
         match value:
             case {"result": result, **others} if not others:
@@ -349,8 +352,11 @@ def _wrong(run: Run) -> str | None:
     return run.error.error.message if run.error.error.type == "plan.rejected" else None
 
 
-def _missed(reason: str) -> Lookup:
-    return Lookup(level="L2", outcome="miss", reason=reason)
+def _unknown(error: DataUnknown | CacheKeyInvalid | ModelUnavailable) -> Miss:
+    """Why a question has no key."""
+    if isinstance(error, CacheKeyInvalid):
+        return Miss("oversized", str(error))
+    return Miss("unheard" if isinstance(error, DataUnknown) else "failed", str(error))
 
 
 def _told(event: RunEvent, lookup: Lookup) -> RunEvent:

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, TypeAlias
 from commands.cache.judgements import append_judgement, withdraw
 from commands.cache.log import CATALOG, CATEGORY, folded, held_of
 from commands.cache.meanings import Meant, point_id, recorded_point
+from commands.evidence import terms_of
 from commands.indexes import Neighbour
 from commands.reuse import Reuse
 from commands.services import Services
@@ -31,6 +32,7 @@ from domain.cache.semantic import CLOSED, NEIGHBOURS, Proposal, Verdict, decide
 from domain.kernel.embedding import Embedding, cosine
 from domain.kernel.errors import PrecedentError, StoredDataInvalid
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Miss, NotReusable
 from domain.kernel.values import ValueNotDecodable
 from domain.models import PlanNotFound
 from domain.rtfs.program import Program
@@ -58,7 +60,7 @@ Compile: TypeAlias = Callable[[str], Program]
 """A model's answer as a program of this task. Raises ``PlanNotFound``, ``LocatedError``."""
 
 
-class EntryUnusable(PrecedentError):
+class EntryUnusable(NotReusable):
     """The entry must not answer; the message says why."""
 
     code = "cache.unusable"
@@ -94,17 +96,17 @@ async def look_alike(
         async with asyncio.timeout(WITHIN):
             said, found = await _searched(services, reuse, question, compiled)
     except TimeoutError:
-        said = miss(f"no answer within {WITHIN:g} s")
+        said = miss(Miss("failed", f"no answer within {WITHIN:g} s"))
     except PrecedentError as error:
-        said = miss(f"{error.code}: {error}")
+        said = miss(Miss("failed", f"{error.code}: {error}"))
     said = said.model_copy(update={"duration": services.clock.monotonic() - began})
     return said, found if said.outcome == "hit" else None
 
 
-def miss(reason: str, score: float | None = None, entry: str | None = None, threshold: float | None = None) -> Lookup:
+def miss(reason: Miss, score: float | None = None, entry: str | None = None, threshold: float | None = None) -> Lookup:
     """A miss of this level, with its reason."""
-    said = reason[:LONGEST_REASON]
-    return Lookup(level="L3", outcome="miss", reason=said, score=score, entry=entry, threshold=threshold)
+    said, code = reason[:LONGEST_REASON], reason.code
+    return Lookup(level="L3", outcome="miss", reason=said, code=code, score=score, entry=entry, threshold=threshold)
 
 
 async def _searched(
@@ -127,11 +129,11 @@ async def _searched(
         except EntryUnusable as reason:
             if isinstance(reason, EntryGone):
                 await _forget(reuse, question.tenant, proposal.entry)
-            first = first or miss(str(reason), lookup.score, proposal.entry)
+            first = first or miss(Miss(reason.miss, str(reason)), lookup.score, proposal.entry)
             near = [other for other in near if other.entry != proposal.entry]
             continue
         return lookup, answer
-    return first or miss("nothing that is near may be used"), None
+    return first or miss(Miss("unusable", "nothing that is near may be used")), None
 
 
 def _near(found: Sequence[Neighbour]) -> list[Near]:
@@ -149,10 +151,10 @@ def _near(found: Sequence[Neighbour]) -> list[Near]:
     ]
 
 
-def _refused(refused: Refusal) -> str:
+def _refused(refused: Refusal) -> Miss:
     if refused.gate == "similarity":
-        return "no question like this, with everything else the same"
-    return f"the goals differ in {refused.gate}: {refused.reason}"
+        return Miss("absent", "no question like this, with everything else the same")
+    return Miss("differs", f"the goals differ in {refused.gate}: {refused.reason}")
 
 
 def _weighed(reuse: Reuse, question: Meant, near: Sequence[Near], proposal: Proposal) -> Lookup:
@@ -162,8 +164,10 @@ def _weighed(reuse: Reuse, question: Meant, near: Sequence[Near], proposal: Prop
     threshold = evidence.threshold(question.tenant, question.namespace, "L3")
     own = evidence.own(question.tenant, entry)
     verdict = decide(proposal, threshold, own, evidence.policy, question.draw)
-    if verdict.action == "miss":
-        return miss(_why(verdict), verdict.score, entry, verdict.threshold)
+    terms = terms_of(evidence.policy)
+    if verdict.action == "miss" and isinstance(verdict.reason, Miss):
+        missed = miss(Miss(verdict.reason.code, _why(verdict)), verdict.score, entry, verdict.threshold)
+        return missed.model_copy(update={"terms": terms})
     outcome: Literal["hit", "explore"] = "hit" if verdict.action == "reuse" else "explore"
     return Lookup(
         level="L3",
@@ -174,6 +178,7 @@ def _weighed(reuse: Reuse, question: Meant, near: Sequence[Near], proposal: Prop
         threshold=verdict.threshold,
         stands_for=verdict.stands_for,
         tier="log",
+        terms=terms,
     )
 
 
@@ -190,20 +195,20 @@ async def usable(services: Services, reuse: Reuse, question: Meant, entry: str) 
     )
     meaning = held.published.meaning
     if meaning is None:
-        raise EntryGone("the entry does not say what its question means")
+        raise EntryGone("the entry does not say what its question means", "damaged")
     now = services.clock.now()
     if reason := refusal(held, question.tenant, question.key(meaning.text), now, broad):
-        raise EntryGone(reason)
+        raise EntryGone(reason, reason.code)
     value = held.published.value
     if not isinstance(value, dict) or not isinstance(value.get("program"), str):
-        raise EntryGone("the entry cannot be read: it does not say what its answer was compiled to")
+        raise EntryGone("the entry cannot be read: it does not say what its answer was compiled to", "damaged")
     answer = value["answer"] if "answer" in value else await _pointed_at(services, question, value.get("entry"), broad)
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in ("text", "served_model")):
-        raise EntryGone("the entry cannot be read: it is no answer of a model")
+        raise EntryGone("the entry cannot be read: it is no answer of a model", "damaged")
     try:
         point = recorded_point(reuse.embedder.name, reuse.embedder.dimensions, meaning.embedder, meaning.vector)
     except (StoredDataInvalid, ValueNotDecodable) as error:
-        raise EntryGone(f"the entry's point cannot be read: {error}") from error
+        raise EntryGone(f"the entry's point cannot be read: {error}", "damaged") from error
     return Answer(
         entry=entry,
         goal=meaning.text,
@@ -221,9 +226,9 @@ async def _newest(services: Services, tenant: str, entry: str) -> Held:
     events = (await services.store.load(StreamId(tenant, CATEGORY, entry))).events
     state = folded(events)
     if state.published is None:
-        raise EntryGone("the index names an entry that the log has not")
+        raise EntryGone("the index names an entry that the log has not", "damaged")
     if state.is_withdrawn:
-        raise EntryGone(f"it was invalidated at {state.withdrawn}")
+        raise EntryGone(f"it was invalidated at {state.withdrawn}", "withdrawn")
     for recorded in reversed(events):
         event = CATALOG.decode(recorded)
         if isinstance(event, CacheEntryPublished):
@@ -235,37 +240,38 @@ def _own(held: Held, entry: str) -> Held:
     try:
         name = held.key.id
     except CacheKeyInvalid as error:
-        raise EntryGone(f"the entry cannot be read: {error}") from error
+        raise EntryGone(f"the entry cannot be read: {error}", "damaged") from error
     if name != entry:
-        raise EntryGone("the entry's stream holds what has another key")
+        raise EntryGone("the entry's stream holds what has another key", "damaged")
     return held
 
 
 async def _pointed_at(services: Services, question: Meant, entry: object, broad: Withdrawals) -> Any:
     """The value of the exact entry that has the answer."""
     if not isinstance(entry, str):
-        raise EntryGone("the entry cannot be read: it neither has an answer nor names one")
+        raise EntryGone("the entry cannot be read: it neither has an answer nor names one", "damaged")
     try:
         held = await _newest(services, question.tenant, entry)
     except EntryGone as reason:
-        raise EntryUnusable(f"the entry that has the answer ({entry}): {reason}") from reason
+        raise EntryUnusable(f"the entry that has the answer ({entry}): {reason}", reason.miss) from reason
     key = held.key
     same = (key.namespace, key.level, key.kind, key.version) == (question.namespace, "L2", "model", question.version)
     refused = refusal(held, question.tenant, key, services.clock.now(), broad)
     if not same or refused is not None:
-        raise EntryUnusable(f"the entry that has the answer ({entry}): {refused or f'it is {key}'}")
+        why = refused or Miss("damaged", f"it is {key}")
+        raise EntryUnusable(f"the entry that has the answer ({entry}): {why}", why.code)
     return held.published.value
 
 
 def _check_likeness(asked: Embedding, answer: Answer, near: Sequence[Near], proposal: Proposal) -> None:
     """What the index said of the entry, and the gates have seen, is what the log says."""
     if not any((each.entry, each.text) == (answer.entry, answer.goal) for each in near):
-        raise EntryGone("the index names another goal than the log")
+        raise EntryGone("the index names another goal than the log", "damaged")
     if answer.point is None:
         return  # another embedder made it: the point is the index's own
     similarity = cosine(asked, answer.point)
     if abs(similarity - proposal.similarity) > NEARLY:
-        raise EntryGone(f"the index says similarity {proposal.similarity:.4f}, and the log {similarity:.4f}")
+        raise EntryGone(f"the index says similarity {proposal.similarity:.4f}, and the log {similarity:.4f}", "damaged")
 
 
 async def _check_program(
@@ -276,9 +282,9 @@ async def _check_program(
     except (PlanNotFound, LocatedError) as error:
         reason = f"its plan does not compile: {error}"
         await _condemn(services, question, lookup, reason)
-        raise EntryGone(reason) from error
+        raise EntryGone(reason, "unusable") from error
     if program.digest != answer.program:
-        raise EntryUnusable("its answer is another one now than that which its neighbours agree with")
+        raise EntryUnusable("its answer is another one now than that which its neighbours agree with", "unusable")
 
 
 async def _condemn(services: Services, question: Meant, lookup: Lookup, reason: str) -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from commands.evidence import terms_of
 from commands.indexes import Neighbour
 from commands.programs.log import (
     CATEGORY,
@@ -28,6 +29,7 @@ from domain.kernel.errors import (
     ServiceUnreachable,
 )
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Miss, NotReusable
 from domain.programs.acceptance import (
     Unacceptable,
     Wanted,
@@ -84,7 +86,7 @@ async def retrieve(
         if said is None:
             said, found = await _searched(services, reuse, goal, wanted, draw)
     except PrecedentError as error:
-        said, found = _miss(f"{error.code}: {error}"), None
+        said, found = _miss(Miss("failed", f"{error.code}: {error}")), None
     said = said.model_copy(update={"duration": services.clock.monotonic() - began})
     return said, found if said.outcome == "hit" else None
 
@@ -104,15 +106,21 @@ async def _known(
     return (None, None) if said.outcome == "miss" else (said, found)
 
 
-def _miss(reason: str, score: float | None = None, entry: str | None = None) -> Lookup:
-    return Lookup(level="L4", outcome="miss", reason=reason[:LONGEST_REASON], score=score, entry=entry)
+def _miss(reason: Miss, score: float | None = None, entry: str | None = None) -> Lookup:
+    said = reason[:LONGEST_REASON]
+    return Lookup(level="L4", outcome="miss", reason=said, code=reason.code, score=score, entry=entry)
+
+
+def _why(error: PrecedentError) -> Miss:
+    """What is not there, or cannot be read, is damaged: the log has it."""
+    return Miss(error.miss if isinstance(error, NotReusable) else "damaged", str(error))
 
 
 async def _searched(
     services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str
 ) -> tuple[Lookup, Found | None]:
     if not reuse.interfaces.has(wanted.tenant, wanted.namespace, wanted.interface):  # 1
-        return _miss("no program with these types of inputs and output"), None
+        return _miss(Miss("absent", "no program with these types of inputs and output")), None
     (embedding,) = await reuse.embedder.embed([goal])
     where = labels(wanted.tenant, wanted.namespace, wanted.interface)
     first: Lookup | None = None
@@ -123,13 +131,13 @@ async def _searched(
         except ServiceUnreachable:
             raise
         except PrecedentError as error:
-            first = first or _miss(str(error), near.score, entry)
+            first = first or _miss(_why(error), near.score, entry)
             continue
         said = _weighed(reuse, goal, wanted, found, draw)
         if said.outcome != "miss":
             return said, found
         first = first or said
-    return first or _miss("no program for a goal like this"), None
+    return first or _miss(Miss("absent", "no program for a goal like this")), None
 
 
 async def _near(reuse: Reuse, embedding: Embedding, where: Mapping[str, str]) -> AsyncIterator[Neighbour]:
@@ -151,11 +159,13 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
     """Whether the likeness of the goals is enough."""
     solved = found.offer.goal
     if refused := refusal(goal, solved):
-        return _miss(f"the goals differ in {refused.gate}: {refused.reason}", found.score, found.entry)
-    threshold, stands_for = None, 1
+        differing = Miss("differs", f"the goals differ in {refused.gate}: {refused.reason}")
+        return _miss(differing, found.score, found.entry)
+    threshold, stands_for, terms = None, 1, None
     own = reuse.evidence.own(wanted.tenant, found.entry)
     if goal == solved and own.wrong > own.right and own.highest_wrong >= OWN_GOAL:
-        return _miss(f"it was wrong {own.wrong} times and right {own.right} times", found.score, found.entry)
+        wrong = Miss("refuted", f"it was wrong {own.wrong} times and right {own.right} times")
+        return _miss(wrong, found.score, found.entry)
     if goal == solved:
         action, why = "reuse", "the same goal"
     else:
@@ -164,9 +174,10 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
         proposal = Proposal(entry=found.entry, similarity=found.score)
         verdict = decide(proposal, threshold, own, evidence.policy, draw)
         action, why = verdict.action, f"{verdict.reason} (similarity {found.score:.4f}, threshold {threshold:.4f})"
-        stands_for = verdict.stands_for
-    if action == "miss":
-        return _miss(why, found.score, found.entry)
+        stands_for, terms = verdict.stands_for, terms_of(evidence.policy)
+        if isinstance(verdict.reason, Miss) and action == "miss":
+            missed = _miss(Miss(verdict.reason.code, why), found.score, found.entry)
+            return missed.model_copy(update={"threshold": threshold, "terms": terms})
     outcome: Literal["hit", "explore", "shadow"] = "explore" if action == "explore" else "hit"
     if outcome == "hit" and is_shadowed(draw, reuse.policy.shadow):
         outcome, why = "shadow", f"{why}; in the share of hits that are compared"
@@ -179,6 +190,7 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
         threshold=threshold,
         stands_for=stands_for,
         tier="log",
+        terms=terms,
     )
 
 
@@ -186,7 +198,7 @@ async def accepted(services: Services, reuse: Reuse, entry: str, score: float, w
     """Steps 3 to 7. Raises ``Unacceptable``, ``NotFound``, ``StoredDataInvalid``, ``ServiceUnreachable``."""
     program, _ = await load_program(services, StreamId(wanted.tenant, CATEGORY, entry))
     if program.offer is None:
-        raise Unacceptable("the index names a program that the log has not")
+        raise Unacceptable("the index names a program that the log has not", "damaged")
     (withdrawn, _), data = await asyncio.gather(
         load_program(services, StreamId(wanted.tenant, CATEGORY, module_stream(program.offer.module))),
         services.content.get(wanted.tenant, program.offer.module),

@@ -9,6 +9,7 @@ from commands.runs.comparing import compared_program
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Miss
 from domain.models import ModelUnavailable
 from domain.runs.events import ModelCallAnswered
 from domain.runs.parts import Lookup, Savings
@@ -44,26 +45,26 @@ async def answer_alike(
         return None, None
     reuse = services.reuse
     if reuse is None:
-        return miss("reuse is switched off here"), None
+        return miss(Miss("off", "reuse is switched off here")), None
     if (reason := _no_place(run)) is not None:
         return miss(reason), None
     try:
         question = meant(services, log.stream, run, model)
     except ModelUnavailable as error:
-        return miss(str(error)), None
+        return miss(Miss("failed", str(error))), None
     lookup, found = await look_alike(services, reuse, question, compiled)
     return lookup, None if found is None else _answered(key, lookup, found)
 
 
-def _no_place(run: Run) -> str | None:
+def _no_place(run: Run) -> Miss | None:
     """Why this run is not answered so."""
     for settled in run.refuted:
         if settled.level == "L3":
-            return f"the answer of {settled.entry} was tried and {settled.outcome}"
+            return Miss("tried", f"the answer of {settled.entry} was tried and {settled.outcome}")
     if (program := compared_program(run)) is not None and _would_have_run(program):
-        return "the model is asked, so that a program can be compared with it"
+        return Miss("compared", "the model is asked, so that a program can be compared with it")
     if (size := len(run.accepted_task.goal.encode())) > LONGEST_GOAL:
-        return f"the goal has {size} bytes: those of up to {LONGEST_GOAL} are compared"
+        return Miss("oversized", f"the goal has {size} bytes: those of up to {LONGEST_GOAL} are compared")
     return None
 
 

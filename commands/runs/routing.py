@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from commands.cache.finding import missed
 from commands.delegations import Target, key_of
 from commands.programs.retrieving import Found, retrieve
 from commands.runs.asking import capabilities, rungs
 from commands.runs.log import RunLog
 from commands.services import Services
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Miss
 from domain.kernel.values import text_of_bytes
 from domain.programs.acceptance import Wanted
 from domain.programs.events import check_digest
@@ -49,7 +51,8 @@ def _delegated(services: Services, stream: StreamId, run: Run, lookups: list[Loo
     target = reuse.delegations.find(stream.tenant, key_of(task))
     duration = services.clock.monotonic() - began
     if target is None:
-        lookups.append(Lookup(level="L1", outcome="miss", reason="no task of this shape before", duration=duration))
+        said = missed("L1", Miss("absent", "no task of this shape before"))
+        lookups.append(said.model_copy(update={"duration": duration}))
         return None
     who = f"{target['target']} {target.get('entry') or target.get('name')}"
     entry = key_of(task).id
@@ -72,11 +75,11 @@ async def _program(
     if "L4" not in task.cache.levels:
         return None
     if reuse is None:
-        lookups.append(Lookup(level="L4", outcome="miss", reason="reuse is switched off here"))
+        lookups.append(missed("L4", Miss("off", "reuse is switched off here")))
         return None
     if run.refuted:
         reason = f"{run.refuted[-1].level} gave {run.refuted[-1].entry}, which was {run.refuted[-1].outcome}"
-        lookups.append(Lookup(level="L4", outcome="miss", reason=reason))
+        lookups.append(missed("L4", Miss("tried", reason)))
         return None
     wanted = wanted_by(services, stream.tenant, task)
     known = None if target is None else target.get("entry")

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from domain.cache.events import CacheEntryPublished, CacheInvalidated, Volatility
 from domain.cache.keys import CacheKey, CacheKeyInvalid
 from domain.kernel.ids import Position
+from domain.kernel.reuse import Miss
 from domain.kernel.values import format_time, parse_time
 
 DEFAULT_SECONDS: Final[Mapping[Volatility, float | None]] = MappingProxyType(
@@ -127,25 +128,27 @@ def _newest(before: Withdrawal | None, now: Withdrawal) -> Withdrawal:
     return Withdrawal(position, max(before.at, now.at), now.reason)
 
 
-def refusal(held: Held, tenant: str, key: CacheKey, now: datetime, withdrawals: Withdrawals) -> str | None:
+def refusal(held: Held, tenant: str, key: CacheKey, now: datetime, withdrawals: Withdrawals) -> Miss | None:
     """Why an entry that a tier gave is not used; None where it may be.
 
     1. It is this tenant's. 2. It answers this key. 3. It has not expired. 4. Nothing withdrew it.
     """
     try:
         if held.tenant != tenant:  # 1
-            return "the entry is another tenant's"
+            return Miss("damaged", "the entry is another tenant's")
         if held.key != key:  # 2
-            return "the entry answers another key"
+            return Miss("damaged", "the entry answers another key")
         event = held.published
         if event.volatility == "never":
-            return "the entry says that it must never be kept"
+            return Miss("damaged", "the entry says that it must never be kept")
         if event.expires is not None and parse_time(event.expires) <= now:  # 3
-            return f"it expired at {event.expires}"
+            return Miss("expired", f"it expired at {event.expires}")
         withdrawal = withdrawals.of(held)  # 4
     except (ValueError, TypeError, CacheKeyInvalid) as error:
-        return f"the entry cannot be read: {error}"
-    return None if withdrawal is None else f"it was invalidated: {withdrawal.reason or 'no reason given'}"
+        return Miss("damaged", f"the entry cannot be read: {error}")
+    if withdrawal is None:
+        return None
+    return Miss("withdrawn", f"it was invalidated: {withdrawal.reason or 'no reason given'}")
 
 
 def tool_value(result: Any) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from domain.cache.confidence import Stratum, is_bounded
 from domain.cache.evidence import BINS, EntryEvidence, Evidence, checked_score
 from domain.kernel.errors import InvalidInput
+from domain.kernel.reuse import Miss
 
 CLOSED: Final = 2.0
 """The threshold of a namespace in which nothing may be reused: above every score."""
@@ -48,6 +49,8 @@ class Policy:
     """Of proposals further below, one in so many is judged."""
     floor: float = 0.3
     """Below this score nothing is reused or judged."""
+    judged: int = 0
+    """Proposals at and above a score that must have been judged before it is a threshold, however right they were."""
 
     def __post_init__(self) -> None:
         checked_score(self.floor)
@@ -60,6 +63,8 @@ class Policy:
             raise InvalidInput(
                 f"explore_one_in {self.explore_one_in} and judge_one_in {self.judge_one_in}: give at least 2 and 1"
             )
+        if self.judged < 0:
+            raise InvalidInput(f"judged {self.judged}: as many proposals cannot have been judged; give 0 or more")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +92,8 @@ class Verdict:
 
     action: Action
     """``reuse`` the answer; ``explore``: ask the model and have a judge compare; ``miss``: ask the model."""
-    reason: str
+    reason: Miss | str
+    """Of a miss: with which of the reasons it is."""
     score: float
     threshold: float
     """What the score had to reach; ``CLOSED`` where nothing may be reused."""
@@ -125,7 +131,8 @@ def threshold_of(evidence: Evidence, policy: Policy) -> float:
         above.append(_together(above.pop(), found) if above and above[-1].judged < FEWEST else found)
         candidates.append((score, _evened(above)))
     for score, strata in reversed(candidates):
-        if is_bounded(strata, policy.bound, policy.trust):
+        judged = sum(stratum.judged for stratum in strata)
+        if judged >= policy.judged and is_bounded(strata, policy.bound, policy.trust):
             return score
     return CLOSED
 
@@ -146,7 +153,7 @@ def decide(proposal: Proposal, threshold: float, own: EntryEvidence, policy: Pol
     """Reuse, explore or miss. The digest of the request, not chance, says which ones are explored."""
     score = score_of(proposal)
     if score < policy.floor:
-        return Verdict(action="miss", reason="not alike", score=score, threshold=policy.floor)
+        return Verdict(action="miss", reason=Miss("unlike", "not alike"), score=score, threshold=policy.floor)
     needed = max(threshold, _own_threshold(own))
     if score >= needed:
         if _chosen(request_digest, policy.explore_one_in):
@@ -163,10 +170,12 @@ def decide(proposal: Proposal, threshold: float, own: EntryEvidence, policy: Pol
     return Verdict(action=action, reason=_below(score, threshold), score=score, threshold=needed, stands_for=one_in)
 
 
-def _below(score: float, threshold: float) -> str:
+def _below(score: float, threshold: float) -> Miss:
     if threshold == CLOSED:
-        return "nothing may be reused yet"
-    return "below the threshold" if score < threshold else "this entry was wrong at such a score"
+        return Miss("unproven", "nothing may be reused yet")
+    if score < threshold:
+        return Miss("below", "below the threshold")
+    return Miss("refuted", "this entry was wrong at such a score")
 
 
 def _own_threshold(own: EntryEvidence) -> float:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from domain.kernel.errors import PrecedentError
+from domain.kernel.reuse import MissCode, NotReusable
 from domain.kernel.values import ValueNotDecodable, digest_bytes
 from domain.programs.admission import stated
 from domain.programs.envelope import EnvelopeInvalid, opened
@@ -28,7 +28,7 @@ from domain.rtfs.bytecode.module import ModuleInvalid, ModuleParts, interface_ha
 from domain.rtfs.vm import load
 
 
-class Unacceptable(PrecedentError):
+class Unacceptable(NotReusable):
     """The program does not run; the model is asked instead, and the reason is on the record."""
 
     code: ClassVar[str] = "program.unacceptable"
@@ -50,16 +50,17 @@ class Wanted:
 def check_status(program: Program, module: Program) -> Offer:
     """3. Raises ``Unacceptable``."""
     if module.status is Status.REVOKED:
-        raise Unacceptable(f"its module was revoked: {module.reason}")
+        raise Unacceptable(f"its module was revoked: {module.reason}", "withdrawn")
     if program.status is not Status.VERIFIED or program.offer is None or program.envelope is None:
-        raise Unacceptable(f"it is {program.status}{f': {program.reason}' if program.reason else ''}")
+        miss: MissCode = "unproven" if program.status is Status.CANDIDATE else "withdrawn"
+        raise Unacceptable(f"it is {program.status}{f': {program.reason}' if program.reason else ''}", miss)
     return program.offer
 
 
 def check_contradicted(program: Program, wanted: Wanted) -> None:
     """3. Raises ``Unacceptable``."""
     if failing := program.contradicted & wanted.checks:
-        raise Unacceptable(f"it fails a check of this task, as another run found ({min(failing)[:19]}…)")
+        raise Unacceptable(f"it fails a check of this task, as another run found ({min(failing)[:19]}…)", "refuted")
 
 
 def check_signature(program: Program, offer: Offer, entry: str, wanted: Wanted, trusted: Mapping[str, bytes]) -> None:
@@ -67,7 +68,7 @@ def check_signature(program: Program, offer: Offer, entry: str, wanted: Wanted, 
     try:
         statement = opened(program.envelope or "", trusted)
     except EnvelopeInvalid as error:
-        raise Unacceptable(f"signature: {error}") from error
+        raise Unacceptable(f"signature: {error}", "untrusted") from error
     about = stated(
         offer,
         tenant=wanted.tenant,
@@ -79,9 +80,9 @@ def check_signature(program: Program, offer: Offer, entry: str, wanted: Wanted, 
         differing = sorted(
             name for name in type(statement).model_fields if getattr(statement, name) != getattr(about, name)
         )
-        raise Unacceptable(f"signature: it was signed for another {', '.join(differing) or 'entry'}")
+        raise Unacceptable(f"signature: it was signed for another {', '.join(differing) or 'entry'}", "untrusted")
     if (offer.namespace, offer.interface) != (wanted.namespace, wanted.interface):
-        raise Unacceptable("signature: it is for another namespace or interface than the task's")
+        raise Unacceptable("signature: it is for another namespace or interface than the task's", "untrusted")
 
 
 def is_vouched(program: Program, entry: str, tenant: str, trusted: Mapping[str, bytes]) -> bool:
@@ -100,16 +101,16 @@ def is_vouched(program: Program, entry: str, tenant: str, trusted: Mapping[str, 
 def check_bytes(offer: Offer, data: bytes) -> None:
     """5 and 6. Raises ``Unacceptable``."""
     if (actual := digest_bytes(data)) != offer.module:
-        raise Unacceptable(f"bytes: their digest is {actual}, not {offer.module}")
+        raise Unacceptable(f"bytes: their digest is {actual}, not {offer.module}", "damaged")
     try:
         parts = decode_module(data)
         load(data)
     except (ModuleInvalid, ValueNotDecodable) as error:
-        raise Unacceptable(f"bytecode: {error}") from error
+        raise Unacceptable(f"bytecode: {error}", "damaged") from error
     if interface_hash(dict(parts.parameters), parts.output) != offer.interface:
-        raise Unacceptable("bytecode: its interface is not the one that was signed for")
+        raise Unacceptable("bytecode: its interface is not the one that was signed for", "damaged")
     if _effects(parts) != sorted((effect.name, effect.version, effect.mode) for effect in offer.effects):
-        raise Unacceptable("bytecode: it may call other tools than those that were signed for")
+        raise Unacceptable("bytecode: it may call other tools than those that were signed for", "damaged")
 
 
 def _effects(parts: ModuleParts) -> list[tuple[str, str, str]]:
@@ -121,8 +122,10 @@ def check_rights(offer: Offer, wanted: Wanted, policy: Policy) -> None:
     for effect in offer.effects:
         here = wanted.tools.get(effect.name)
         if here is None:
-            raise Unacceptable(f"rights: it calls {effect.name}, which is not among the task's tools")
+            raise Unacceptable(f"rights: it calls {effect.name}, which is not among the task's tools", "rights")
         if here != effect.version:
-            raise Unacceptable(f"rights: it calls version {effect.version} of {effect.name}; version {here} is here")
+            raise Unacceptable(
+                f"rights: it calls version {effect.version} of {effect.name}; version {here} is here", "rights"
+            )
     if wide := policy.wider(tuple(effect.mode for effect in offer.effects)):
-        raise Unacceptable(f"rights: it has effects ({', '.join(wide)}) beyond {policy.effects!r}")
+        raise Unacceptable(f"rights: it has effects ({', '.join(wide)}) beyond {policy.effects!r}", "rights")

@@ -72,7 +72,7 @@ class ToolCallCompleted(RunEvent):
     """A tool answered."""
 
     TYPE: ClassVar[str] = "precedent.run.ToolCallCompleted.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"lookups"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"lookups", "saved"})
     ROLE: ClassVar[Role] = "executor"
     effect: str
     tool: str
@@ -90,13 +90,15 @@ class ToolCallCompleted(RunEvent):
     """Content address of what the tool printed."""
     lookups: tuple[Lookup, ...] = ()
     """What the levels of reuse said; empty where none was asked."""
+    saved: Savings = Savings()
+    """What the answer had cost when it was given first, where the tool was not called now."""
 
 
 class ToolCallFailed(RunEvent):
     """A tool did not answer; the program is told."""
 
     TYPE: ClassVar[str] = "precedent.run.ToolCallFailed.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "lookups"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "lookups", "saved"})
     ROLE: ClassVar[Role] = "executor"
     effect: str
     tool: str
@@ -110,6 +112,8 @@ class ToolCallFailed(RunEvent):
     """``cache``: a pure tool is known to fail so, and was not called."""
     lookups: tuple[Lookup, ...] = ()
     """What the levels of reuse said; empty where none was asked."""
+    saved: Savings = Savings()
+    """What the failure had cost when it came first, where the tool was not called now."""
 
 
 class ToolCallDenied(RunEvent):

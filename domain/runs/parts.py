@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 from domain.kernel.events import DomainEvent
+from domain.kernel.reuse import MissCode
 
 Role = Literal["router", "planner", "compiler", "guard", "executor", "critic", "operator", "controller"]
 
@@ -57,11 +58,24 @@ Level = Literal["L1", "L2", "L3", "L4"]
 """What is reused: a delegation, an exact answer, the answer to a question of the same meaning, a program."""
 
 
+class EvidenceTerms(BaseModel):
+    """Terms under which evidence decided: how much may be wrong, and what is paid to know it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    bound: float
+    trust: float
+    explore_one_in: int
+    judge_one_in: int
+    near: float
+    floor: float
+    judged: int
+
+
 class Lookup(BaseModel):
     """What one level of reuse had to say: every hit, and every miss with its reason."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    ADDED: ClassVar[frozenset[str]] = frozenset({"threshold", "stands_for"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"threshold", "stands_for", "code", "terms"})
     level: Level
     outcome: Literal["hit", "miss", "explore", "shadow"]
     """``explore`` and ``shadow``: something was found that might answer, and the model is asked all the same, to
@@ -79,6 +93,10 @@ class Lookup(BaseModel):
     """Where it was found."""
     duration: float = 0.0
     """Seconds."""
+    code: MissCode | None = None
+    """Of a miss: which of the reasons it is; None in what was written before there were codes."""
+    terms: EvidenceTerms | None = None
+    """Where evidence decided: the terms that held."""
 
 
 class Savings(BaseModel):

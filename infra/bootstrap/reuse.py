@@ -9,6 +9,7 @@ from pathlib import Path
 
 from adapters.crypto.signing import FileSigner
 from commands.cache.semantic_hearing import Answers
+from commands.evidence import EvidenceBook
 from commands.feed import Feed
 from commands.ledger_ports import Signer
 from commands.ports import Clock, EventStore
@@ -59,6 +60,7 @@ async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
             signer=_publisher(settings, stack) if settings.programs.publish else None,
             trusted=trusted_keys(settings),
             policy=settings.programs.policy,
+            evidence=EvidenceBook(policy=settings.cache.evidence.policy),
         )
 
 

@@ -17,7 +17,7 @@ SHOWN_OF_ID: Final = 16
 """Characters of an id on the screen; --json has all."""
 
 _SHOWN: Final = (
-    "level", "outcome", "reason", "effect", "entry", "score", "tier", "duration", "settled", "settled_because",
+    "level", "outcome", "reason", "code", "effect", "entry", "score", "tier", "duration", "settled", "settled_because",
     "tokens", "usd", "seconds",
 )  # fmt: skip
 

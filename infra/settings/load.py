@@ -214,7 +214,19 @@ def _siblings(path: list[str]) -> list[str]:
         return [".".join([*path[:-1], key]) for key in HttpModel.model_fields]
     if path[0] == "embedder":
         return [f"embedder.{key}" for key in HttpEmbedder.model_fields]
-    return [key for key in _all_keys() if key.startswith(f"{path[0]}.")]
+    inner = _section(path[:-1])
+    return [".".join([*path[:-1], key]) for key in (inner.model_fields if inner else {})]
+
+
+def _section(path: list[str]) -> type[BaseModel] | None:
+    """The group of keys at this path."""
+    found: Any = Settings
+    for part in path:
+        field = found.model_fields.get(part)
+        found = None if field is None else field.annotation
+        if not (isinstance(found, type) and issubclass(found, BaseModel)):
+            return None
+    return found  # type: ignore[no-any-return]
 
 
 def _meant(key: str, allowed: list[str]) -> str:

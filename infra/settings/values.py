@@ -36,6 +36,17 @@ def matching(pattern: str, what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def between(low: float, high: float) -> AfterValidator:
+    """A number of this range, both ends included; no number is none."""
+
+    def check(value: float) -> float:
+        if not low <= value <= high:
+            raise ValueError(f"a number from {low:g} to {high:g}, not {value!r}")
+        return value
+
+    return AfterValidator(check)
+
+
 HostPattern = Annotated[
     str,
     matching(

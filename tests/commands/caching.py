@@ -72,6 +72,8 @@ class CountedTools:
     """What is in the data that crm.get reads and crm.set writes."""
     failure: str = "m.overflow"
     factor: int = 2
+    took: float = 0.0
+    """Seconds that each call says it took."""
 
     def declarations(self) -> Mapping[str, ToolDeclaration]:
         return DECLARED
@@ -91,7 +93,7 @@ class CountedTools:
         assert isinstance(n, int)
         match name:
             case "m.fails":
-                return ToolFailed(type=self.failure, message="too large")
+                return ToolFailed(type=self.failure, message="too large", duration=self.took)
             case "m.hangs":
                 return ToolFailed(type="tool.timeout", message="no answer", retryable=True)
             case "crm.set":
@@ -99,7 +101,7 @@ class CountedTools:
                 return ToolSucceeded(value=n)
             case "crm.get":
                 return ToolSucceeded(value=self.number)
-        return ToolSucceeded(value=self.factor * n)
+        return ToolSucceeded(value=self.factor * n, duration=self.took)
 
 
 @dataclass
@@ -187,6 +189,9 @@ class CachingWorld(World):
     async def lookups(self, run: str) -> list[Lookup]:
         asking = (ModelCallRequested, ToolCallCompleted, ToolCallFailed)
         return [each for event in await self.events(run) if isinstance(event, asking) for each in event.lookups]
+
+    async def tool_events(self, run: str) -> list[ToolCallCompleted | ToolCallFailed]:
+        return [event for event in await self.events(run) if isinstance(event, ToolCallCompleted | ToolCallFailed)]
 
     async def sources(self, run: str) -> list[str]:
         answering = (ModelCallAnswered, ToolCallCompleted, ToolCallFailed)

@@ -11,6 +11,7 @@ from commands.replays.executing import re_execute
 from domain.cache.events import CacheEntryDisputed
 from domain.kernel.ids import StreamId
 from domain.runs.events import ModelCallAnswered, ToolCallFailed
+from domain.runs.parts import Savings
 from domain.runs.state import Phase
 from tests.commands.caching import L2, CachingWorld
 from tests.commands.world import TENANT
@@ -35,11 +36,29 @@ def test_a_pure_tool_is_called_once(world: CachingWorld) -> None:
         assert (await world.sources("a"), await world.sources("b")) == (["executed"], ["cache"])
         (missed,), (hit,) = await world.lookups("a"), await world.lookups("b")
         assert (missed.outcome, missed.reason, missed.tier) == ("miss", "no entry has this key", None)
+        assert missed.code == "absent"
         assert (hit.outcome, hit.tier, hit.entry) == ("hit", "process", missed.entry)
         (published,) = await world.published()
         assert (published.run, published.volatility, published.expires) == ("a", "static", None)
         assert published.depends == ("tool:m.double@1",)
         assert (await world.state("b")).spent.tool_calls == 1, "limits count what is given again, too"
+
+    simulate(story())
+
+
+def test_what_an_answer_or_a_failure_of_a_tool_had_cost_is_told_where_it_is_given_again(world: CachingWorld) -> None:
+    async def story() -> None:
+        world.counted.took = 0.25
+        async with world.listening():
+            for run in ("a", "b"):
+                await world.call(run, DOUBLE)
+                await world.call(f"{run}-fails", "(try (call :m.fails {:n 1}) (catch :m.overflow e 0))")
+            for name in ("a", "a-fails"):
+                (first,), (again,) = await world.tool_events(name), await world.tool_events(name.replace("a", "b", 1))
+                assert (first.source, first.saved) == ("executed", Savings())
+                assert (again.source, again.saved) == ("cache", Savings(seconds=first.duration))
+                assert first.duration == 0.25
+                assert "saved" not in first.as_json()
 
     simulate(story())
 

@@ -17,6 +17,7 @@ from commands.programs.log import append, labels, load_program
 from domain.kernel.embedding import Embedding
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import MISSES
 from domain.kernel.values import digest_bytes
 from domain.programs.events import Offer, ProgramProposed, ProgramPublished, ProgramRefused, ProgramSuperseded
 from domain.programs.policy import Policy
@@ -175,6 +176,9 @@ def test_it_does_not_run_and_the_reason_is_on_the_record(harm: Harm, reason: str
         (lookup,) = run.routing.lookups
         assert (lookup.level, lookup.outcome) == ("L4", "miss")
         assert reason in lookup.reason
+        kinds_of_reason = {"signature": "untrusted", "rights": "rights", "service": "failed", "no program": "absent"}
+        assert lookup.code == next((kind for said, kind in kinds_of_reason.items() if said in reason), lookup.code)
+        assert lookup.code in MISSES
 
     simulate(story())
 

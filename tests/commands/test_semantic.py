@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -75,6 +75,8 @@ def test_a_closed_namespace_is_opened_by_what_is_explored(world: MeaningWorld) -
         assert explored >= 15, "so many right answers are needed for these terms"
         assert outcomes == ["explore"] * explored + ["hit"] * (40 - explored)
         assert "nothing may be reused yet" in said[0].reason
+        terms = asdict(world.reuse.evidence.policy)
+        assert all(each.terms is not None and each.terms.model_dump() == terms for each in said), "what held is told"
         judged = await world.judged()
         assert {(each.judge, each.correct, each.stands_for, each.reusable) for each in judged} == {
             ("same-program/1", True, 1, False)

@@ -17,6 +17,7 @@ from commands.indexes import Point
 from domain.cache.events import CacheEntryInvalidated, CacheEntryPublished
 from domain.kernel.embedding import Embedding
 from domain.kernel.errors import ServiceUnreachable
+from domain.kernel.reuse import MISSES
 from domain.kernel.values import bytes_of_text, text_of_bytes
 from domain.runs.state import Phase
 from tests.commands.meanings import MeaningWorld, entry_of
@@ -269,6 +270,7 @@ def test_it_is_not_given_and_the_reason_is_on_the_record(harm: Harm, reason: str
         lookup = await world.looked("second")
         assert (lookup.level, lookup.outcome) == ("L3", "miss")
         assert reason in lookup.reason
+        assert lookup.code in MISSES
 
     simulate(story())
 

@@ -28,7 +28,7 @@ from tests.projections.reusing import (
     revoked,
     routed,
 )
-from tests.projections.stories import START, Happening, claimed, completed, drafts, submitted, whole_run
+from tests.projections.stories import START, Happening, claimed, completed, drafts, failed_call, submitted, whole_run
 
 MADE = Made()
 RUN = StreamId("acme", "run", "r1")
@@ -77,6 +77,33 @@ def test_what_a_cached_answer_had_cost_is_what_its_hit_saved():
     hit = found["r1/4/0"]
     assert (hit["tokens"], hit["usd"], hit["seconds"]) == (150, 0.0125, 0.75)
     assert found["r1/3/0"]["tokens"] == 0, "the miss before it saved nothing"
+
+
+SAVED = {"tokens": 0, "usd": 0.0, "seconds": 5.0}
+
+
+@pytest.mark.parametrize("told", [completed("3/0"), failed_call("3/0")], ids=["answer", "failure"])
+def test_what_a_tool_was_not_asked_again_is_what_its_hit_saved(told: Happening):
+    name, data = told
+    hit = lookup("L2", "hit", entry=ENTRY)
+    found = folded(asking(), (name, data | {"lookups": [hit], "source": "cache", "saved": SAVED}))["r1/2/0"]
+    assert (found["outcome"], found["effect"], found["seconds"]) == ("hit", "3/0", 5.0)
+    before = folded(asking(), (name, data | {"lookups": [hit], "source": "cache"}))["r1/2/0"]
+    assert before["seconds"] == 0.0, "what was written before does not tell"
+    missed = folded(asking(), (name, data | {"lookups": [lookup("L2", "miss")], "saved": SAVED}))["r1/2/0"]
+    assert (missed["outcome"], missed["seconds"]) == ("miss", 0.0)
+
+
+def test_a_miss_with_a_code_is_counted_by_it_and_one_without_by_its_words():
+    coded = lookup(reason="it expired at noon: " + "x" * 50) | {"code": "expired"}
+    unknown = lookup(reason="similarity 0.31 is under 0.99") | {"code": "of a later release"}
+    found = folded(asking(), routed("model", coded, lookup(reason="similarity 0.31 is under 0.99"), unknown))
+    assert [(found[f"r1/2/{n}"]["code"], found[f"r1/2/{n}"]["reason_class"]) for n in range(3)] == [
+        ("expired", "what was found has expired"),
+        (None, "similarity # is under #"),
+        (None, "similarity # is under #"),
+    ]
+    assert found["r1/2/0"]["reason"].startswith("it expired at noon")
 
 
 @pytest.mark.parametrize(("outcome", "tokens"), [("succeeded", 150), ("refuted", 0), ("failed", 0), ("revoked", 0)])

@@ -46,6 +46,13 @@ def test_it_opens_when_enough_was_right_and_not_before() -> None:
     assert threshold_of(judged(0.9, right=230), POLICY) == pytest.approx(0.9)
 
 
+def test_so_many_must_have_been_judged_however_right_they_were() -> None:
+    loose = Policy(bound=0.2, trust=0.9)
+    assert threshold_of(judged(0.9, right=40), loose) < CLOSED
+    assert threshold_of(judged(0.9, right=40), Policy(bound=0.2, trust=0.9, judged=41)) == CLOSED
+    assert threshold_of(judged(0.9, right=41), Policy(bound=0.2, trust=0.9, judged=41)) < CLOSED
+
+
 def test_evidence_at_one_score_says_nothing_of_lower_ones() -> None:
     assert threshold_of(judged(0.9, right=5_000), POLICY) == pytest.approx(0.9)
 
@@ -244,6 +251,7 @@ def test_what_is_no_cosine_is_refused(similarity: float) -> None:
         {"trust": 1.0},
         {"explore_one_in": 1},
         {"judge_one_in": 0},
+        {"judged": -1},
     ],
 )
 def test_policies_that_promise_nothing_are_refused(bad: dict[str, float]) -> None:
