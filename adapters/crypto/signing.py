@@ -56,14 +56,20 @@ class FileSigner:
         return cls(VerifierKey(name, ED25519, private.public_key().public_bytes_raw()), private)
 
     def save(self, path: Path) -> None:
-        """Write the key to a new file that only its owner can read. Raises ``FileExistsError``."""
+        """Write the key to a new file that only its owner can read, whole or not at all. Raises ``FileExistsError``."""
         encoded = base64.b64encode(bytes([ED25519]) + self._private.private_bytes_raw()).decode()
         line = f"{PREFIX}{self._key.name}+{self._key.hash.hex()}+{encoded}\n"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(descriptor)
+        partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                file.write(line)
+                file.flush()
+                os.fsync(descriptor)
+            path.hardlink_to(partial)  # as a rename would, but never in the place of another key
+        finally:
+            partial.unlink(missing_ok=True)
+        _flush_folder(path.parent)
 
     @classmethod
     def kept(cls, path: Path, name: str) -> Self:
@@ -106,3 +112,11 @@ class FileSigner:
         if signer.key.hash.hex() != written:
             raise ValueError("the hash is of another key")
         return signer
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,5 +1,7 @@
 """The key file: private, whole, and refused with the way out where it is not."""
 
+import resource
+import signal
 import stat
 
 import pytest
@@ -53,3 +55,28 @@ def test_a_missing_file_and_one_that_is_no_text(tmp_path):
 def test_the_private_key_is_in_no_representation():
     made = FileSigner.generated("precedent.test")
     assert made._private.private_bytes_raw().hex() not in repr(made) + str(vars(made))
+
+
+def test_a_key_for_which_there_was_no_room_leaves_nothing_behind(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            FileSigner.kept(tmp_path / "key", "precedent.test")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert list(tmp_path.iterdir()) == []
+    made = FileSigner.kept(tmp_path / "key", "precedent.test")
+    assert FileSigner.load(tmp_path / "key").key == made.key
+
+
+def test_nobody_finds_half_a_key(tmp_path, monkeypatch):
+    path = tmp_path / "key"
+    seen = []
+    monkeypatch.setattr("adapters.crypto.signing.os.fsync", lambda _: seen.append(path.exists()))
+    made = FileSigner.kept(path, "precedent.test")
+    assert seen[0] is False  # another process may look for it at any moment
+    assert [each.name for each in tmp_path.iterdir()] == ["key"]
+    assert FileSigner.kept(path, "precedent.test").key == made.key
