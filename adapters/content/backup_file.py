@@ -6,6 +6,7 @@ told by the signed checkpoint inside, to whoever brings the key.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -77,6 +78,7 @@ class BackupWriter:
                 file.flush()
                 os.fsync(file.fileno())
             writer._partial.rename(path)
+            _flush_folder(path.parent)
         except OSError as error:
             raise BackupNotWritten(f"{path}: {error.strerror or error}") from error
         finally:
@@ -194,3 +196,14 @@ class BackupReader:
         last = next(reversed(members), None)
         where = f"after {last} (byte {members[last].offset_data})" if last else "at its beginning"
         return BackupDamaged(f"{self._path}: it was cut or damaged {where}: {problem}")
+
+
+def _flush_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has no such thing, as of a memory stick
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,6 +1,7 @@
 """A backup comes back as it was written; whatever was done to its file is told before anything of it is used."""
 
 import io
+import os
 import random
 import tarfile
 
@@ -143,3 +144,17 @@ def test_what_fails_leaves_nothing_and_nothing_is_overwritten(backup, tmp_path):
     assert everything(backup) == FILES
     with pytest.raises(BackupNotWritten, match="No such file"), BackupWriter.writing(tmp_path / "no" / "x"):
         pass
+
+
+def test_it_is_on_the_disk_under_its_name_when_it_is_told_to_be_there(tmp_path, monkeypatch):
+    flushed = []
+    fsync = os.fsync
+
+    def noted(descriptor):
+        flushed.append((os.readlink(f"/proc/self/fd/{descriptor}"), (tmp_path / "backup.tar").exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr("adapters.content.backup_file.os.fsync", noted)
+    with BackupWriter.writing(tmp_path / "backup.tar") as writer:
+        writer.finish(ABOUT)
+    assert flushed[-1] == (str(tmp_path), True)
