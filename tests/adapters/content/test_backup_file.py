@@ -4,6 +4,7 @@ import io
 import os
 import random
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -151,7 +152,7 @@ def test_it_is_on_the_disk_under_its_name_when_it_is_told_to_be_there(tmp_path, 
     fsync = os.fsync
 
     def noted(descriptor):
-        flushed.append((os.readlink(f"/proc/self/fd/{descriptor}"), (tmp_path / "backup.tar").exists()))
+        flushed.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), (tmp_path / "backup.tar").exists()))
         fsync(descriptor)
 
     monkeypatch.setattr("adapters.content.backup_file.os.fsync", noted)
