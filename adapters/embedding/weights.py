@@ -51,9 +51,18 @@ def folder() -> Path:
 
 
 def check(place: Path) -> None:
-    """See that the files in a folder are the published ones. Raises ``ModelNotInstalled``, ``WeightsDiffer``."""
+    """See that the files in a folder are the published ones. Raises ``ModelNotInstalled``, ``WeightsDiffer``.
+
+    They are read piece by piece: whoever only checks need not have room for 87 MB.
+    """
     for name in SHA256:
-        read(place, name)
+        file = place / name
+        try:
+            with file.open("rb") as stream:
+                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            raise _unreadable(file, error) from error
+        _check_digest(file, digest)
 
 
 def read(place: Path, name: str) -> bytes:
@@ -62,13 +71,20 @@ def read(place: Path, name: str) -> bytes:
     try:
         data = file.read_bytes()
     except OSError as error:
-        raise ModelNotInstalled(
-            f"{file} of embedder minilm cannot be read ({error.strerror}); `make embeddings` installs it"
-        ) from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != SHA256[name]:
+        raise _unreadable(file, error) from error
+    _check_digest(file, hashlib.sha256(data).hexdigest())
+    return data
+
+
+def _unreadable(file: Path, error: OSError) -> ModelNotInstalled:
+    return ModelNotInstalled(
+        f"{file} of embedder minilm cannot be read ({error.strerror}); `make embeddings` installs it"
+    )
+
+
+def _check_digest(file: Path, digest: str) -> None:
+    if digest != SHA256[file.name]:
         raise WeightsDiffer(
-            f"{file} is not as published: its sha256 is {digest}, not {SHA256[name]}; "
+            f"{file} is not as published: its sha256 is {digest}, not {SHA256[file.name]}; "
             f"remove the package {PACKAGE.replace('_', '-')} and run `make embeddings`"
         )
-    return data
