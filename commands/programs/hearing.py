@@ -66,7 +66,7 @@ class Programs:
             return
         name = point_id(tenant, entry)
         self._entries.setdefault((tenant, offer.module), set()).add(name)
-        where = labels(tenant, offer.namespace, offer.interface) | {"entry": entry}
+        where = labels(tenant, offer.namespace, offer.interface) | {"entry": entry, "module": offer.module}
         meaning = offer.meaning
         awaited = Awaited(text=offer.goal, embedder=meaning.embedder, vector=meaning.vector, labels=where)
         self._filling.put(name, awaited)

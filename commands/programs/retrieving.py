@@ -44,6 +44,7 @@ from domain.programs.events import (
     module_stream,
 )
 from domain.programs.policy import is_shadowed
+from domain.programs.state import Program
 from domain.runs.parts import Lookup
 
 NEIGHBOURS: Final = 3
@@ -127,7 +128,7 @@ async def _searched(
     async for near in _near(reuse, embedding, where):  # 2
         entry = near.labels.get("entry", near.id)
         try:
-            found = await accepted(services, reuse, entry, near.score, wanted)
+            found = await accepted(services, reuse, entry, near.score, wanted, near.labels.get("module"))
         except ServiceUnreachable:
             raise
         except PrecedentError as error:
@@ -194,18 +195,43 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
     )
 
 
-async def accepted(services: Services, reuse: Reuse, entry: str, score: float, wanted: Wanted) -> Found:
-    """Steps 3 to 7. Raises ``Unacceptable``, ``NotFound``, ``StoredDataInvalid``, ``ServiceUnreachable``."""
-    program, _ = await load_program(services, StreamId(wanted.tenant, CATEGORY, entry))
+async def accepted(
+    services: Services, reuse: Reuse, entry: str, score: float, wanted: Wanted, module: str | None = None
+) -> Found:
+    """Steps 3 to 7. Raises ``Unacceptable``, ``NotFound``, ``StoredDataInvalid``, ``ServiceUnreachable``.
+
+    ``module``: what an index says its module is. It is read at the same time as the program, and not used where the
+    log names another.
+    """
+    loaded, ahead = await asyncio.gather(
+        load_program(services, StreamId(wanted.tenant, CATEGORY, entry)),
+        _module(services, wanted.tenant, module),
+        return_exceptions=True,
+    )
+    if isinstance(loaded, BaseException):
+        raise loaded
+    program, _ = loaded
     if program.offer is None:
         raise Unacceptable("the index names a program that the log has not", "damaged")
-    (withdrawn, _), data = await asyncio.gather(
-        load_program(services, StreamId(wanted.tenant, CATEGORY, module_stream(program.offer.module))),
-        services.content.get(wanted.tenant, program.offer.module),
-    )
+    if ahead is None or module != program.offer.module:
+        ahead = await _module(services, wanted.tenant, program.offer.module)
+    if isinstance(ahead, BaseException):
+        raise ahead
+    assert ahead is not None, "the program names its module"
+    withdrawn, data = ahead
     offer = check_status(program, withdrawn)  # 3
     check_contradicted(program, wanted)
     check_signature(program, offer, entry, wanted, reuse.trusted.get(wanted.tenant, {}))  # 4
     check_bytes(offer, data)  # 5, 6
     check_rights(offer, wanted, reuse.policy)  # 7
     return Found(entry, offer, data, score)
+
+
+async def _module(services: Services, tenant: str, module: str | None) -> tuple[Program, bytes] | None:
+    """What the log says of a module's withdrawal, and its bytecode; None where no module is named."""
+    if module is None:
+        return None
+    (withdrawn, _), data = await asyncio.gather(
+        load_program(services, StreamId(tenant, CATEGORY, module_stream(module))), services.content.get(tenant, module)
+    )
+    return withdrawn, data

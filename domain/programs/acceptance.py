@@ -23,7 +23,6 @@ from domain.programs.envelope import EnvelopeInvalid, opened
 from domain.programs.events import Offer
 from domain.programs.policy import Policy
 from domain.programs.state import Program, Status
-from domain.rtfs.bytecode.encoding import decode_module
 from domain.rtfs.bytecode.module import ModuleInvalid, ModuleParts, interface_hash
 from domain.rtfs.vm import load
 
@@ -103,8 +102,7 @@ def check_bytes(offer: Offer, data: bytes) -> None:
     if (actual := digest_bytes(data)) != offer.module:
         raise Unacceptable(f"bytes: their digest is {actual}, not {offer.module}", "damaged")
     try:
-        parts = decode_module(data)
-        load(data)
+        parts = load(data).parts
     except (ModuleInvalid, ValueNotDecodable) as error:
         raise Unacceptable(f"bytecode: {error}", "damaged") from error
     if interface_hash(dict(parts.parameters), parts.output) != offer.interface:

@@ -10,6 +10,7 @@ import pytest
 
 from adapters.crypto.signing import FileSigner
 from adapters.embedding.lexical import LexicalEmbedder
+from commands.cache.meanings import point_id
 from commands.feed import Feed
 from commands.indexes import Point
 from commands.ports import Head
@@ -179,6 +180,22 @@ def test_it_does_not_run_and_the_reason_is_on_the_record(harm: Harm, reason: str
         kinds_of_reason = {"signature": "untrusted", "rights": "rights", "service": "failed", "no program": "absent"}
         assert lookup.code == next((kind for said, kind in kinds_of_reason.items() if said in reason), lookup.code)
         assert lookup.code in MISSES
+
+    simulate(story())
+
+
+@pytest.mark.parametrize("named", ["sha256:" + "0" * 64, "", "../x", "é" * 2_000, None])
+def test_an_index_that_names_another_module_or_none_is_set_right_by_the_log(named: str | None) -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        published = await _publish(world)
+        await world.feed.catch_up()
+        (point,) = await LexicalEmbedder().embed([published.offer.goal])
+        where = labels(TENANT, "default", published.offer.interface) | {"entry": published.offer.id}
+        where |= {} if named is None else {"module": named}
+        await world.reuse.vectors.clear()
+        await world.reuse.vectors.put([Point(point_id(TENANT, published.offer.id), point, where)])
+        assert "ProgramReused" in await world.solve("second", None)
 
     simulate(story())
 
