@@ -123,7 +123,8 @@ class Evaluation:
         if isinstance(pattern, Symbol):
             names[key_of(pattern)] = item
             return
-        assert isinstance(pattern, VectorNode)
+        if not isinstance(pattern, VectorNode):
+            raise MacroFailed("a parameter is a name, or a vector that takes a list apart", pattern)
         if not isinstance(item, ListNode | VectorNode):
             raise MacroFailed("a list or vector is expected here", None if isinstance(item, MacroFunction) else item)
         self.bind_all(pattern.items, list(item.items), names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.rtfs.program import CompileError
+from domain.rtfs.program import CompileError, compile_program
 
 UNLESS = "(defmacro unless [test & body] `(if (not ~test) (do ~@body))) "
 MY_OR = (
@@ -196,3 +196,14 @@ def test_expansion_leaves_nothing_but_its_code(compiling):
     assert compiling(MY_OR + "(my-or nil 3 4)").digest == compiling(OTHER_OR + "(my-or nil 3 4)").digest
     assert compiling("(defmacro m [x] `(+ ~x x)) (def x 1) (m 2)").digest == compiling("(def x 1) (+ 2 x)").digest
     assert compiling(UNLESS + "(fn [a] (unless a 1))").digest == compiling("(fn [a] (if (not a) (do 1)))").digest
+
+
+@pytest.mark.parametrize("pattern", ["(range 3)", "1", "{:a 1}", ":k"])
+def test_parameters_that_are_no_names_are_refused_in_macros(pattern):
+    with pytest.raises(CompileError, match="a parameter is a name, or a vector that takes a list apart"):
+        compile_program(
+            f"(defmacro d [xs] (vec (map (fn [{pattern}] 1) xs))) (d [1 2])",
+            parameters={},
+            output=None,
+            capabilities={},
+        )
