@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from domain.runs.entries import Journal
 from domain.runs.events import (
     ApprovalGranted,
     ApprovalRefused,
@@ -44,10 +45,6 @@ from domain.runs.planning import (
 from domain.runs.state import Claim, Draft, Entry, Phase, Run, Settlement, Spent
 
 
-class Growing(dict[str, Entry]):
-    """A journal that is added to in place, for whoever folds many events and shows no state in between to anyone."""
-
-
 def evolve(run: Run, event: RunEvent) -> Run:
     """Fold one event into the state. Total: an event without meaning here changes nothing."""
     fold = _FOLDS.get(type(event))
@@ -62,10 +59,7 @@ def _changed(run: Run, **changes: Any) -> Run:
 
 
 def _settled(run: Run, key: str, entry: Entry, **changes: Any) -> Run:
-    if isinstance(run.journal, Growing):
-        run.journal[key] = entry
-        return _changed(run, **changes)
-    return _changed(run, journal={**run.journal, key: entry}, **changes)
+    return _changed(run, journal=run.journal.with_entry(key, entry), **changes)
 
 
 DENIALS: Final = frozenset({"guard.denied", "approval.refused"})
@@ -202,7 +196,7 @@ def _reuse_settled(run: Run, event: ReuseSettled) -> Run:
         drafts=(),
         answers={},
         asked={},
-        journal=Growing() if isinstance(run.journal, Growing) else {},
+        journal=Journal(),
         refuted=(*run.refuted, event),
     )
 

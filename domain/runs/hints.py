@@ -45,8 +45,9 @@ def allowed_seconds(hints: Mapping[str, Value]) -> float | None:
 def _milliseconds(name: str, value: Value) -> float | None:
     if name == _LEARNED_TIMEOUT:
         value = value.get(_MILLISECONDS) if isinstance(value, dict) else None
-    known = isinstance(value, int | float) and type(value) is not bool and 0 < value <= _LONGEST
-    return float(value) if known else None
+    if not isinstance(value, int | float) or type(value) is bool:
+        return None
+    return float(value) if 0 < value <= _LONGEST else None
 
 
 @lru_cache(maxsize=1024)  # the same program is often run again

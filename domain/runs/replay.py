@@ -46,7 +46,7 @@ from domain.runs.execution import (
     before_patch,
     locate,
 )
-from domain.runs.folding import Growing, evolve
+from domain.runs.folding import evolve
 from domain.runs.guard import request_digest
 from domain.runs.journal import ReplayDiverged, answer_of, asked_by
 from domain.runs.parts import RunEvent
@@ -87,7 +87,7 @@ class Replay:
 
 def fold(events: Iterable[RunEvent]) -> Run:
     """State of a run after these events. Raises ``HistoryInvalid``."""
-    run = replace(EMPTY, journal=Growing())
+    run = EMPTY
     for number, event in enumerate(events, start=1):
         if number == 1 and not isinstance(event, RunSubmitted):
             raise HistoryInvalid(f"the first event is {event.short_name()}; a run begins with RunSubmitted")
@@ -97,7 +97,7 @@ def fold(events: Iterable[RunEvent]) -> Run:
             raise HistoryInvalid(
                 f"event {number} is {event.short_name()} of effect {error.args[0]}, of which no event before it tells"
             ) from error
-    return replace(run, journal=dict(run.journal))
+    return run
 
 
 def verify(events: Iterable[RunEvent], agents: Agents = NONE, came_to: CameTo = lambda _: None) -> Replay:

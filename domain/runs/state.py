@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from domain.runs.entries import Journal
 from domain.runs.events import (
     ModelCallAnswered,
     RunFailed,
@@ -134,7 +135,7 @@ class Run:
     agent: AgentPinned | None = None
     refuted: tuple[ReuseSettled, ...] = ()
     """What was reused and did not do, after each of which the run was routed anew."""
-    journal: Mapping[str, Entry] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
     waiting: frozenset[str] = frozenset()
     """Effects that wait for a person."""
     spent: Spent = Spent()
