@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -27,6 +28,8 @@ from infra.stack.endpoints import Endpoints, endpoints_of
 from projections import builds
 from projections.catalog import PROJECTIONS
 from projections.extent import count
+
+_PASSWORD: Final = re.compile(r"(://[^:@/]*):[^@/]*(?=@)")
 
 data_option = click.option(
     "--data", type=click.Path(path_type=Path), metavar="DIR", help="Data directory instead of the configured one."
@@ -189,8 +192,5 @@ def _table(report: stack.StackStatus) -> Table:
 
 
 def _address(url: str | None) -> str:
-    """An address without who connects to it: the database's holds its password."""
-    if url is None:
-        return "-"
-    scheme, mark, rest = url.rpartition("://")
-    return f"{scheme}{mark}{rest.rpartition('@')[2]}"
+    """An address without the password that it may hold."""
+    return "-" if url is None else _PASSWORD.sub(r"\1", url)
