@@ -70,7 +70,7 @@ class Exact:
         self._log = log
         self._waiting: dict[str, _Waiting] = {}
         """By effect."""
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._publishing: dict[asyncio.Task[None], Ticket | None] = {}
         self._answers: dict[str, str] = {}
         """Entries of the models' answers that the run was given or gave, by effect."""
         log.after_commit.append(self._committed)
@@ -159,35 +159,31 @@ class Exact:
         tenant, entry = self._log.stream.tenant, question.key.id
         ticket: Ticket | None = None
         lookup, event = (looked, None) if looked is not None else await self._look(cache, question, read)
-        for _ in range(TURNS):
-            if event is not None:
-                if ticket is not None:
-                    await ticket.land()
-                return event, lookup
-            if ticket is not None:
-                break  # nobody found it between our first look and our turn
-            ticket = await cache.flight.join(tenant, entry)
-            again, event = await self._look(cache, question, read)
-            lookup = lookup if event is None else again
         try:
+            for _ in range(TURNS):
+                if event is not None or ticket is not None:
+                    break  # with our turn and no answer: nobody found it between our first look and our turn
+                ticket = await cache.flight.join(tenant, entry)
+                again, event = await self._look(cache, question, read)
+                lookup = lookup if event is None else again
+            if event is not None:
+                return event, lookup
             event = await call()
-        except BaseException:
-            if ticket is not None:
+            if self._keep(cache, question, effect, event, ticket):
+                ticket = None
+            return _told(event, lookup), lookup
+        finally:
+            if ticket is not None:  # whatever happened: the others would wait for ever
                 await ticket.land()
-            raise
-        await self._keep(cache, question, effect, event, ticket)
-        return _told(event, lookup), lookup
 
-    async def _keep(
-        self, cache: Cache, question: Question, effect: str, event: RunEvent, ticket: Ticket | None
-    ) -> None:
-        """Have an answer published once the log has it."""
+    def _keep(self, cache: Cache, question: Question, effect: str, event: RunEvent, ticket: Ticket | None) -> bool:
+        """Have an answer published once the log has it; whether it will be, and the ticket lands with it."""
         found = value_of(event, pure=question.volatility == "static")
-        if found is not None and still_holds(cache, self._log.stream.tenant, question):
-            made = offer(cache, self._log.stream.tenant, question, self._log.stream.id, effect, *found)
-            self._waiting[effect] = _Waiting(made, ticket)
-        elif ticket is not None:
-            await ticket.land()
+        if found is None or not still_holds(cache, self._log.stream.tenant, question):
+            return False
+        made = offer(cache, self._log.stream.tenant, question, self._log.stream.id, effect, *found)
+        self._waiting[effect] = _Waiting(made, ticket)
+        return True
 
     def _committed(self) -> None:
         """The log has more of the run: publish the answers that are in it now."""
@@ -195,8 +191,10 @@ class Exact:
         for effect in tuple(self._waiting):
             entry = run.journal.get(effect)
             if effect in run.answers or (entry is not None and entry.settlement in _SETTLED):
-                task = asyncio.create_task(self._publish(self._waiting.pop(effect)))
-                self._publishing.add(task)
+                self._begin_publishing(self._waiting.pop(effect))
+
+    def _begin_publishing(self, waiting: _Waiting) -> None:
+        self._publishing[asyncio.create_task(self._publish(waiting))] = waiting.ticket
 
     async def _publish(self, waiting: _Waiting) -> None:
         cache = self._services.cache
@@ -210,13 +208,14 @@ class Exact:
     async def abandon(self) -> None:
         """Let go of what is not published: whoever waits for it asks for himself."""
         waiting, self._waiting = self._waiting, {}
-        tasks, self._publishing = self._publishing, set()
+        tasks, self._publishing = self._publishing, {}
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for each in waiting.values():
-            if each.ticket is not None:
-                await each.ticket.land()
+        # A task that was cancelled before it began has landed nothing; twice changes nothing.
+        for ticket in (*tasks.values(), *(each.ticket for each in waiting.values())):
+            if ticket is not None:
+                await ticket.land()
 
     async def settle(self) -> None:
         """See what the log has published, and take back what was wrong. Raises ``ServiceUnreachable``."""
@@ -229,8 +228,9 @@ class Exact:
                     logger.warning("%s", error)
 
     async def _published(self) -> None:
-        tasks, self._publishing = self._publishing, set()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
+        results = await asyncio.gather(*self._publishing, return_exceptions=True)
+        self._publishing = {}  # now: what is stopped in between must be abandoned
+        for result in results:
             if isinstance(result, ServiceUnreachable):
                 raise result
             if isinstance(result, PrecedentError):
@@ -285,7 +285,7 @@ class Exact:
     async def _republish(self, cache: Cache, question: Question, made: CacheEntryPublished) -> None:
         lookup, _ = await find(cache, self._services.clock, self._log.stream.tenant, question.key)
         if lookup.outcome == "miss":
-            self._publishing.add(asyncio.create_task(self._publish(_Waiting(made, None))))
+            self._begin_publishing(_Waiting(made, None))
 
     def _tool_event(
         self, asked: Asked, declaration: ToolDeclaration, published: CacheEntryPublished, lookup: Lookup

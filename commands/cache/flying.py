@@ -26,9 +26,11 @@ class Ticket:
     async def land(self) -> None:
         """Let the others look again. The second time changes nothing."""
         flight, self._flight = self._flight, None
-        if flight is not None:
-            await flight.land()
-        self._flying.ended(self._name, self)
+        try:
+            if flight is not None:
+                await flight.land()
+        finally:
+            self._flying.ended(self._name, self)
 
 
 class SingleFlight:

@@ -12,6 +12,7 @@ import pytest
 from commands.cache.terms import TIER_RESTS
 from commands.cache.warming import Sizing, warm
 from commands.indexes import Dropped
+from commands.runs.driver import Driver
 from domain.cache.events import CacheTuned
 from domain.cache.keys import CacheKey
 from domain.cache.rules import Held
@@ -412,3 +413,53 @@ def test_a_process_that_has_much_to_hear_gives_nothing_before_it_has(world: Cach
         await asyncio.gather(following, return_exceptions=True)
 
     simulate(story())
+
+
+def test_a_run_that_is_stopped_before_it_asks_keeps_nobody_waiting(world: CachingWorld) -> None:
+    tier = Bad()
+    world.far.append(tier)
+    world.one = world.process("one")
+
+    async def main() -> None:
+        async with world.listening():
+            looking = asyncio.Event()
+
+            def slow(_: Held | None) -> Any:
+                if tier.asked % 2:
+                    return None
+                looking.set()  # once more, now that the others wait for this run
+                return asyncio.sleep(0.5)
+
+            tier.fault = slow
+            assert (await world.submit("r1", DOUBLE, tools=list(DECLARED), cache=L2)).outcome == "accepted"
+            stopped = asyncio.create_task(world.one.drive("r1"))
+            await looking.wait()
+            stopped.cancel()
+            await asyncio.gather(stopped, return_exceptions=True)
+            tier.fault = lambda _: None
+            async with asyncio.timeout(30):
+                assert await world.call("r2", DOUBLE) == 42
+                assert await world.call("r3", DOUBLE, by=world.process("two")) == 42
+
+    simulate(main())
+
+
+def test_a_run_that_is_stopped_before_it_publishes_keeps_nobody_waiting(world: CachingWorld) -> None:
+    async def main() -> None:
+        async with world.listening():
+            await world.submit("r1", DOUBLE, tools=list(DECLARED), cache=L2)
+            driver = Driver(world.one.services, StreamId(TENANT, "run", "r1"), "one/1")
+            stopped = asyncio.create_task(driver.drive())
+            exact = driver._executor.caller.exact
+            publish = exact._begin_publishing
+
+            def stop_at_once(waiting: Any) -> None:
+                publish(waiting)
+                stopped.cancel()
+
+            exact._begin_publishing = stop_at_once  # type: ignore[method-assign]
+            assert await asyncio.gather(stopped, return_exceptions=True) != [None]
+            async with asyncio.timeout(30):
+                assert await world.call("r2", DOUBLE) == 42
+
+    simulate(main())
