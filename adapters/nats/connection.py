@@ -49,6 +49,12 @@ class ServerRefused(PrecedentError):
     code = "service.refused"
 
 
+class NotPermitted(PrecedentError):
+    """Use the keeper's account for this: its user and password as ``nats.user`` and ``nats.password``."""
+
+    code = "service.not-permitted"
+
+
 class ApiRefused(PrecedentError):
     """The broker refused a JetStream request; the message has its words. ``number`` is its error code."""
 
@@ -69,6 +75,8 @@ class Connection:
         self._lost: set[Callable[[], None]] = set()
         self._inbox = ""
         self._waiting: dict[bytes, Receive] = {}
+        self._asked: dict[asyncio.Future[bytes], str] = {}
+        """Requests under way, and their subjects."""
         self._numbers = 0
         self._last_error: Exception | None = None
         self._opening: asyncio.Timeout | None = None
@@ -125,9 +133,18 @@ class Connection:
 
     async def _on_error(self, error: Exception) -> None:
         self._last_error = error
+        self._forbid(str(error).lower())
         if self._opening is not None and _is_refusal(error):
             # The driver would try the same credentials again.
             self._opening.reschedule(asyncio.get_running_loop().time())
+
+    def _forbid(self, complaint: str) -> None:
+        """Tell whoever asks for what this account may not: the broker says so beside, and never answers."""
+        for answer, subject in self._asked.items():
+            if f'permissions violation for publish to "{subject.lower()}"' in complaint and not answer.done():
+                answer.set_exception(
+                    NotPermitted(f"{self._url}: this broker account may not publish {subject}; the keeper's may")
+                )
 
     async def _on_disconnected(self) -> None:
         self._up.clear()
@@ -191,7 +208,7 @@ class Connection:
             receive(subject, reply, payload, headers)
 
     async def request(self, subject: str, payload: bytes, within: float = ANSWERS_WITHIN) -> bytes:
-        """One request, one answer. Raises ``ServiceUnreachable``."""
+        """One request, one answer. Raises ``ServiceUnreachable``, ``NotPermitted``."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
         def receive(_subject: bytes, _reply: bytes, payload: bytes, headers: bytes | None) -> None:
@@ -204,6 +221,7 @@ class Connection:
 
         await self.up(within)
         reply = self.expect(receive)
+        self._asked[answer] = subject
         try:
             async with asyncio.timeout(within):
                 await self._client.publish(subject, payload, reply=reply)
@@ -212,9 +230,10 @@ class Connection:
             raise ServiceUnreachable(f"{self._url} does not answer {subject} within {within:g} s") from error
         finally:
             self.forget(reply)
+            del self._asked[answer]
 
     async def api(self, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Ask the JetStream API. Raises ``ApiRefused``, ``ServiceUnreachable``."""
+        """Ask the JetStream API. Raises ``ApiRefused``, ``ServiceUnreachable``, ``NotPermitted``."""
         payload = b"" if body is None else orjson.dumps(body)
         answer: dict[str, Any] = orjson.loads(await self.request(f"$JS.API.{verb}", payload))
         if (error := answer.get("error")) is not None:

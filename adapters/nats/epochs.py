@@ -19,11 +19,17 @@ from typing import Any, ClassVar, Final
 from adapters.nats.connection import ApiRefused, Connection
 from adapters.nats.streams import NAME_TAKEN, NOT_FOUND, check_settings, ensure_bus, events_name, events_settings
 from commands.epochs import ArchivedEpochs
-from domain.kernel.errors import InvalidInput, ServiceUnreachable
+from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
 from domain.kernel.ids import Position
 from domain.ledger.epochs import Closed
 
 _NAME: Final = re.compile(r"EVENTS_([0-9]{1,9})_([0-9]{1,9})\Z")
+
+
+class EpochStrange(PrecedentError):
+    """Somebody made a stream that only a rollover makes: see who, then delete that stream with the keeper's account."""
+
+    code: ClassVar[str] = "epoch.strange"
 
 
 class EpochEmpty(InvalidInput):
@@ -86,6 +92,7 @@ class Epochs:
         if not numbers:
             raise ServiceUnreachable(f"the broker has no stream EVENTS_<epoch>_{shard}: connect anew to have it made")
         infos = [await self._connection.api(f"STREAM.INFO.{events_name(number, shard)}") for number in numbers]
+        _check_closed(numbers[:-1], shard, infos)
         newest = infos[-1]
         closed = [_closed(number, shard, info) for number, info in zip(numbers, infos, strict=True)][:-1]
         if newest["config"].get("sealed"):
@@ -195,6 +202,13 @@ async def ensure_streams(connection: Connection, *, shards: int = 1, archived: A
     for shard in range(shards):
         await epochs.ensure(shard)
     await ensure_bus(connection)
+
+
+def _check_closed(numbers: Sequence[int], shard: int, infos: Sequence[Mapping[str, Any]]) -> None:
+    """An epoch is closed before the next one is made: else whoever may make streams could let the log go on there."""
+    for number, info in zip(numbers, infos, strict=False):
+        if not info["config"].get("sealed"):
+            raise EpochStrange(f"the broker has an epoch after {number} of shard {shard}, and {number} is not closed")
 
 
 def _closed(number: int, shard: int, info: Mapping[str, Any]) -> Closed:

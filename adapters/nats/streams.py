@@ -117,6 +117,21 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
 """Streams of the command bus, the work queue, the ledger's checkpoints and what could not be handled; and buckets."""
 
 
+KEEPERS_ALONE: Final = (
+    *(f"$JS.API.STREAM.{verb}.>" for verb in ("UPDATE", "DELETE", "RESTORE", "SNAPSHOT", "PEER")),
+    *(
+        f"$JS.API.STREAM.{verb}.{name}"
+        for verb, spared in (("PURGE", ("KV_",)), ("MSG.DELETE", ("KV_", "DEAD")))
+        for name in BUS_STREAMS
+        if not name.startswith(spared)
+    ),
+)
+"""Requests that close, change or empty a stream: for the keeper's account; that of the services may not publish them.
+
+Streams of events and checkpoints refuse to be purged by anyone.
+"""
+
+
 async def ensure_bus(connection: Connection) -> None:
     """Make every stream that is missing, but those of events. Raises ``StreamDiffers``, ``ServiceUnreachable``."""
     for name, settings in BUS_STREAMS.items():

@@ -30,14 +30,17 @@ def check_floors() -> None:
 
 
 @asynccontextmanager
-async def connected(endpoints: Endpoints, name: str, *, whole: bool = True) -> AsyncIterator[Connection]:
+async def connected(
+    endpoints: Endpoints, name: str, *, whole: bool = True, keeping: bool = False
+) -> AsyncIterator[Connection]:
     """Connect to the broker and see that its streams are there.
+
+    ``keeping``: as the keeper, who may close and drop epochs, where the broker tells accounts apart.
 
     ``whole``: only to a log that is as long as its checkpoints say. Raises ``LogTruncated``.
     """
-    connection = await Connection.open(
-        endpoints.nats_url, name=name, user=endpoints.nats_user, password=endpoints.nats_password
-    )
+    user, password = (keeping and endpoints.nats_keeper) or (endpoints.nats_user, endpoints.nats_password)
+    connection = await Connection.open(endpoints.nats_url, name=name, user=user, password=password)
     try:
         await ensure_streams(connection, archived=archived_epochs(endpoints.content_directory))
         if whole:

@@ -105,7 +105,7 @@ def _row(closed: Closed, *, in_broker: bool, in_archive: bool) -> dict[str, Any]
 
 
 async def _rollover(cli: Invocation) -> int:
-    async with session(cli, services=False) as connected:
+    async with session(cli, services=False, keeping=True) as connected:
         archived = archived_epochs(connected.endpoints.content_directory)
         known = await Epochs(connected.connection, archived).roll_over(SHARD)
     closed = known.earlier[0]
@@ -118,7 +118,7 @@ async def _rollover(cli: Invocation) -> int:
 
 
 async def _archive(cli: Invocation, epoch: int | None, *, is_drop_wanted: bool) -> int:
-    async with session(cli, services=False) as connected:
+    async with session(cli, services=False, keeping=is_drop_wanted) as connected:
         content, settings = connected.endpoints.content_directory, connected.settings
         broker = Epochs(connected.connection, archived_epochs(content))
         archiving = Archiving(

@@ -75,6 +75,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "run": NO,
     "sandbox": UNREACHABLE,
     "service": UNREACHABLE,
+    "service.not-permitted": INVALID,
     "stack": INVALID,
     "stack.component-failed": UNREACHABLE,
     "stack.no-worker": UNREACHABLE,

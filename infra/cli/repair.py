@@ -45,7 +45,7 @@ def repair(cli: Invocation, key: str | None, *, is_wanted: bool, is_anew_wanted:
 
 
 async def _repair(cli: Invocation, key: str | None, *, is_wanted: bool, is_anew_wanted: bool) -> int:
-    async with session(cli, services=False, whole=False) as connected:
+    async with session(cli, services=False, whole=False, keeping=True) as connected:
         if connected.projected and not connected.own:
             _refuse_beside_services(connected)
         settings = connected.settings

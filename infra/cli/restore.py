@@ -113,7 +113,7 @@ async def _restore(cli: Invocation, file: Path, settings: Settings, key: Verifie
         if not has_key and not settings.ledger.is_key_elsewhere:
             _new_key(settings, key)
         await recall(segment_store(content), epoch_store(content), SHARD)
-        async with session(cli, services=False, settings=settings, whole=False) as connected:
+        async with session(cli, services=False, settings=settings, whole=False, keeping=True) as connected:
             report = await _put_back(cli, connected, found, Trust(key=key))
         if report.root != found.report.root:
             raise BackupDamaged(f"{file}: the restored log has another root than the backup")

@@ -121,11 +121,13 @@ def principal() -> str:
 
 @asynccontextmanager
 async def session(
-    cli: Invocation, *, services: bool, settings: Settings | None = None, whole: bool = True
+    cli: Invocation, *, services: bool, settings: Settings | None = None, whole: bool = True, keeping: bool = False
 ) -> AsyncIterator[Session]:
     """Connect; without ``services`` a stack started here has broker and database only, which is enough to read.
 
     ``whole``: refuse a log that has lost events; an audit looks at such a one too.
+
+    ``keeping``: with the account that may close and drop epochs.
 
     ``settings`` are those to act by, where they are not just what the command line says.
 
@@ -134,7 +136,9 @@ async def session(
     settings = settings or cli.settings()
     async with AsyncExitStack() as stack:
         endpoints, own = await _endpoints(cli, settings, stack, services=services)
-        connection = await stack.enter_async_context(connected(endpoints, "precedent-cli", whole=whole))
+        connection = await stack.enter_async_context(
+            connected(endpoints, "precedent-cli", whole=whole, keeping=keeping)
+        )
         yield Session(
             settings=settings,
             endpoints=endpoints,

@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.nats.streams import KEEPERS_ALONE
 from infra.settings import Durability
 from infra.stack.component import Program, bare_environment
 from infra.stack.directory import DataDirectory
-from infra.stack.endpoints import credential_file
+from infra.stack.endpoints import credential_file, keeper_file, read_credential
 from infra.stack.errors import ComponentFailed
 
 _HOST = "127.0.0.1"
@@ -62,6 +63,14 @@ def credential(data: Path) -> Credential:
         written = {"server_name": made.server_name, "user": made.user, "password": made.password}
         _write_private(file, json.dumps(written))
     return Credential(**json.loads(file.read_text("utf-8")))
+
+
+def keeper(data: Path) -> tuple[str, str]:
+    """User and password of who may close and drop epochs, made at random the first time."""
+    file = keeper_file(data)
+    if not file.exists():
+        _write_private(file, json.dumps({"user": "keeper", "password": secrets.token_urlsafe(32)}))
+    return read_credential(file)
 
 
 def free_port() -> int:
@@ -111,9 +120,22 @@ jetstream {{
   store_dir: {json.dumps(str(directory.broker))}
   sync_interval: {_SYNC_INTERVAL[durability]}
 }}
+{authorization(who, keeper(directory.root))}"""
+
+
+def authorization(who: Credential, keeper: tuple[str, str]) -> str:
+    """Give the part of the server's configuration that tells the services' account from the keeper's."""
+    user, password = keeper
+    return f"""\
 authorization {{
-  user: {json.dumps(who.user)}
-  password: {json.dumps(who.password)}
+  users: [
+    {{
+      user: {json.dumps(who.user)}
+      password: {json.dumps(who.password)}
+      permissions: {{publish: {{deny: {json.dumps(KEEPERS_ALONE)}}}}}
+    }}
+    {{user: {json.dumps(user)}, password: {json.dumps(password)}}}
+  ]
 }}
 """
 

@@ -19,6 +19,8 @@ class Endpoints:
     nats_url: str
     nats_user: str | None = None
     nats_password: str | None = field(default=None, repr=False)
+    #: User and password of who may close and drop epochs, where that is another account than the services'.
+    nats_keeper: tuple[str, str] | None = field(default=None, repr=False)
     #: ``postgresql://...``, for psycopg and libpq.
     database_url: str = field(repr=False)
     #: Where content is kept, and where the key for it is named.
@@ -63,6 +65,7 @@ def endpoints_at(settings: Settings, nats_url: str, database_url: str) -> Endpoi
         nats_url=nats_url,
         nats_user=user,
         nats_password=password,
+        nats_keeper=_keeper(settings),
         database_url=database_url,
         content=settings.content,
         content_directory=settings.content_directory,
@@ -75,6 +78,18 @@ def _credential(settings: Settings) -> tuple[str | None, str | None]:
     if settings.nats.password is not None:
         return settings.nats.user, settings.nats.password.get_secret_value()
     return read_credential(settings.nats.credentials) if settings.nats.credentials is not None else (None, None)
+
+
+def _keeper(settings: Settings) -> tuple[str, str] | None:
+    """Of the embedded broker; where servers are configured, the account that is configured is the one to use."""
+    if settings.nats.url is not None or not keeper_file(settings.data).exists():
+        return None
+    return read_credential(keeper_file(settings.data))
+
+
+def keeper_file(data: Path) -> Path:
+    """The credential of who may close and drop the embedded broker's epochs, readable by its owner only."""
+    return data / "nats-keeper.json"
 
 
 def credential_file(data: Path) -> Path:

@@ -16,6 +16,9 @@ import pytest
 import yaml
 
 from adapters.content.s3_credentials import AccessKey, of_environment
+from adapters.nats.connection import Connection, NotPermitted
+from adapters.nats.epochs import EpochEmpty, Epochs, ensure_streams
+from adapters.nats.streams import KEEPERS_ALONE
 from infra.settings import load
 from infra.stack.broker import free_port, nats_server
 from infra.stack.endpoints import endpoints_of
@@ -23,7 +26,7 @@ from tests.conftest import temporary_data_directory
 
 ROOT = Path(__file__).parents[2]
 #: Read as a number where the broker's configuration does not quote it.
-SECRETS = {"NATS_PASSWORD": "12e4", "POSTGRES_PASSWORD": "0x5ecret"}
+SECRETS = {"NATS_PASSWORD": "12e4", "NATS_KEEPER_PASSWORD": "0b1", "POSTGRES_PASSWORD": "0x5ecret"}
 ONE_SHOT = {"nats-volume", "cli"}
 
 
@@ -141,6 +144,29 @@ def directory() -> Iterator[Path]:
         yield data
 
 
+async def epochs_are_the_keepers(url: str):
+    worker = await Connection.open(url, name="worker", user="precedent", password=SECRETS["NATS_PASSWORD"])
+    keeper = await Connection.open(url, name="cli", user="keeper", password=SECRETS["NATS_KEEPER_PASSWORD"])
+    try:
+        await ensure_streams(worker)
+        for denied in KEEPERS_ALONE:
+            with pytest.raises(NotPermitted):
+                await worker.api(denied.removeprefix("$JS.API.").replace(">", "EVENTS_0_0"))
+        with pytest.raises(EpochEmpty):
+            await Epochs(keeper).roll_over(0)
+        await keeper.api("STREAM.DELETE.EVENTS_0_0")
+    finally:
+        await worker.close()
+        await keeper.close()
+
+
+def test_the_services_are_not_the_keeper(services: dict[str, Any]):
+    users = {name: service.get("environment", {}).get("PRECEDENT_NATS__USER") for name, service in services.items()}
+    assert {name for name, user in users.items() if user == "keeper"} <= {"cli"}
+    for name in ("worker", "projector"):
+        assert SECRETS["NATS_KEEPER_PASSWORD"] not in services[name]["environment"].values()
+
+
 async def test_the_brokers_configuration_runs_and_takes_only_the_given_password(
     services: dict[str, Any], directory: Path
 ):
@@ -176,6 +202,7 @@ async def test_the_brokers_configuration_runs_and_takes_only_the_given_password(
         assert b'{"status":"ok"}' in await reader.read()
         writer.close()
         await writer.wait_closed()
+        await epochs_are_the_keepers(f"nats://127.0.0.1:{client_port}")
     finally:
         server.terminate()
         await server.wait()

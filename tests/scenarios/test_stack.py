@@ -19,6 +19,9 @@ import nats
 import psycopg
 import pytest
 
+from adapters.nats.connection import NotPermitted
+from adapters.nats.epochs import EpochEmpty, Epochs
+from infra.bootstrap.connections import connected
 from infra.settings import load
 from infra.stack.broker import credential, is_our_server
 from infra.stack.commands import StackStatus, down, status, up_detached
@@ -100,10 +103,20 @@ async def test_the_broker_refuses_whoever_does_not_hold_the_credential(stack: En
     assert not await is_our_server(port, replace(ours, server_name="another server on the same port"))
 
 
+async def test_what_services_connect_with_cannot_close_an_epoch(stack: Endpoints):
+    async with connected(stack, "worker") as worker, connected(stack, "operator", keeping=True) as keeper:
+        with pytest.raises(NotPermitted):
+            await Epochs(worker).close(0, 0)
+        with pytest.raises(EpochEmpty):
+            await Epochs(keeper).roll_over(0)
+    assert stack.nats_keeper is not None
+    assert all(secret not in repr(stack) for secret in stack.nats_keeper[1:])
+
+
 async def test_secrets_and_data_are_readable_by_their_owner_only(data_directory: Path):
     async with embedded(settings_for(data_directory, "flush")):
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in data_directory.iterdir()}
-    private = {name: modes[name] for name in ("nats-credential.json", "nats.conf", "state.json")}
+    private = {name: modes[name] for name in ("nats-credential.json", "nats-keeper.json", "nats.conf", "state.json")}
     assert private == dict.fromkeys(private, 0o600)
     assert {modes[name] for name in ("nats", "postgres", "pg", "logs")} == {0o700}
 
