@@ -116,7 +116,8 @@ def _row(fact: Fact, name: str, kind: str, run: str, namespace: str) -> Row:
     return {
         "tenant": fact.tenant, "id": name, "kind": kind, "run": run, "version": fact.version, "at": fact.at,
         "namespace": namespace, "level": None, "outcome": None, "reason": "", "reason_class": "", "code": None,
-        "effect": None, "entry": None, "score": None, "tier": None, "duration": None, "tokens": 0, "usd": 0.0, "seconds": 0.0,
+        "effect": None, "entry": None, "score": None, "tier": None, "duration": None,
+        "tokens": 0, "usd": 0.0, "seconds": 0.0,
         "settled": None, "settled_because": None, "judge": None, "source": None, "explored": False,
         "stands_for": 1,
     }  # fmt: skip

@@ -57,6 +57,8 @@ class GrantApproval(_Command):
     run: str = _RUN
     effect: str = Field(max_length=256)
     note: str = Field("", max_length=10_000)
+    digest: str | None = Field(None, pattern="^sha256:[0-9a-f]{64}$")
+    """Of the request that was seen: nothing else may happen by this. Clients of before do not send it."""
 
 
 class RefuseApproval(_Command):

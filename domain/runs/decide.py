@@ -58,6 +58,12 @@ class EffectNotWaiting(PrecedentError):
     code = "run.effect-not-waiting"
 
 
+class ApprovalDiffers(PrecedentError):
+    """What waits is not what was seen: look at it again before you approve it."""
+
+    code = "run.approval-differs"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Circumstances:
     """What a rule needs beside the run: the time, and what is known of tools."""
@@ -114,9 +120,23 @@ def _cancel(run: Run, command: CancelRun, given: Circumstances) -> list[RunEvent
 
 def _grant(run: Run, command: GrantApproval, given: Circumstances) -> list[RunEvent]:
     _require_settlement(run, command.effect, Settlement.AWAITING_APPROVAL)
+    asked = run.journal[command.effect]
+    if command.digest not in (None, asked.request_digest):
+        raise ApprovalDiffers(
+            f"effect {command.effect} of run {command.run} asks {asked.tool} for {asked.request_digest}, and what you "
+            f"approve is {command.digest}: look at what waits now with `precedent show {command.run}`, and approve that"
+        )
     choice = operator("approve", ("approve", "refuse"), command.note or "asked for", run)
     deadline = _after(given.now, remaining(run, given.now))
-    return [ApprovalGranted(effect=command.effect, note=command.note, deadline=deadline, decision=choice)]
+    return [
+        ApprovalGranted(
+            effect=command.effect,
+            note=command.note,
+            deadline=deadline,
+            decision=choice,
+            request_digest=command.digest,
+        )
+    ]
 
 
 def _refuse(run: Run, command: RefuseApproval, given: Circumstances) -> list[RunEvent]:

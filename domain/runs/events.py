@@ -216,11 +216,14 @@ class ApprovalGranted(RunEvent):
     """A person let the effect happen."""
 
     TYPE: ClassVar[str] = "precedent.run.ApprovalGranted.v1"
+    ADDED: ClassVar[frozenset[str]] = frozenset({"request_digest"})
     ROLE: ClassVar[Role] = "operator"
     effect: str
     note: str
     deadline: str
     decision: Decision
+    request_digest: str | None = None
+    """Of the request that the person saw; None where a client did not say."""
 
 
 class ApprovalRefused(RunEvent):

@@ -195,12 +195,15 @@ def _waiting_document(run: str, key: str, entry: Entry) -> dict[str, Any]:
         "tool": entry.tool,
         "why": entry.settlement,
         "arguments": plain(decode(entry.arguments)),
+        "request_digest": entry.request_digest,
         "settle_with": _ways_out(run, key, entry),
     }
 
 
 def _ways_out(run: str, key: str, entry: Entry) -> tuple[str, ...]:
-    return approval(run, key) if entry.settlement is Settlement.AWAITING_APPROVAL else resolution(run, key)
+    if entry.settlement is Settlement.AWAITING_APPROVAL:
+        return approval(run, key, entry.request_digest)
+    return resolution(run, key)
 
 
 def _rendered(shown: Shown, width: int) -> list[RenderableType]:

@@ -2,36 +2,90 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from commands.replays import recorded_events
+from domain.kernel.errors import NotFound
+from domain.kernel.ids import StreamId
+from domain.runs.decide import ApprovalDiffers
+from domain.runs.replay import fold
+from domain.runs.state import Entry, Settlement
 from infra.cli.answers import report_answer
 from infra.cli.documents import json_of
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.naming import run_named
-from infra.cli.session import session
+from infra.cli.session import Session, session
+
+SEEN_DIGEST: Final = re.compile(r"(sha256:)?[0-9a-f]{8,64}", re.IGNORECASE)
+"""What ``--digest`` takes: enough of a digest that no other request has it by chance."""
 
 
-@click.command(epilog=examples("precedent approve RUN 1/0", 'precedent approve RUN 1/0 --refuse "wrong folder"'))
+@click.command(
+    epilog=examples(
+        "precedent approve RUN 1/0", "precedent approve RUN 1/0 --digest 5f1c0b6e9a44",
+        'precedent approve RUN 1/0 --refuse "wrong folder"',
+    )
+)  # fmt: skip
 @click.argument("run")
 @click.argument("key")
 @click.option("--refuse", metavar="REASON", help="Do not let it happen; the program is told why.")
 @click.option("--note", default="", help="Why you let it happen; kept in the decision ledger.")
+@click.option(
+    "--digest", metavar="DIGEST", help="Of the request that you saw, or its beginning; without it, of what waits now."
+)
 @invoked
-def approve(cli: Invocation, run: str, key: str, refuse: str | None, note: str) -> int:
+def approve(cli: Invocation, run: str, key: str, refuse: str | None, note: str, digest: str | None) -> int:
     """Let the effect KEY of RUN happen, which waits for a person.
 
-    `precedent show RUN` lists what waits, with its arguments.
+    `precedent show RUN` lists what waits, with its arguments and the command that approves just that. Where another
+    request waits under the same key meanwhile, the approval is refused.
     """
     if refuse is not None and note:
         raise click.UsageError("--note goes with an approval; the reason of a refusal is the value of --refuse")
+    if refuse is not None and digest is not None:
+        raise click.UsageError("--digest goes with an approval; a refusal is of whatever waits there")
+    if digest is not None and not SEEN_DIGEST.fullmatch(digest):
+        raise click.UsageError(f"--digest {digest[:80]!r}: give 8 to 64 hexadecimal digits, as `precedent show` does")
     if refuse is None:
-        data = {"effect": key, "note": note}
-        return complete(_tell(cli, "GrantApproval", run, data, lambda run: f"effect {key} of run {run} may happen"))
+        return complete(_approve(cli, run, key, note, digest))
     data = {"effect": key, "reason": refuse}
     return complete(_tell(cli, "RefuseApproval", run, data, lambda run: f"effect {key} of run {run} is refused"))
+
+
+async def _approve(cli: Invocation, given: str, key: str, note: str, seen: str | None) -> int:
+    """Approve what was seen: the digest of the whole request goes with it."""
+    async with session(cli, services=True) as connected:
+        run = await run_named(connected, given)
+        waits = await _waiting(connected, run, key)
+        data: dict[str, Any] = {"run": run, "effect": key, "note": note}
+        if waits is not None:
+            if seen is not None and not waits.request_digest.removeprefix("sha256:").startswith(_bare(seen)):
+                raise ApprovalDiffers(
+                    f"effect {key} of run {run} asks {waits.tool} for {waits.request_digest} now, which does not begin "
+                    f"with {seen}: look at what waits with `precedent show {run}`, and approve that"
+                )
+            data["digest"] = waits.request_digest
+        answer = await connected.send(connected.envelope("GrantApproval", data))
+    what = "" if waits is None else f": {waits.tool}, {waits.request_digest}"
+    return report_answer(cli.output, answer, f"effect {key} of run {run} may happen{what}")
+
+
+async def _waiting(connected: Session, run: str, key: str) -> Entry | None:
+    """What waits under this key for an approval; None where nothing does, which the answer to the command explains."""
+    try:
+        events = await recorded_events(connected.store, StreamId(connected.settings.tenant, "run", run))
+    except NotFound:
+        return None
+    entry = fold(events).journal.get(key)
+    return entry if entry is not None and entry.settlement is Settlement.AWAITING_APPROVAL else None
+
+
+def _bare(digest: str) -> str:
+    return digest.removeprefix("sha256:").lower()
 
 
 @click.command(

@@ -28,6 +28,9 @@ from infra.cli.timeline import is_recorded, line_of, render_line, seconds
 SHOWN_ALIKE: Final = 3
 """Answers of one tool in a row that are shown singly; those after them are counted in one line."""
 
+SEEN: Final = 12
+"""Hexadecimal digits by which an approval names the request that was seen."""
+
 _INDENT: Final = (0, 0, 0, 21)
 _QUOTED: Final = re.compile(r" *\d* \|( |$)")
 """A line of a plan behind its number, or the line below it that has the caret."""
@@ -100,8 +103,8 @@ def below(event: RunEvent | None, name: str) -> list[Any]:
             return [Padding(listing(source), _INDENT)]
         case PlanRejected(message=message):
             return _complaint(message)
-        case ApprovalRequested(effect=effect):
-            return [_Kept(approval(name, effect), "bold")]
+        case ApprovalRequested(effect=effect, request_digest=digest):
+            return [_Kept(approval(name, effect, digest), "bold")]
         case ToolCallOutcomeUnknown(effect=effect):
             return [_Kept(resolution(name, effect), "bold")]
     return []
@@ -137,9 +140,10 @@ def listing(source: str) -> Syntax:
     )
 
 
-def approval(run: str, effect: str) -> tuple[str, ...]:
-    """Commands that settle an effect which waits for approval."""
-    return f"precedent approve {run} {effect}", f"precedent approve {run} {effect} --refuse REASON"
+def approval(run: str, effect: str, digest: str) -> tuple[str, ...]:
+    """Commands that settle an effect which waits for approval; ``digest`` is that of what is shown."""
+    seen = digest.removeprefix("sha256:")[:SEEN]
+    return f"precedent approve {run} {effect} --digest {seen}", f"precedent approve {run} {effect} --refuse REASON"
 
 
 def resolution(run: str, effect: str) -> tuple[str, ...]:

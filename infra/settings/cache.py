@@ -23,7 +23,8 @@ class EvidenceSettings(Section):
     docs/semantic-reuse.md tells what each number does. Evidence of the past counts under the terms of now.
 
     The gates, which refuse what likeness does not see (negation, numbers, names, extremes), know English only. Goals in
-    another language are told apart by likeness and evidence alone: give these a namespace of their own, and a lower bound.
+    another language are told apart by likeness and evidence alone: give these a namespace of their own, and a bound
+    that is lower.
     """
 
     #: Greatest share of wrong hits among hits.
@@ -43,7 +44,7 @@ class EvidenceSettings(Section):
 
     @model_validator(mode="after")
     def _can_be_met(self) -> Self:
-        if self.bound >= 0.1 and self.trust < 0.9:  # noqa: PLR2004  # as the message says
+        if self.bound >= 0.1 and self.trust < 0.9:
             raise ValueError(
                 f"cache.evidence.bound below 0.1 or trust of at least 0.9: a bound of {self.bound:g} that may fail in "
                 f"{1 - self.trust:.0%} of cases is none"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from domain.kernel.errors import NotFound, PrecedentError
 from domain.kernel.values import format_time
@@ -22,6 +23,7 @@ from domain.runs.commands import (
     SubmitRun,
 )
 from domain.runs.decide import (
+    ApprovalDiffers,
     Circumstances,
     EffectNotWaiting,
     RunAlreadyPaused,
@@ -75,7 +77,12 @@ def waiting_for_approval() -> list[RunEvent]:
     return [
         *submitted(),
         ApprovalRequested(
-            effect="0", tool="fs.write", arguments={}, request_digest="sha256:1", remaining=250.0, decision=DECISION
+            effect="0",
+            tool="fs.write",
+            arguments={},
+            request_digest=f"sha256:{'ab' * 32}",
+            remaining=250.0,
+            decision=DECISION,
         ),
     ]
 
@@ -181,6 +188,25 @@ def test_an_approval_lets_time_go_on_from_where_it_stood() -> None:
     run = fold([*waiting_for_approval(), event])
     assert run.journal["0"].settlement is Settlement.APPROVED
     assert not run.waiting
+
+
+def test_an_approval_is_of_the_request_that_was_seen() -> None:
+    digest = fold(waiting_for_approval()).journal["0"].request_digest
+    (event,) = when(waiting_for_approval(), GrantApproval(run="r", effect="0", digest=digest))
+    assert isinstance(event, ApprovalGranted)
+    assert event.request_digest == digest
+    with pytest.raises(ApprovalDiffers) as raised:
+        when(waiting_for_approval(), GrantApproval(run="r", effect="0", digest=f"sha256:{'0' * 64}"))
+    assert digest in str(raised.value)
+    assert "precedent show r" in str(raised.value)
+    (older,) = when(waiting_for_approval(), GrantApproval(run="r", effect="0"))
+    assert "request_digest" not in older.as_json(), "clients of before do not say what they saw"
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64, "sha256:0", "sha256:" + "F" * 64, "sha256:" + "0" * 65, 7])
+def test_what_is_no_digest_is_no_approval(digest: Any) -> None:
+    with pytest.raises(ValidationError):
+        GrantApproval(run="r", effect="0", digest=digest)
 
 
 def test_a_refusal_is_an_outcome_that_the_program_is_told() -> None:

@@ -105,6 +105,7 @@ def test_an_approval_shows_the_command_that_gives_it(cli: Cli, submitted: Submit
     assert run in cli("runs", "--status", "waiting").out
     wrong = cli("approve", run, "7")
     assert (wrong.code, "waiting now: 0" in wrong.err) == (exits.NO, True)
+    assert cli("approve", "0" * 26, "0").code == exits.NO
     assert cli("approve", run, "0", "--note", "checked").code == exits.DONE
     document = until_status(cli, run, "completed")
     assert document["output"] == 1
@@ -114,6 +115,27 @@ def test_an_approval_shows_the_command_that_gives_it(cli: Cli, submitted: Submit
     assert (decision["role"], decision["chosen"], decision["reason"]) == ("operator", "approve", "checked")
     again = cli("approve", run, "0", "--json")
     assert (again.code, again.document["error"]["code"]) == (exits.NO, "run.ended")
+
+
+def test_what_is_approved_is_what_was_seen(cli: Cli, submitted: Submitted):
+    run = submitted("(call :random.int {:low 1 :high 1})", "waiting", tools=["random.int"], approvals=["random.int"])
+    (waits,) = cli("show", run, "--json").document["waiting"]
+    digest = waits["request_digest"]
+    assert waits["settle_with"][0] == f"precedent approve {run} 0 --digest {digest[7:19]}"
+    other = "0" * 8 if not digest.startswith("sha256:0000") else "f" * 8
+    called = cli("approve", run, "0", "--digest", other)
+    assert called.code == exits.NO
+    assert f"which does not begin with {other}" in " ".join(called.err.split())
+    for nonsense in ("", "abc", "x" * 12, "0" * 65, "sha512:" + "0" * 12, "%"):
+        assert cli("approve", run, "0", "--digest", nonsense).code == exits.INVALID
+    assert cli("approve", run, "0", "--refuse", "no", "--digest", digest).code == exits.INVALID
+    assert cli("show", run, "--json").document["status"] == "waiting", "nothing of this let it happen"
+    assert cli("approve", run, "0", "--digest", digest[7:19].upper()).code == exits.DONE
+    until_status(cli, run, "completed")
+    (granted,) = [
+        json.loads(line) for line in cli("events", "--run", run, "--type", "ApprovalGranted").out.splitlines()
+    ]
+    assert granted["data"]["request_digest"] == digest
 
 
 def test_a_refusal_reaches_the_program(cli: Cli, submitted: Submitted):

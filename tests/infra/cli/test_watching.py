@@ -22,8 +22,14 @@ REJECTED = PlanRejected(
     "   |                                         ^\n"
     "hint: leave it out; it is optional, and what is left out is told to the tool as nothing",
 )
+SEEN = "5f1c0b6e9a44"
 WAITS = ApprovalRequested(
-    effect="2/0/1", tool="billing.pay", arguments={}, request_digest="", remaining=1, decision=DECISION
+    effect="2/0/1",
+    tool="billing.pay",
+    arguments={},
+    request_digest=f"sha256:{SEEN}{'0' * 52}",
+    remaining=1,
+    decision=DECISION,
 )
 
 
@@ -46,7 +52,10 @@ def test_nothing_that_the_compiler_says_is_cut_off(width: int):
 @pytest.mark.parametrize("width", [80, 120])
 def test_a_command_that_settles_an_effect_stays_one_line(width: int):
     commands = [line.strip() for line in shown(WAITS, width)]
-    assert commands == [f"precedent approve {RUN} 2/0/1", f"precedent approve {RUN} 2/0/1 --refuse REASON"]
+    assert commands == [
+        f"precedent approve {RUN} 2/0/1 --digest {SEEN}",
+        f"precedent approve {RUN} 2/0/1 --refuse REASON",
+    ]
 
 
 def test_a_command_that_is_longer_than_the_screen_goes_on_below():
