@@ -47,6 +47,9 @@ from domain.programs.policy import is_shadowed
 from domain.programs.state import Program
 from domain.runs.parts import Lookup
 
+WITHIN: Final = 5.0
+"""Seconds for a look-up; what takes longer is a miss: nobody waits for an index that has fallen silent."""
+
 NEIGHBOURS: Final = 3
 """How many near programs are looked at: the nearest may have been withdrawn, or solve a goal with another number."""
 
@@ -83,9 +86,12 @@ async def retrieve(
     """
     began = services.clock.monotonic()
     try:
-        said, found = await _known(services, reuse, goal, wanted, draw, known) if known else (None, None)
-        if said is None:
-            said, found = await _searched(services, reuse, goal, wanted, draw)
+        async with asyncio.timeout(WITHIN):
+            said, found = await _known(services, reuse, goal, wanted, draw, known) if known else (None, None)
+            if said is None:
+                said, found = await _searched(services, reuse, goal, wanted, draw)
+    except TimeoutError:
+        said, found = _miss(Miss("failed", f"no answer within {WITHIN:g} s")), None
     except PrecedentError as error:
         said, found = _miss(Miss("failed", f"{error.code}: {error}")), None
     said = said.model_copy(update={"duration": services.clock.monotonic() - began})

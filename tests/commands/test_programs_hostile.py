@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -123,6 +124,17 @@ async def vectors_gone(world: ReusingWorld, published: ProgramPublished) -> None
     world.services = replace(world.services, reuse=replace(world.reuse, vectors=Gone()))
 
 
+async def vectors_silent(world: ReusingWorld, published: ProgramPublished) -> None:
+    class Silent:
+        def __getattr__(self, name: str) -> Any:
+            async def wait(*_: Any) -> Any:
+                await asyncio.Event().wait()
+
+            return wait
+
+    world.services = replace(world.services, reuse=replace(world.reuse, vectors=Silent()))
+
+
 async def embedder_gone(world: ReusingWorld, published: ProgramPublished) -> None:
     class Gone:
         name, dimensions = "gone", 3
@@ -159,6 +171,7 @@ async def poisoned_index(world: ReusingWorld, published: ProgramPublished) -> No
         (blob_gone, "sha256:"),
         (narrower_policy, "rights: it has effects (read) beyond 'pure'"),
         (vectors_gone, "service.unreachable: the vector index does not answer"),
+        (vectors_silent, "no answer within 5 s"),
         (embedder_gone, "service.unreachable: the embedder does not answer"),
         (poisoned_index, "the index names a program that the log has not"),
     ],
@@ -177,7 +190,8 @@ def test_it_does_not_run_and_the_reason_is_on_the_record(harm: Harm, reason: str
         (lookup,) = run.routing.lookups
         assert (lookup.level, lookup.outcome) == ("L4", "miss")
         assert reason in lookup.reason
-        kinds_of_reason = {"signature": "untrusted", "rights": "rights", "service": "failed", "no program": "absent"}
+        kinds_of_reason = {"signature": "untrusted", "rights": "rights", "no program": "absent"}
+        kinds_of_reason |= {"service": "failed", "no answer": "failed"}
         assert lookup.code == next((kind for said, kind in kinds_of_reason.items() if said in reason), lookup.code)
         assert lookup.code in MISSES
 
