@@ -40,6 +40,7 @@ bench: $(VENV)/.bench
 	@$(BIN)/python -m benchmarks.programs
 	@$(BIN)/python -m benchmarks.cache
 	@$(BIN)/python -m benchmarks.vectors
+	@$(BIN)/python -m benchmarks.meanings
 	@$(BIN)/precedent bench all
 
 embeddings: $(VENV)/.embeddings
