@@ -18,12 +18,12 @@ import pstats
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
@@ -41,17 +41,23 @@ from adapters.tools.runner import LocalToolRunner
 from adapters.tools.settings import ToolSettings
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import CommandEnvelope, CommandHandler
+from commands.ports import EventStore
 from commands.replays import known_events
+from commands.replays.scanning import Wanted, scan, verified
 from commands.runs.driver import Driver, Rest
 from commands.services import Services
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
+from domain.runs.journal import loaded
 from domain.runs.replay import fold, verify
 from infra.bench.bfcl.corpus import locate
 from infra.bench.bfcl.submitting import task_of
 from infra.bench.bfcl.tools import BfclTools
 
 TENANT = "bench"
+BATCH = 1000
+"""Events that a reader gives at once."""
+
 LONG = "(reduce (fn [total n] (+ total (call :random.int {:low n :high n}))) 0 (range %d))"
 """One run of so many effects."""
 
@@ -98,15 +104,32 @@ async def recorded(tasks: dict[str, dict[str, Any]], tools: BfclTools) -> Histor
     return histories
 
 
+class FreshLog:
+    """Reads a log of these events, with nothing of it decoded yet: the reading half of an event store."""
+
+    def __init__(self, histories: Histories) -> None:
+        self._events = [event for events in histories for event in events]
+
+    async def read(self, *_: object, **__: object) -> AsyncIterator[Sequence[Recorded]]:
+        """All of it, in batches."""
+        for first in range(0, len(self._events), BATCH):
+            chosen = self._events[first : first + BATCH]
+            yield [Recorded(each.position, each.address, each.body) for each in chosen]
+
+
+def scanned(histories: Histories) -> int:
+    """Replay them as ``precedent replay --all`` does; give the number of effects."""
+
+    async def scan_all() -> int:
+        log = cast("EventStore", FreshLog(histories))
+        return sum([each.effects async for each in scan(log, Wanted(tenant=TENANT), verified)])
+
+    return asyncio.run(scan_all())
+
+
 def seconds(work: Callable[[list[Recorded]], object], histories: Histories, repeat: int) -> float:
-    """Median of the processor time that some work takes, run by run, each from its bytes and forgotten at once."""
-    taken = []
-    for _ in range(repeat):
-        gc.collect()
-        began = time.process_time()
-        each_fresh(work, histories)
-        taken.append(time.process_time() - began)
-    return statistics.median(taken)
+    """As ``timed``: run by run, each from its bytes and forgotten at once."""
+    return timed(lambda: each_fresh(work, histories), repeat)
 
 
 def each_fresh(work: Callable[[list[Recorded]], object], histories: Histories) -> None:
@@ -131,13 +154,28 @@ def fold_one(events: list[Recorded]) -> None:
     fold(known_events(events))
 
 
+def timed(work: Callable[[], object], repeat: int) -> float:
+    """Median of the processor time that some work takes, no module being loaded before."""
+    taken = []
+    for _ in range(repeat):
+        loaded.cache_clear()
+        gc.collect()
+        began = time.process_time()
+        work()
+        taken.append(time.process_time() - began)
+    return statistics.median(taken)
+
+
 def figures(name: str, histories: Histories, repeat: int) -> list[Figure]:
+    """What it takes to parse, verify, scan and fold them."""
     effects, events = sum(map(verify_one, histories)), sum(map(len, histories))
     parsing = seconds(parse_one, histories, repeat)
     verifying = seconds(verify_one, histories, repeat)
+    scanning = timed(lambda: scanned(histories), repeat)
     folding = seconds(fold_one, histories, repeat)
     return [
         Figure(f"{name}: verified", effects / verifying, "effects/s", verifying / parsing),
+        Figure(f"{name}: scanned", effects / scanning, "effects/s", scanning / parsing),
         Figure(f"{name}: folded", events / folding, "events/s", folding / parsing),
     ]
 
@@ -159,17 +197,19 @@ def main() -> None:
     long_task = {"goal": "Many effects", "plan": LONG % given.calls, "tools": ["random.int"]}
     long_run = asyncio.run(recorded({"long": long_task}, tools))
     if given.profile:
-        profile(verify_one, bfcl)
-        profile(fold_one, bfcl)
+        profile(lambda: each_fresh(verify_one, bfcl))
+        profile(lambda: each_fresh(fold_one, bfcl))
+        profile(lambda: scanned(bfcl))
         return
     found = [*figures("BFCL", bfcl, given.repeat), *figures(f"{given.calls} effects", long_run, given.repeat)]
     show(found, as_json=given.json)
 
 
-def profile(work: Callable[[list[Recorded]], object], histories: Histories) -> None:
+def profile(work: Callable[[], object]) -> None:
     """Where the time goes."""
+    loaded.cache_clear()
     profiler = cProfile.Profile()
-    profiler.runcall(each_fresh, work, histories)
+    profiler.runcall(work)
     pstats.Stats(profiler).sort_stats("cumtime").print_stats(60)
 
 

@@ -27,6 +27,7 @@ from domain.runs.state import ENDED, Run
 LARGEST_HELD: Final = 256 * 1024 * 1024
 """Bytes of events of unended runs that are held; of a run beyond them, the events are loaded when its end is read."""
 
+BEGINNING: Final = RunSubmitted.short_name()
 ENDINGS: Final = frozenset({RunCompleted.short_name(), RunFailed.short_name(), RunCancelled.short_name()})
 
 Outcome = Literal["identical", "diverged", "open", "nothing", "refused"]
@@ -82,8 +83,7 @@ async def scan(
     try:
         async for batch in batches:
             for event in batch:
-                held.take(event, wanted)
-                if event.short_name in ENDINGS and (ended := held.give(event.stream.id)) is not None:
+                if held.take(event, wanted) and (ended := held.give(event.stream.id)) is not None:
                     if (replayed := await _replay(store, wanted, event.stream, ended, replay)) is not None:
                         yield replayed
                     await asyncio.sleep(0)  # whoever wants to interrupt must get a word in
@@ -99,7 +99,8 @@ async def scan(
             yield replayed
         await asyncio.sleep(0)
     for name in sorted(held.strays):
-        yield _refused(name, HistoryInvalid(f"run {name} has events before its beginning or behind its end"))
+        error = HistoryInvalid(f"run {name} has events before its beginning or behind its end")
+        yield Replayed(run=name, outcome="refused", status="unknown", events=0, effects=0, error=error)
 
 
 @dataclass(slots=True)
@@ -124,25 +125,25 @@ class _Held:
         self._largest = largest
         self._bytes = 0
 
-    def take(self, event: Recorded, wanted: Wanted) -> None:
-        """Remember an event."""
-        name = event.stream.id
+    def take(self, event: Recorded, wanted: Wanted) -> bool:
+        """Remember an event; tell whether it ends its run."""
+        *_, name, version, kind = event.address.split(".")  # what its properties read one by one
         if is_carried(event):
-            return
+            return False
         gathered = self.runs.get(name)
         if gathered is None:
-            if event.short_name != RunSubmitted.short_name() or event.version != 1:
+            if kind != BEGINNING or version != "1":
                 self.strays.add(name)
-                return
+                return False
             gathered = self.runs[name] = _Gathered(skipped=_too_old(event, wanted.since))
         gathered.count += 1
-        if gathered.skipped or gathered.parked:
-            return
-        gathered.events.append(event)
-        gathered.bytes += len(event.body)
-        self._bytes += len(event.body)
-        while self._bytes > self._largest:
-            self._park()
+        if not gathered.skipped and not gathered.parked:
+            gathered.events.append(event)
+            gathered.bytes += len(event.body)
+            self._bytes += len(event.body)
+            while self._bytes > self._largest:
+                self._park()
+        return kind in ENDINGS
 
     def _park(self) -> None:
         largest = max(self.runs.values(), key=lambda each: each.bytes)
@@ -170,41 +171,45 @@ async def _replay(
 ) -> Replayed | None:
     """The outcome for one run; None where its status is not wanted."""
     stored: Sequence[Recorded] = gathered.events
-    run: Run | None = None
+    events: list[RunEvent] | None = None
     try:
         if gathered.parked or any(map(has_references, stored)):
             stored = (await store.load(stream)).events[: gathered.count]
         events = known_events(stored)
-        run = fold(events)
-        if wanted.statuses is not None and wanted.statuses.isdisjoint(statuses(run)):
+        if wanted.statuses is not None and wanted.statuses.isdisjoint(statuses(fold(events))):
             return None
-        done = await replay(stream, events)
-    except ReplayDiverged as error:
-        assert run is not None, "folding never diverges"
-        return Replayed(
-            run=stream.id, outcome="diverged", status=statuses(run)[-1], events=len(stored), effects=0, error=error
-        )
+        return _replayed(stream.id, events, await replay(stream, events))
     except ServiceUnreachable:
         raise
     except PrecedentError as error:
-        return _refused(stream.id, error, len(stored), "unknown" if run is None else statuses(run)[-1])
-    return _replayed(stream.id, run, done)
+        outcome: Outcome = "diverged" if isinstance(error, ReplayDiverged) else "refused"
+        return Replayed(
+            run=stream.id, outcome=outcome, status=_status(events), events=len(stored), effects=0, error=error
+        )
 
 
-def _replayed(name: str, run: Run, done: Replay | ReExecution) -> Replayed:
+def _replayed(name: str, events: Sequence[RunEvent], done: Replay | ReExecution) -> Replayed:
     re_execution = done if isinstance(done, ReExecution) else None
     compared = done.replay if isinstance(done, ReExecution) else done
-    outcome = outcome_of(run.phase, replayable=run.pinned is not None)
+    outcome = outcome_of(compared.ended, replayable=compared.replayable)
     if re_execution is not None and re_execution.others:
         outcome = "diverged"
     return Replayed(
         run=name,
         outcome=outcome,
-        status=statuses(run)[-1],
+        # Only a run that has not ended stands elsewhere than in its phase.
+        status=compared.ended if compared.ended in ENDED else _status(events),
         events=compared.events,
         effects=compared.effects,
         re_execution=re_execution,
     )
+
+
+def _status(events: Sequence[RunEvent] | None) -> str:
+    try:
+        return "unknown" if events is None else statuses(fold(events))[-1]
+    except PrecedentError:
+        return "unknown"
 
 
 def outcome_of(phase: str, *, replayable: bool) -> Outcome:
@@ -212,10 +217,6 @@ def outcome_of(phase: str, *, replayable: bool) -> Outcome:
     if phase not in ENDED:
         return "open"
     return "identical" if replayable else "nothing"
-
-
-def _refused(name: str, error: PrecedentError, events: int = 0, status: str = "unknown") -> Replayed:
-    return Replayed(run=name, outcome="refused", status=status, events=events, effects=0, error=error)
 
 
 def statuses(run: Run) -> tuple[str, ...]:

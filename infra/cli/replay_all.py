@@ -25,6 +25,7 @@ from domain.runs.journal import ReplayDiverged
 from domain.runs.parts import RunEvent
 from domain.runs.replay_events import DivergenceFound, Mode, ReplayFinished, ReplayStarted
 from infra.bootstrap.agents import agents_of
+from infra.bootstrap.collector import relieve_collector
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
@@ -80,6 +81,7 @@ async def replay_all(
         replay = _replay_of(connected.settings, mode)
         record = Record(cli.output, connected, kept=kept)
         await record.add(_started(mode, since, statuses))
+        relieve_collector()
         end = max((await connected.store.end()).reached.values(), default=0)
         try:
             with cli.output.progress("replaying") as bar:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import secrets
 from typing import Final
 
 from adapters.tools.registry import RunScopedTools
 from commands.feed import Feed
 from commands.runs.pool import DriverPool
+from infra.bootstrap.collector import relieve_collector
 from infra.bootstrap.write_side import command_bus, write_side
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
@@ -48,13 +48,3 @@ async def _relieve_when_heard(feed: Feed) -> None:
     while max(map(feed.silent_for, feed.listeners)) > HEARD:  # noqa: ASYNC110  # nobody tells us when it is
         await asyncio.sleep(HEARD)
     relieve_collector()
-
-
-def relieve_collector() -> None:
-    """Look for garbage less often, and not in what a worker starts with, which lives as long as it does.
-
-    The defaults took a quarter of the processor time of a worker under load, and doubled its slowest steps.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(10_000, 10, 10)
