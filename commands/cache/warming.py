@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import Final, Protocol
+from typing import Final, Never, Protocol
 
 from commands.cache.cache import Cache
+from commands.cache.publishing import say
 from commands.indexes import CacheTier
 from commands.ports import Clock
+from commands.services import Services
+from domain.cache.events import CacheTuned
 from domain.cache.rules import Held, refusal
 from domain.cache.tuning import room
 from domain.kernel.errors import PrecedentError
@@ -16,6 +20,9 @@ logger = logging.getLogger(__name__)
 
 SHARE: Final = 0.5
 """Of the near tier, filled at start; the rest is for what comes."""
+
+SIZED_EVERY: Final = 300.0
+"""Seconds between two looks at the room of the near tier."""
 
 FLOOR: Final = 1_000
 """Entries for which there is always room."""
@@ -86,3 +93,17 @@ class Sizing:
         after, reason = decided
         near.resize(most_bytes=near.most_bytes * after // before, most_entries=after)
         return before, after, reason
+
+
+async def keep_sized(services: Services, cache: Cache, tenant: str, sizing: Sizing) -> Never:
+    """Give the tier the room that it needs, and say so in the log, for ever."""
+    while True:
+        await asyncio.sleep(SIZED_EVERY)
+        if (sized := sizing.look()) is None:
+            continue
+        before, after, reason = sized
+        tuned = CacheTuned(namespace="default", setting="size", kind=None, before=before, after=after, reason=reason)
+        try:
+            await say(services, cache, tenant, tuned)
+        except PrecedentError as error:
+            logger.warning("nobody is told that the cache was resized: %s", error)

@@ -18,22 +18,17 @@ from commands.cache.cache import Cache
 from commands.cache.data import DataVersions
 from commands.cache.flying import SingleFlight
 from commands.cache.hearing import Entries
-from commands.cache.publishing import say
 from commands.cache.tuning import Lasting
-from commands.cache.warming import Sizing, warm
+from commands.cache.warming import Sizing, keep_sized, warm
 from commands.feed import Feed
 from commands.ports import Clock, EventStore, ToolRunner
 from commands.services import Services
-from domain.cache.events import CacheTuned
 from domain.kernel.errors import PrecedentError
 from domain.kernel.values import format_time
 from domain.tools import ToolDeclaration
 from infra.settings.cache import CacheSettings
 
 logger = logging.getLogger(__name__)
-
-SIZED_EVERY: Final = 300.0
-"""Seconds between two looks at the room of the near tier."""
 
 CEILING: Final = 1_000_000
 """Entries that a process ever keeps near."""
@@ -70,19 +65,7 @@ class KeptCache:
     async def _size(self, services: Services, tenant: str) -> None:
         taken = await warm(self.cache, self.near, self.far, services.clock, format_time(services.clock.now()))
         logger.info("the cache begins with %d entries", taken)
-        sizing = Sizing(self.near, ceiling=CEILING)
-        while True:
-            await asyncio.sleep(SIZED_EVERY)
-            if (sized := sizing.look()) is None:
-                continue
-            before, after, reason = sized
-            tuned = CacheTuned(
-                namespace="default", setting="size", kind=None, before=before, after=after, reason=reason
-            )
-            try:
-                await say(services, self.cache, tenant, tuned)
-            except PrecedentError as error:
-                logger.warning("nobody is told that the cache was resized: %s", error)
+        await keep_sized(services, self.cache, tenant, Sizing(self.near, ceiling=CEILING))
 
 
 def kept_cache(  # what it is made of

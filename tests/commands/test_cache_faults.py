@@ -10,12 +10,12 @@ from typing import Any, Literal
 import pytest
 
 from commands.cache.terms import TIER_RESTS
-from commands.cache.warming import Sizing, warm
+from commands.cache.warming import SIZED_EVERY, Sizing, keep_sized, warm
 from commands.indexes import Dropped
 from commands.runs.driver import Driver
 from domain.cache.events import CacheTuned
 from domain.cache.keys import CacheKey
-from domain.cache.rules import Held
+from domain.cache.rules import DEFAULT_SECONDS, Held
 from domain.cache.tuning import ENOUGH
 from domain.kernel.errors import ServiceUnreachable, StoredDataInvalid
 from domain.kernel.events import Draft
@@ -351,6 +351,56 @@ def test_the_near_tier_grows_where_entries_had_to_go(world: CachingWorld) -> Non
         assert sizing.look() is None, "nothing has come since"
 
     simulate(story())
+
+
+def test_a_tier_is_resized_for_ever_and_each_time_the_log_is_told(world: CachingWorld) -> None:
+    """Also while the log is away: then nobody is told, and the tier has its room all the same."""
+
+    async def call_six(beginning: int) -> None:
+        for number in range(beginning, beginning + 6):
+            await world.call(f"r{number}", f"(call :m.double {{:n {number}}})")
+
+    async def said() -> list[tuple[str, float, float]]:
+        tuned = [event for event in await world.cache_events() if isinstance(event, CacheTuned)]
+        assert {(each.namespace, each.kind, each.volatility) for each in tuned} <= {("default", None, None)}
+        return [(each.setting, each.before, each.after) for each in tuned]
+
+    async def story() -> None:
+        near: Any = world.one.cache.near[0]
+        near.resize(most_bytes=near.most_bytes, most_entries=2)
+        services, gone = world.one.services, _away(world.one.services)
+        async with world.listening():
+            sizing = Sizing(near, ceiling=9)
+            keeping = asyncio.create_task(keep_sized(services, world.one.cache, TENANT, sizing))
+            await call_six(0)
+            assert await said() == []
+            await asyncio.sleep(SIZED_EVERY + 1)
+            assert (near.most_entries, await said()) == (4, [("size", 2, 4)])
+            await asyncio.sleep(SIZED_EVERY)
+            assert await said() == [("size", 2, 4)], "nothing came since"
+            keeping.cancel()
+            keeping = asyncio.create_task(keep_sized(gone, world.one.cache, TENANT, sizing))
+            await call_six(6)
+            await asyncio.sleep(SIZED_EVERY + 1)
+            assert (near.most_entries, len(await said())) == (8, 1)
+            assert not keeping.done()
+            keeping.cancel()
+        two = world.process("two")
+        async with world.listening(two):
+            for volatility in ("slow", "fast"):
+                assert two.cache.lasting.of(TENANT, "default", "tool", volatility) == DEFAULT_SECONDS[volatility], (
+                    "the size of one process's tier is nobody else's"
+                )
+
+    simulate(story())
+
+
+def _away(services: Any) -> Any:
+    class Away:
+        async def load(self, *_: Any) -> Any:
+            raise ServiceUnreachable("the log does not answer")
+
+    return replace(services, store=Away())
 
 
 @pytest.mark.parametrize(
