@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from commands.ports import NEW_STREAM, StreamSlice
+from commands.repeats import REUSED, cause_of, check_kept, check_repeated, request_of
 from commands.services import Services
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable, VersionConflict
 from domain.kernel.events import DomainEvent, Draft, Recorded
@@ -100,6 +101,8 @@ class Handled:
 
     answer: Answer
     owed: Sequence[Recorded] = ()
+    request: str = ""
+    """Digest of what was asked: another command under the same id has another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,9 @@ class CommandHandler:
 
     async def handle(self, envelope: CommandEnvelope, principal: str) -> Handled:
         """Answer a command. Raises ``ServiceUnreachable`` only: nothing is known then; have it delivered again."""
+        request = request_of(envelope, principal)
         try:
-            handled = await self._handle(envelope, token(principal, "principal"))
+            handled = await self._handle(envelope, token(principal, "principal"), request)
         except ServiceUnreachable:
             raise
         except VersionConflict as error:
@@ -124,7 +128,7 @@ class CommandHandler:
             handled = _refusal(envelope, "denied", error)
         except PrecedentError as error:
             handled = _refusal(envelope, "rejected", error)
-        return handled if isinstance(handled, Handled) else Handled(handled)
+        return handled if isinstance(handled, Handled) else Handled(handled, request=request)
 
     async def react(self, handled: Handled) -> None:
         """Set off what the command's events set off. Done again when the command is repeated: reactions bear that."""
@@ -132,7 +136,7 @@ class CommandHandler:
             for react in self.reactions.get(event.short_name, ()):
                 await react(self.services, event)
 
-    async def _handle(self, envelope: CommandEnvelope, principal: str) -> Answer | Handled:
+    async def _handle(self, envelope: CommandEnvelope, principal: str, request: str) -> Answer | Handled:
         handling = self.commands.get(envelope.type)
         if handling is None:
             known = ", ".join(sorted(self.commands))
@@ -147,19 +151,19 @@ class CommandHandler:
         stream = StreamId(envelope.tenant, handling.category, handling.stream(envelope, command))
         if handling.creates and envelope.expectedversion is None and not self._is_late(envelope):
             # Where the stream exists after all, appending tells: to a repeated command with the events it caused.
-            earlier, slice_ = await self._earlier(envelope), StreamSlice((), NEW_STREAM)
+            earlier, slice_ = await self._earlier(envelope, request), StreamSlice((), NEW_STREAM)
         else:
-            earlier, slice_ = await asyncio.gather(self._earlier(envelope), self.services.store.load(stream))
+            earlier, slice_ = await asyncio.gather(self._earlier(envelope, request), self.services.store.load(stream))
         if earlier is not None:
             return earlier
-        return await self._decide(envelope, principal, handling, command, stream, slice_)
+        return await self._decide(envelope, principal, handling, command, stream, slice_, request)
 
     def _is_late(self, envelope: CommandEnvelope) -> bool:
         return envelope.expires is not None and envelope.expires <= self.services.clock.now()
 
-    async def _earlier(self, envelope: CommandEnvelope) -> Answer | None:
+    async def _earlier(self, envelope: CommandEnvelope, request: str) -> Answer | None:
         stored = await self.services.answers.get(envelope.tenant, envelope.id)
-        return None if stored is None else Answer.model_validate_json(stored)
+        return None if stored is None else Answer.model_validate_json(check_kept(envelope, request, stored))
 
     async def _decide(
         self,
@@ -169,10 +173,12 @@ class CommandHandler:
         command: BaseModel,
         stream: StreamId,
         slice_: StreamSlice,
+        request: str,
     ) -> Answer | Handled:
         for _ in range(ATTEMPTS):
             caused = [event for event in slice_.events if event.causation == envelope.id]
             if caused:
+                check_repeated(envelope, request, caused[0])
                 return _accepted(envelope, caused)
             now = self.services.clock.now()
             if self._is_late(envelope):
@@ -189,7 +195,10 @@ class CommandHandler:
                 if slice_.events or not (slice_ := await self.services.store.load(stream)).events:
                     raise
                 continue
-            drafts = [_draft(envelope, principal, stream, now, i, event) for i, event in enumerate(events)]
+            cause = cause_of(envelope, request)
+            drafts = [
+                _draft(envelope, principal, stream, now, event_id(cause, i), event) for i, event in enumerate(events)
+            ]
             try:
                 stored = await self.services.store.append(stream, drafts, slice_.head)
             except VersionConflict:
@@ -210,10 +219,10 @@ def _accepted(envelope: CommandEnvelope, events: Sequence[Recorded]) -> Handled:
 
 
 def _draft(
-    envelope: CommandEnvelope, principal: str, stream: StreamId, now: datetime, index: int, event: DomainEvent
+    envelope: CommandEnvelope, principal: str, stream: StreamId, now: datetime, name: str, event: DomainEvent
 ) -> Draft:
     return Draft(
-        id=event_id(f"{envelope.tenant}/{envelope.id}", index),
+        id=name,
         type=event.TYPE,
         time=format_time(now),
         correlation=stream.id,
@@ -256,5 +265,5 @@ def wrong_fields(error: ValidationError) -> list[dict[str, str]]:
 
 
 def is_final(answer: Answer) -> bool:
-    """Whether a repeated command must get this same answer."""
-    return answer.outcome != "conflict"
+    """Whether a repeated command must get this same answer. One under another's id gets none that would be kept."""
+    return answer.outcome != "conflict" and (answer.error is None or answer.error.code != REUSED)

@@ -31,6 +31,7 @@ from commands.handle import (
     is_final,
     wrong_fields,
 )
+from commands.repeats import Kept
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import TOKEN, token
 
@@ -124,7 +125,7 @@ class CommandBus:
         try:
             handled = await self._handle(subject, body)
             # Before it is told: what is delivered again would be decided anew, and may be accepted then.
-            await self._keep(subject, handled.answer)
+            await self._keep(subject, handled)
             self._reply(message, handled.answer)
             await self._handler.react(handled)
         except ServiceUnreachable as error:
@@ -172,11 +173,13 @@ class CommandBus:
         else:
             logger.warning("an answer for %s.%s was not sent: %.200r is no inbox of theirs", tenant, principal, inbox)
 
-    async def _keep(self, subject: str, answer: Answer) -> None:
+    async def _keep(self, subject: str, handled: Handled) -> None:
         """Keep a final answer, unless it is found from the events that the command caused."""
+        answer = handled.answer
         if answer.commandid and is_final(answer) and answer.outcome != "accepted":
-            kept = answer.model_dump_json(exclude_none=True).encode()
-            await self._handler.services.answers.put(subject.split(".")[1], answer.commandid, kept)
+            kept = Kept(request=handled.request, answer=answer.model_dump_json(exclude_none=True))
+            body = kept.model_dump_json().encode()
+            await self._handler.services.answers.put(subject.split(".")[1], answer.commandid, body)
 
 
 def _is_inbox_of(inbox: str, tenant: str, principal: str) -> bool:

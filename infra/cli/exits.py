@@ -40,6 +40,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "command.answer-overdue": UNREACHABLE,
     "command.answer-unreadable": UNREACHABLE,
     "command.expired": NO,
+    "command.id-reused": INVALID,
     "command.unhandled": NO,
     "configuration": INVALID,
     "content.credentials-refused": INVALID,
