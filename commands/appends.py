@@ -90,6 +90,14 @@ def has_references(event: Recorded) -> bool:
     return b'"$content"' in event.body
 
 
+def referred(event: Recorded) -> int:
+    """Bytes in the content store that belong to the event's data."""
+    if not has_references(event):
+        return 0
+    stored = event.document["data"]
+    return sum(value["size"] for value in stored.values() if is_reference(value) and isinstance(value.get("size"), int))
+
+
 async def resolved(event: Recorded, content: ContentStore) -> Recorded:
     """The event with its whole data. Raises ``NotFound`` where what it refers to is gone."""
     if not has_references(event):

@@ -24,7 +24,16 @@ from adapters.nats.shards import Shard
 from adapters.nats.streams import epoch_named, events_name
 from adapters.nats.tails import Tail, Tails
 from adapters.nats.turns import Turns
-from commands.appends import LARGEST_ATOMIC, Written, has_references, one_shard, resolved, stored_already, write
+from commands.appends import (
+    LARGEST_ATOMIC,
+    Written,
+    has_references,
+    one_shard,
+    referred,
+    resolved,
+    stored_already,
+    write,
+)
 from commands.epochs import ArchivedEpochs
 from commands.ports import EVERYTHING, Append, ContentStore, Head, Selection, StreamSlice
 from domain.kernel.errors import PrecedentError, ServiceUnreachable, VersionConflict
@@ -39,6 +48,10 @@ PATIENCE: Final = 30.0
 
 PAUSE: Final = 0.1
 """Seconds between attempts; also longer than the broker's duplicate window."""
+
+
+LARGEST_WHOLE: Final = 16 * 1024 * 1024
+"""Bytes that events of one batch may refer to, about; what refers to more comes in several."""
 
 
 class AppendRefused(PrecedentError):
@@ -270,6 +283,22 @@ class JetStreamEventStore:
             return events
         return [await resolved(event, self._content) for event in events]
 
+    async def _in_portions(self, events: Sequence[Recorded], *, whole: bool) -> AsyncIterator[Sequence[Recorded]]:
+        """The same events, with no more at once of what they refer to than fits into memory."""
+        if not whole or not any(has_references(event) for event in events):
+            yield events
+            return
+        portion: list[Recorded] = []
+        size = 0
+        for event in events:
+            portion.append(await resolved(event, self._content))
+            size += referred(event)
+            if size > LARGEST_WHOLE:
+                yield portion
+                portion, size = [], 0
+        if portion:
+            yield portion
+
     async def load(self, stream: StreamId, after: int = 0) -> StreamSlice:
         """As the port says."""
         tail = await self._until_certain(partial(self._tails[stream.shard(self._shards)].tail, stream, after))
@@ -285,7 +314,8 @@ class JetStreamEventStore:
             for shard, log in enumerate(self._logs)
         ]
         async for events in merged(sources):
-            yield await self._whole(events) if selection.whole else events
+            async for portion in self._in_portions(events, whole=selection.whole):
+                yield portion
 
     async def follow(
         self, after: Positions, selection: Selection = EVERYTHING, batch: int = 1000
@@ -293,7 +323,8 @@ class JetStreamEventStore:
         """As the port says."""
         sources = [log.follow(after.furthest(shard), selection, batch) for shard, log in enumerate(self._logs)]
         async for events in merged(sources):
-            yield await self._whole(events) if selection.whole else events
+            async for portion in self._in_portions(events, whole=selection.whole):
+                yield portion
 
     async def end(self) -> Positions:
         """As the port says."""
