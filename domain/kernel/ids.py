@@ -20,6 +20,10 @@ TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 EVENT_IDS: Final = UUID("6f1d0f2e-7b0a-5c38-9d43-0c5d6a1f8e21")
 """Namespace of event ids (RFC 9562, version 5). Changing it would give every retry a new id."""
 
+_EVENT_IDS: Final = EVENT_IDS.bytes
+_VARIANT: Final = {digit: f"{int(digit, 16) & 3 | 8:x}" for digit in "0123456789abcdef"}
+"""Hexadecimal digit -> the same with the two bits of the variant that RFC 9562 wants."""
+
 _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -46,10 +50,8 @@ def ulid(milliseconds: int, randomness: bytes) -> str:
 def event_id(cause: str, index: int) -> str:
     """Id of the index-th event that a cause (command id, or run and effect key) makes: a retry makes the same id."""
     # RFC 9562, section 5.5, spelled out: the uuid module takes three times as long, and every event has an id.
-    digest = hashlib.sha1(EVENT_IDS.bytes + f"{cause}#{index}".encode(), usedforsecurity=False).digest()
-    version, variant = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{version:02x}{text[14:16]}-{variant:02x}{text[18:20]}-{text[20:32]}"
+    text = hashlib.sha1(_EVENT_IDS + f"{cause}#{index}".encode(), usedforsecurity=False).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import base64
 import hashlib
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, TypeAlias
 from uuid import UUID
@@ -33,6 +33,9 @@ COMMON_KEYWORDS: Final = 16_384
 
 PLAIN_FLOATS: Final = (1e-3, 1e15)
 """Magnitudes from and below which every JSON writer spells the shortest decimal alike, without an exponent."""
+
+SHORT: Final = 16
+"""Items of a list that are looked at one by one."""
 
 MAX_DEPTH: Final = 80
 """Vectors and maps within each other in one value. A map may take three levels of JSON, and orjson writes 254."""
@@ -120,7 +123,19 @@ def _encode(value: Any, depth: int) -> Json:
         raise ValueNotEncodable(f"{kind.__name__} is no value of the language: {_short(value)}")
     if depth >= MAX_DEPTH:
         raise ValueNotEncodable(f"value is nested deeper than {MAX_DEPTH} levels; flatten it")
-    return _encode_map(value, depth + 1) if kind is dict else [_encode(item, depth + 1) for item in value]
+    if kind is dict:
+        return _encode_map(value, depth + 1)
+    return list(value) if _are_plain(value) else [_encode(item, depth + 1) for item in value]
+
+
+def _are_plain(items: Sequence[Any]) -> bool:
+    """Whether a long list is of one kind, and its own JSON form: looked at as a whole, it takes half of the time."""
+    kinds = set(map(type, items)) if len(items) > SHORT else None
+    if kinds == {str}:
+        return all(map(str.isascii, items))
+    if kinds == {float}:
+        return all(map(math.isfinite, items)) and not any(map(float.is_integer, items))
+    return kinds == {int} and min(items) >= -EXACT_INTEGER and max(items) <= EXACT_INTEGER
 
 
 def _encode_text(value: str) -> str:
@@ -201,7 +216,7 @@ def _decode(tree: Any, depth: int) -> Value:
     if depth == MAX_DEPTH:
         raise ValueNotDecodable(f"stored value is nested deeper than {MAX_DEPTH} levels")
     if kind is list:
-        return [_decode(item, depth + 1) for item in tree]
+        return tree.copy() if _are_plain(tree) else [_decode(item, depth + 1) for item in tree]
     return {
         key if key.isascii() and not key.startswith("$") else _unescape(key): _decode(item, depth + 1)
         for key, item in tree.items()
@@ -293,12 +308,16 @@ def _read_uuid(text: str) -> UUID:
 
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with exactly six digits of a second: one spelling a moment, so that bytes are comparable."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat("T", "microseconds")[:-6] + "Z"
 
 
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time; the result is in UTC. Raises ``ValueError``."""
     moment = datetime.fromisoformat(text)
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         raise ValueError("no zone")
     try:
