@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -9,6 +10,7 @@ from infra.settings.load import leaves
 from infra.settings.model import Settings
 
 MASK = "********"
+_IN_QUERY = re.compile(r"(?i)(?<![^&])((?:ssl)?password)=[^&#]*")
 
 
 class EffectiveValue(NamedTuple):
@@ -45,9 +47,11 @@ def _printed(value: Any) -> str:
 
 
 def without_password(url: str) -> str:
-    """Give a URL with its password masked."""
-    parts = urlsplit(url)
+    """Give a URL with its password masked, in its query too."""
+    before, mark, query = url.partition("?")
+    after = mark + _IN_QUERY.sub(rf"\1={MASK}", query)
+    parts = urlsplit(before)
     if parts.password is None:
-        return url
+        return before + after
     userinfo, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{userinfo.partition(':')[0]}:{MASK}@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{userinfo.partition(':')[0]}:{MASK}@{host}")) + after

@@ -9,6 +9,7 @@ import pytest
 
 from infra.settings import ConfigurationError, HttpModel, RecordedModel, Settings, effective, load
 from infra.settings.model import default_data_directory
+from infra.settings.show import without_password
 
 
 @pytest.fixture(autouse=True)
@@ -275,3 +276,18 @@ def test_settings_made_in_code_read_neither_file_nor_environment(monkeypatch: py
     write("tenant: file")
     monkeypatch.setenv("PRECEDENT_TENANT", "environment")
     assert Settings.model_validate({"data": tmp_path}).tenant == "default"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:s3cret@h/d", "postgresql://u:********@h/d"),
+        ("postgresql://u:s3:c@ret@h/d", "postgresql://u:********@h/d"),
+        ("postgresql://u@h/d?password=s3cret&sslmode=require", "postgresql://u@h/d?password=********&sslmode=require"),
+        ("postgresql:///d?host=/run&PassWord=s%33cret", "postgresql:///d?host=/run&PassWord=********"),
+        ("postgresql://h/d?sslkey=k&sslpassword=s3cret#x", "postgresql://h/d?sslkey=k&sslpassword=********#x"),
+        ("postgresql://h/d?application_name=password", "postgresql://h/d?application_name=password"),
+    ],
+)
+def test_a_password_is_masked_wherever_it_stands_in_a_url(url: str, shown: str):
+    assert without_password(url) == shown
