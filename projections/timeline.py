@@ -141,9 +141,17 @@ def _answer(data: Data) -> Words:
     return f"{data['served_model']} answered{_whose(data)}", f"{source}{tokens}, {number(data['usd']):.4f} USD"
 
 
+_FEW: Final = {
+    "type and 0 postconditions hold": "its type holds; there are no postconditions",
+    "type and 1 postconditions hold": "type and 1 postcondition hold",
+}
+"""Verdicts on few checks in better words than the recorded ones, which stay as they are since replays compare them."""
+
+
 def _verdict(data: Data) -> Words:
     if data["passed"]:
-        return "Critic accepts the output", data["decision"]["reason"]
+        reason = text(data["decision"]["reason"])
+        return "Critic accepts the output", _FEW.get(reason, reason)
     return f"Critic rejects the output ({data['layer']})", "; ".join(text(finding) for finding in data["findings"])
 
 

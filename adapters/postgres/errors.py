@@ -19,6 +19,9 @@ _GONE: Final = ("08", "53", "57P", "58")
 _BUSY: Final = ("40", "55P03", "57014", "25P03")
 """Serialization failures and deadlocks, locks not granted in time, cancelled or too slow."""
 
+_OTHER_TABLES: Final = ("42703", "42P01")
+"""A column, a table that is not there."""
+
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
@@ -43,6 +46,11 @@ def _translated(error: Exception, *, lost: bool) -> PrecedentError:
         return DatabaseUnreachable(f"the database broke off or does not answer: {said}; is it running?")
     if state is not None and state.startswith(_GONE):
         return DatabaseUnreachable(f"the database cannot serve now ({state}): {said}")
+    if state in _OTHER_TABLES:
+        return DatabaseRefused(
+            f"the database has not the tables of this release ({state}): {said}; another release's projector may run: "
+            "`precedent down`, then `precedent up --detach`"
+        )
     return DatabaseRefused(f"the database refused ({state or type(error).__name__}): {said}")
 
 

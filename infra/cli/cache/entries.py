@@ -24,6 +24,9 @@ from projections.cache_entries import EntryRow, entries_beginning, list_entries
 
 ID: Final = re.compile(r"[0-9a-f]{64}")
 BEGINNING: Final = re.compile(r"[0-9a-f]{4,63}")
+WIDE: Final = 120
+"""Columns from which on an entry's run fits, too."""
+
 SHOWN_OF_ID: Final = 16
 """Digits of an id on the screen; --json has all."""
 
@@ -51,7 +54,11 @@ async def _ls(cli: Invocation, namespace: str | None, level: str | None, limit: 
                 transaction, connected.settings.tenant, now, namespace=namespace, level=level, limit=limit
             )
     cli.output.document({"entries": [_entry_document(row) for row in rows]})
-    cli.output.show(_table(rows) if rows else "no entries; tasks ask for reuse with `cache: {levels: [L2, L3]}`")
+    cli.output.show(
+        _table(rows, cli.output.screen.width)
+        if rows
+        else "no entries; tasks ask for reuse with `cache: {levels: [L2, L3]}`"
+    )
     return DONE
 
 
@@ -61,16 +68,20 @@ def _entry_document(row: EntryRow) -> dict[str, Any]:
     }
 
 
-def _table(rows: Sequence[EntryRow]) -> Table:
+def _table(rows: Sequence[EntryRow], width: int) -> Table:
+    """The entries; on a narrow screen without their runs, and to the minute."""
+    wide = width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("entry", "namespace", "level", "kind", "of", "expires"):
         table.add_column(name, no_wrap=name != "of")
     table.add_column("tokens", justify="right", no_wrap=True)
-    table.add_column("run", no_wrap=True)
+    if wide:
+        table.add_column("run", no_wrap=True)
     for row in rows:
-        expires = "never" if row.expires is None else row.expires[:19].replace("T", " ")
+        expires = "never" if row.expires is None else row.expires[: 19 if wide else 16].replace("T", " ")
         of = Text(short(row.version))
-        table.add_row(row.id[:SHOWN_OF_ID], row.namespace, row.level, row.kind, of, expires, f"{row.tokens:,}", row.run)
+        cells = (row.id[:SHOWN_OF_ID], row.namespace, row.level, row.kind, of, expires, f"{row.tokens:,}")
+        table.add_row(*cells, *([row.run] if wide else []))
     return table
 
 

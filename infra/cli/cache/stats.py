@@ -104,7 +104,7 @@ async def _stats(cli: Invocation, by: Grouping, period: Period, limit: int) -> i
                 tuned=await tunings(transaction, tenant, period, limit),
             )
     cli.output.document(_document(figures))
-    cli.output.show(*_rendered(figures))
+    cli.output.show(*_rendered(figures, cli.output.screen.width))
     return DONE
 
 
@@ -121,10 +121,10 @@ def _document(figures: Figures) -> dict[str, Any]:
     }
 
 
-def _rendered(figures: Figures) -> list[RenderableType]:
+def _rendered(figures: Figures, width: int) -> list[RenderableType]:
     if not figures.groups and not figures.judged:
         return [Text("no look-ups; tasks ask for reuse with `cache: {levels: [L2, L4]}`")]
-    parts: list[RenderableType] = [_rates(figures)]
+    parts: list[RenderableType] = [_rates(figures, width)]
     if figures.misses:
         parts += [Rule("why levels did not answer", align="left", style="dim"), _misses(figures.misses)]
     if figures.judged:
@@ -134,26 +134,22 @@ def _rendered(figures: Figures) -> list[RenderableType]:
     return parts
 
 
+WIDE: Final = 104
+"""Columns from which on all figures fit; on narrower screens those of latency are left out."""
+
 _COUNTED: Final = ("asked", "hits", "rate", "compared", "refuted")
+_LATENCIES: Final = ("p50", "p99")
 _SAVED: Final = ("tokens saved", "USD saved", "time saved")
 
 
-def _rates(figures: Figures) -> Table:
+def _rates(figures: Figures, width: int) -> Table:
+    latencies = _LATENCIES if width >= WIDE else ()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(figures.by, no_wrap=True)
-    for name in (
-        "asked",
-        "hits",
-        "rate",
-        "compared",
-        "refuted",
-        "p50",
-        "p99",
-        "tokens saved",
-        "USD saved",
-        "time saved",
-    ):
+    table.add_column(figures.by, overflow="fold")
+    for name in (*_COUNTED, *latencies):
         table.add_column(name, justify="right", no_wrap=True)
+    for name in _SAVED:
+        table.add_column(name, justify="right")
     for each in figures.groups:
         table.add_row(
             short(each.group) or "-",
@@ -162,8 +158,11 @@ def _rates(figures: Figures) -> Table:
             f"{each.rate:.1%}",
             f"{each.compared:,}",
             f"{each.refuted:,}",
-            "-" if each.seconds_p50 is None else seconds(each.seconds_p50),
-            "-" if each.seconds_p99 is None else seconds(each.seconds_p99),
+            *(
+                ["-" if took is None else seconds(took) for took in (each.seconds_p50, each.seconds_p99)]
+                if latencies
+                else []
+            ),
             f"{each.saved_tokens:,}",
             f"{each.saved_usd:.4f}",
             seconds(each.saved_seconds),

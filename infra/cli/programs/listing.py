@@ -30,6 +30,12 @@ STYLES: Final = {
 BESIDE_GOAL: Final = 70
 """Columns that all but namespace and goal take."""
 
+WIDE: Final = BESIDE_GOAL + 30
+"""Columns from which on whole ids fit beside a goal that says something."""
+
+SHOWN_OF_ID: Final = 8
+"""Characters of an id on narrower screens; a beginning names a program."""
+
 
 @click.command(
     short_help="List programs, the most used first.",
@@ -88,11 +94,17 @@ def _table(rows: Sequence[ProgramRow], width: int) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("uses", "ok", "wrong"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("goal")  # the one that gives way on a narrow screen: an id that is cut is good for nothing
-    left = width - BESIDE_GOAL - max(len("namespace"), *(len(row.namespace) for row in rows))
+    table.add_column("goal")  # the one that gives way on a narrow screen
+    shown = None if width >= WIDE else SHOWN_OF_ID
+    left = (
+        width
+        - BESIDE_GOAL
+        + (0 if shown is None else len(rows[0].id) - shown)
+        - max(len("namespace"), *(len(row.namespace) for row in rows))
+    )
     for row in rows:
         table.add_row(
-            row.id,
+            row.id[:shown],
             Text(row.validation_status, STYLES.get(row.validation_status, "")),
             row.namespace,
             str(row.uses),

@@ -107,7 +107,7 @@ async def test_a_refused_row_says_why_without_quoting_it(database, table, row, s
 
 
 async def test_a_wrong_statement_is_refused(database):
-    with pytest.raises(DatabaseRefused, match=r"42P01.*does not exist"):
+    with pytest.raises(DatabaseRefused, match=r"42P01.*does not exist; .*`precedent down`"):
         async with database.transaction() as connection:
             await connection.execute(text("SELECT * FROM nowhere"))
 
