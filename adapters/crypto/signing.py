@@ -75,9 +75,15 @@ class FileSigner:
     def kept(cls, path: Path, name: str) -> Self:
         """The key of this file; where there is none, a new one under this name. Raises ``SigningKeyRefused``."""
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with suppress(FileExistsError):  # another process made it in between
-                cls.generated(name).save(path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with suppress(FileExistsError):  # another process made it in between
+                    cls.generated(name).save(path)
+            except OSError as problem:
+                raise SigningKeyRefused(
+                    f"the signing key {path} is not there and cannot be made: {problem.strerror}; name a place that "
+                    "can be written to, or put a key there"
+                ) from None
         return cls.load(path)
 
     @classmethod

@@ -40,10 +40,13 @@ def program_key(settings: Settings) -> VerifierKey:
 
 
 def trusted_keys(settings: Settings) -> dict[str, Mapping[str, bytes]]:
-    """By tenant, the keys whose programs may run: those that are named, and our own for our own tenant."""
+    """By tenant, the keys whose programs may run: those that are named, and our own for our own tenant.
+
+    Makes no key: who only looks at programs leaves nothing behind, and where there is none nothing was signed by it.
+    Raises ``SigningKeyRefused``, ``SignerKeyMissing``.
+    """
     lines = {tenant: [VerifierKey.parse(line) for line in named] for tenant, named in settings.programs.trusted.items()}
-    has_key = settings.programs.pkcs11 is not None or program_key_file(settings).exists()
-    if has_key or settings.programs.publish:
+    if settings.programs.pkcs11 is not None or program_key_file(settings).exists():
         lines.setdefault(settings.tenant, []).append(program_key(settings))
     return {tenant: {key.id: key.public for key in keys} for tenant, keys in lines.items()}
 
@@ -54,10 +57,11 @@ async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
     async with AsyncExitStack() as stack:
         points = await stack.enter_async_context(embedder(settings))
         index = await stack.enter_async_context(vector_index(settings, points, "reuse"))
+        signer = _publisher(settings, stack) if settings.programs.publish else None  # before its key is trusted
         yield Reuse(
             embedder=points,
             vectors=index,
-            signer=_publisher(settings, stack) if settings.programs.publish else None,
+            signer=signer,
             trusted=trusted_keys(settings),
             policy=settings.programs.policy,
             evidence=EvidenceBook(policy=settings.cache.evidence.policy),

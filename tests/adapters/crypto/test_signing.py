@@ -62,7 +62,7 @@ def test_a_key_for_which_there_was_no_room_leaves_nothing_behind(tmp_path):
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
     try:
-        with pytest.raises(OSError, match="File too large"):
+        with pytest.raises(SigningKeyRefused, match="File too large"):
             FileSigner.kept(tmp_path / "key", "precedent.test")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
