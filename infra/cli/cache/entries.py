@@ -73,7 +73,7 @@ def _table(rows: Sequence[EntryRow], width: int) -> Table:
     wide = width >= WIDE
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("entry", "namespace", "level", "kind", "of", "expires"):
-        table.add_column(name, no_wrap=name != "of")
+        table.add_column(name, no_wrap=name not in ("namespace", "of"), overflow="fold")
     table.add_column("tokens", justify="right", no_wrap=True)
     if wide:
         table.add_column("run", no_wrap=True)

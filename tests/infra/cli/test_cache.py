@@ -83,6 +83,18 @@ def test_figures_of_a_namespace(cli: Cli, deployment: Path, made: Made):
     ]
 
 
+def test_tables_fit_a_narrow_screen(cli: Cli, deployment: Path, made: Made, monkeypatch: pytest.MonkeyPatch):
+    publish(deployment, made)
+    tell(deployment, "run", new_run(), reusing_run(made))
+    tell(deployment, "cache", entry_key(made.namespace).id, [kept(entry_key(made.namespace))])
+    monkeypatch.setenv("COLUMNS", "80")
+    for command in ("cache stats", "cache ls"):
+        called = cli(*command.split(), "--namespace", made.namespace)
+        assert called.code == exits.DONE, called.err
+        assert max(map(len, called.out.splitlines())) <= 80
+        assert not [cell for cell in called.out.split() if cell.endswith("…")], called.out
+
+
 def test_figures_of_a_time_without_any(cli: Cli, made: Made):
     shown = cli("cache", "stats", "--namespace", made.namespace, "--since", "7d")
     assert (shown.code, shown.out[:11]) == (exits.DONE, "no look-ups")
