@@ -1,8 +1,12 @@
 """`sql.query`: reads SQLite files beneath the root, and PostgreSQL databases that the configuration names."""
 
+import os
 import sqlite3
+import stat
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from datetime import time as time_of_day
 from decimal import Decimal
@@ -11,7 +15,7 @@ from typing import Any, TypeAlias, TypedDict
 from urllib.parse import quote
 from uuid import UUID
 
-from adapters.tools.builtin.rooted import located, opened_file
+from adapters.tools.builtin.rooted import Identity, identity, located, opened_file
 from adapters.tools.context import ToolContext, ToolFault
 from adapters.tools.declare import tool
 
@@ -19,6 +23,9 @@ Gather: TypeAlias = Callable[[Iterable[Sequence[Any]]], list[Sequence[Any]]]
 
 _MOST_ROWS = 10_000
 _LARGEST_VALUE = 4 * 1024 * 1024
+_OPENINGS = 20
+"""How often a file is opened anew where other files were opened at the same moment, as other tools do."""
+_OPENING = threading.Lock()
 _OPERATIONS_A_CHECK = 10_000
 _READING = {
     sqlite3.SQLITE_SELECT,
@@ -94,16 +101,7 @@ def _size(value: Any) -> int:
 def _read_sqlite(
     context: ToolContext, database: str, statement: str, parameters: Sequence[Any], gather: Gather
 ) -> tuple[list[str], list[Sequence[Any]]]:
-    with located(context.settings, database) as place:
-        with opened_file(place) as file:
-            if file.read(16) not in (b"SQLite format 3\0", b""):
-                raise ToolFault("sql.not-a-database", f"{database!r} is no SQLite database")
-        # The walk resolved every link; the library is told to follow no further one.
-        uri = f"file:{quote(str(context.settings.root.resolve() / place.path))}?mode=ro"
-    try:
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None)
-    except sqlite3.Error as error:
-        raise ToolFault("sql.not-a-database", f"{database!r} cannot be opened: {error}") from error
+    connection = _opened(context, database)
     try:
         _restrict(connection, context.settings.query_seconds)
         cursor = connection.execute(statement, tuple(parameters))
@@ -114,6 +112,39 @@ def _read_sqlite(
         raise _translated(error) from error
     finally:
         connection.close()
+
+
+def _opened(context: ToolContext, database: str) -> sqlite3.Connection:
+    with located(context.settings, database) as place:
+        with opened_file(place) as file:
+            if file.read(16) not in (b"SQLite format 3\0", b""):
+                raise ToolFault("sql.not-a-database", f"{database!r} is no SQLite database")
+        assert place.status is not None, "it was opened"
+        wanted = identity(place.status)
+        uri = f"file:{quote(str(context.settings.root.resolve() / place.path))}?mode=ro"
+        for _ in range(_OPENINGS):
+            # The library opens by a path, in which another may have put a link meanwhile: what it opened is looked at.
+            with _OPENING:
+                before = _regular_files()
+                try:
+                    connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+                except sqlite3.Error as error:
+                    raise ToolFault("sql.not-a-database", f"{database!r} cannot be opened: {error}") from error
+                if all(found == wanted for _, found in _regular_files() - before):
+                    return connection
+                connection.close()  # or somebody else has just opened a file
+    raise ToolFault("fs.changed", f"{database!r} was replaced while it was opened", retryable=True)
+
+
+def _regular_files() -> set[tuple[int, Identity]]:
+    """Descriptors of this process, and the files behind them."""
+    found = set()
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208  # names are all there is to it
+        with suppress(OSError):  # closed since, as is the one of the listing itself
+            status = os.fstat(int(name))
+            if stat.S_ISREG(status.st_mode):
+                found.add((int(name), identity(status)))
+    return found
 
 
 def _restrict(connection: sqlite3.Connection, seconds: float) -> None:

@@ -1,6 +1,8 @@
+import asyncio
 import sqlite3
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +132,38 @@ async def test_more_than_a_result_may_have_is_never_gathered(root: Path) -> None
         tracemalloc.stop()
     assert failed.type == "sql.too-large"
     assert most < 10 * 1024 * 1024
+
+
+async def test_a_link_put_there_while_it_is_opened_leads_nowhere(
+    tools: BuiltIn, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "sub").mkdir()
+    (root / "shop.db").rename(root / "sub" / "shop.db")
+    (tmp_path / "out").mkdir()
+    with sqlite3.connect(tmp_path / "out" / "shop.db") as connection:
+        connection.execute("create table item as select 'secret' as name")
+    connection.close()
+    connect = sqlite3.connect
+
+    def in_between(*given: Any, **more: Any) -> sqlite3.Connection:
+        (root / "sub").rename(root / "away")
+        (root / "sub").symlink_to(tmp_path / "out")
+        try:
+            return connect(*given, **more)
+        finally:
+            (root / "sub").unlink()
+            (root / "away").rename(root / "sub")
+
+    monkeypatch.setattr("adapters.tools.builtin.sql.sqlite3.connect", in_between)
+    failed = await tools.failure("sql.query", database="sub/shop.db", statement="select name from item")
+    assert (failed.type, failed.retryable) == ("fs.changed", True)
+
+
+async def test_many_at_once_are_answered(tools: BuiltIn, root: Path) -> None:
+    asking = (
+        tools.value("sql.query", database="shop.db", statement="select name from item where name = 'pen'")
+        for _ in range(100)
+    )
+    reading = (tools.outcome("fs.read", path="shop.db") for _ in range(100))
+    found, _ = await asyncio.gather(asyncio.gather(*asking), asyncio.gather(*reading))
+    assert all(each["rows"] == [{"name": "pen"}] for each in found)
