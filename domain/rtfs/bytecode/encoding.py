@@ -78,15 +78,10 @@ class _Writer(Packer):
         self.list(code.constants, lambda constant: self.number(2 * constant.place + constant.library))
         self.number(code.locals)
         self.list(code.handlers, self.handler)
-        self.list(code.instructions, self.instruction)
+        self.list(code.instructions, self.numbers)
 
     def handler(self, handler: Handler) -> None:
-        for value in (handler.start, handler.end, handler.target, handler.register):
-            self.number(value)
-
-    def instruction(self, instruction: Instruction) -> None:
-        for value in instruction:
-            self.number(value)
+        self.numbers((handler.start, handler.end, handler.target, handler.register))
 
 
 def decode_module(data: bytes) -> ModuleParts:

@@ -27,6 +27,14 @@ class Packer:
             value >>= 7
         self.out.append(value)
 
+    def numbers(self, values: Collection[int]) -> None:
+        """Write numbers, one after the other."""
+        if max(values) < 128:
+            self.out.extend(values)
+            return
+        for value in values:
+            self.number(value)
+
     def bytes(self, data: bytes) -> None:
         """Write bytes."""
         self.number(len(data))
@@ -54,19 +62,22 @@ class Unpacker:
         self.error = error
 
     def number(self, bits: int = 32) -> int:
-        """Read a number below two to the power of ``bits``."""
+        """Read a number below two to the power of ``bits``, which is at least seven."""
         value = shift = 0
         while True:
             if self.at >= len(self.data):
                 raise self.cut_off()
             byte = self.data[self.at]
             self.at += 1
-            value |= (byte & 127) << shift
             if byte < 128:
                 break
+            value |= (byte & 127) << shift
             shift += 7
             if shift >= bits:
                 raise self.error(f"a number too large near byte {self.at}")
+        if not shift:
+            return byte  # as most are
+        value |= byte << shift
         if value >> bits:
             raise self.error(f"a number too large near byte {self.at}")
         return value
