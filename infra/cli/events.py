@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -24,6 +22,7 @@ from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.moments import moment_of
 from infra.cli.naming import is_there, run_named
+from infra.cli.piping import write_out
 from infra.cli.session import Session, session
 from projections.applying import closing
 
@@ -157,7 +156,8 @@ async def _events(cli: Invocation, selection: Selection, after: Positions | None
         async with closing(batches):
             async for batch in batches:
                 wanted = [event for event in batch if until.has(event)]
-                _write(wanted)
+                if wanted:
+                    await write_out(b"".join(event.body + b"\n" for event in wanted))
                 printed += len(wanted)
                 if batch and until.is_past(batch[-1]):
                     break
@@ -196,9 +196,3 @@ def _strange_names(selection: Selection) -> list[str]:
         for what, (name, names) in known.items()
         if name is not None and name not in names
     ]
-
-
-def _write(batch: Sequence[Recorded]) -> None:
-    if batch:
-        sys.stdout.write("".join(event.body.decode() + "\n" for event in batch))
-        sys.stdout.flush()
