@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import orjson
 
+from adapters.nats.client import status
 from adapters.nats.connection import ANSWERS_WITHIN, Connection
 from adapters.nats.dead_letters import bury
 from adapters.nats.publishing import publish, put_back, settle
@@ -28,6 +29,8 @@ WORKERS: Final = "drivers"
 SLACK: Final = 1.0
 """Seconds beyond the wait after which the broker's silence means that it is gone."""
 
+_WAIT_IS_OVER: Final = frozenset({404, 408})
+
 _NANOSECONDS: Final = 1_000_000_000
 
 
@@ -42,6 +45,8 @@ class JetStreamWakes:
         self._pulls = count(1)
         self._arrived: deque[tuple[bytes, bytes, bytes]] = deque()
         self._news = asyncio.Event()
+        self._refused = 0
+        """Status with which the broker refused to wait for wakes, if it did."""
         self._turn = asyncio.Lock()
         self._stops: list[Callable[[], None]] = []
 
@@ -49,6 +54,15 @@ class JetStreamWakes:
     async def open(cls, connection: Connection, clock: Clock, *, shards: int = 1) -> Self:
         """Share in the work queue."""
         wakes = cls(connection, clock, shards)
+        await wakes._share()
+        wakes._stops = [
+            await connection.client.receive(f"{wakes._inbox}.*", wakes._receive),
+            connection.on_lost(wakes._news.set),
+        ]
+        return wakes
+
+    async def _share(self) -> None:
+        """Make the consumer that all workers share, or see that it is there."""
         config = {
             "durable_name": WORKERS,
             "ack_policy": "explicit",
@@ -58,12 +72,8 @@ class JetStreamWakes:
             "max_deliver": -1,
             "filter_subject": "wake.*.*",
         }
-        await connection.api(f"CONSUMER.DURABLE.CREATE.WAKE.{WORKERS}", {"stream_name": "WAKE", "config": config})
-        wakes._stops = [
-            await connection.client.receive(f"{wakes._inbox}.*", wakes._receive),
-            connection.on_lost(wakes._news.set),
-        ]
-        return wakes
+        request = {"stream_name": "WAKE", "config": config}
+        await self._connection.api(f"CONSUMER.DURABLE.CREATE.WAKE.{WORKERS}", request)
 
     def close(self) -> None:
         """Stop receiving. What is held and not settled is delivered again, to anyone."""
@@ -88,6 +98,11 @@ class JetStreamWakes:
             await self._connection.up(ANSWERS_WITHIN)
             if not self._arrived:
                 await self._pull(limit, wait)
+            if self._refused and not self._arrived:
+                # Whoever asks again at once would ask some thousand times a second, and never get a wake.
+                refused, self._refused = self._refused, 0
+                await self._share()
+                raise ServiceUnreachable(f"the consumer of the work queue was gone ({refused}), and is made anew")
             arrived = [self._arrived.popleft() for _ in range(min(limit, len(self._arrived)))]
         return [held for message in arrived if (held := await self._held(*message))]
 
@@ -103,10 +118,13 @@ class JetStreamWakes:
         except TimeoutError as error:
             raise ServiceUnreachable(f"the work queue gave no answer within {wait + SLACK:g} s") from error
 
-    def _receive(self, subject: bytes, reply: bytes, payload: bytes, _headers: bytes | None) -> None:
+    def _receive(self, subject: bytes, reply: bytes, payload: bytes, headers: bytes | None) -> None:
         # Without a reply subject it is a control message: the wait is over, or nobody serves the queue now.
         if reply:
             self._arrived.append((subject, reply, payload))
+            self._refused = 0
+        elif (code := status(headers)) not in _WAIT_IS_OVER:
+            self._refused = code
         self._news.set()
 
     async def _held(self, subject: bytes, reply: bytes, payload: bytes) -> HeldWake | None:

@@ -9,6 +9,7 @@ from adapters.nats.connection import Connection
 from adapters.nats.dead_letters import dead_letters
 from adapters.nats.epochs import ensure_streams
 from adapters.nats.wakes import JetStreamWakes
+from domain.kernel.errors import ServiceUnreachable
 from tests.adapters.nats.broker import Broker
 from tests.contracts.wakes import WakesContract, wake
 
@@ -74,3 +75,16 @@ class TestJetStreamWakes(WakesContract):
         async with asyncio.timeout(20):
             while not {"r1", "r2", "r3"} <= received:
                 received |= {held.wake.run.id for held in await wakes.receive(5, 1.0)}
+
+    async def test_a_queue_whose_consumer_is_gone_is_shared_again(
+        self, wakes: JetStreamWakes, connection: Connection
+    ) -> None:
+        await connection.api("CONSUMER.DELETE.WAKE.drivers")
+        await wakes.send(wake("r1"))
+        with pytest.raises(ServiceUnreachable, match="consumer"):  # who asks for ever pauses then
+            await wakes.receive(5, 0.2)
+        assert [one.wake for one in await wakes.receive(5, 1.0)] == [wake("r1")]
+
+    async def test_an_empty_queue_is_waited_for(self, wakes: JetStreamWakes) -> None:
+        assert await wakes.receive(5, 0.1) == []
+        assert await wakes.receive(5, 0.1) == []
