@@ -70,6 +70,13 @@ class Caller:
             deadline = format_time(self._services.clock.now() + LEASE)
             self._log.stage(RunClaimed(worker=claim.worker, epoch=claim.epoch, deadline=deadline))
 
+    def release_claim(self) -> None:
+        """Stage the end of our claim: the run rests, and whoever is woken for it may go on at once."""
+        claim = self._log.preview.claim
+        if claim is not None and claim.worker == self._log.author and self._claim_left() > 0:
+            now = format_time(self._services.clock.now())
+            self._log.stage(RunClaimed(worker=claim.worker, epoch=claim.epoch, deadline=now))
+
     async def call(self, effects: Sequence[Asked]) -> None:
         """Do these effects at once and stage their outcomes. Raises as ``watch``."""
         await self.hold_claim()

@@ -84,6 +84,7 @@ class Driver:
                 await learn(self._services, self._log)
                 return Rest.ENDED
             if step is Step.REST:
+                self._executor.caller.release_claim()
                 await self._log.commit()
                 return Rest.WAITING
             return self._claim(step) or await self._take(step)

@@ -283,6 +283,7 @@ class Executor:
 
     async def _rest(self) -> Resting:
         if self._log.has_news:
+            self._caller.release_claim()
             await self._log.commit()
         due = [
             parse_time(e.due) for e in self._log.run.journal.values() if e.due and e.settlement is Settlement.SLEEPING

@@ -7,7 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from commands.ports import HeldWake, Wake
+from commands.ports import HeldWake, Selection, Wake
 from commands.runs.driver import Driver, Rest
 from commands.services import Services
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
@@ -23,6 +23,8 @@ SWEPT: Final = "swept"
 """Reason of a sweeper's wake."""
 ATTEMPTS: Final = 3
 """How often a driver may fail on one run, by a fault of ours, before the run fails."""
+STEERING: Final = ("RunPaused", "RunCancelled")
+"""Events after which a driver is to look up from what it does: a full pool takes no wakes, which tell of them else."""
 PUT_BACK: Final = {Rest.ELSEWHERE: 1.0, Rest.INCOMPATIBLE: 5.0}
 """Seconds after which a wake that could not be used here is delivered again, to anyone."""
 
@@ -61,6 +63,31 @@ class DriverPool:
                 task.cancel()
             await asyncio.gather(sweeper, *self._tasks, return_exceptions=True)
 
+    async def listen(self) -> None:
+        """Have drivers look up when a person stops their runs, whether wakes are taken or not; for ever."""
+        await asyncio.gather(*(self._listen_for(event) for event in STEERING))
+
+    async def _listen_for(self, event: str) -> None:
+        while True:
+            try:
+                store = self.services.store
+                async for heard in store.follow(await store.end(), Selection(category="run", event=event)):
+                    for each in heard:
+                        self._poke(each.stream)
+            except ServiceUnreachable as error:
+                logger.warning("nobody tells of %s: %s", event, error)
+            except Exception:  # a fault on one event must not end the listening
+                logger.exception("%s could not be told", event)
+            await asyncio.sleep(1)
+
+    def _poke(self, run: StreamId) -> bool:
+        """Have the run's driver look at the log, if the run is driven here; tell whether it is."""
+        active = self._active.get(run)
+        if active is not None:
+            active.again = True
+            active.driver.poke()
+        return active is not None
+
     async def _take(self) -> None:
         free = self.concurrent - len(self._active)
         if free <= 0:
@@ -77,10 +104,7 @@ class DriverPool:
 
     async def _accept(self, held: HeldWake) -> None:
         run = held.wake.run
-        active = self._active.get(run)
-        if active is not None:
-            active.again = True
-            active.driver.poke()
+        if self._poke(run):
             await _quietly(held.settle())
             return
         self._active[run] = _Active(Driver(self.services, run, self.author))

@@ -36,7 +36,9 @@ async def work(
         try:
             relieve_collector()
             announce_ready()
-            await DriverPool(side.services, f"{name}/{secrets.token_hex(4)}", settings.workers).work()
+            pool = DriverPool(side.services, f"{name}/{secrets.token_hex(4)}", settings.workers)
+            background.append(asyncio.create_task(pool.listen()))
+            await pool.work()
         finally:
             for task in background:
                 task.cancel()

@@ -120,7 +120,7 @@ async def test_a_later_life_of_the_same_worker_takes_over_at_once(world: World) 
     await asyncio.gather(first, return_exceptions=True)
     assert await world.drive("r1", "left/2") is Rest.WAITING
     assert (await world.state("r1")).waiting == {"0"}, "nobody knows whether it happened"
-    assert (await world.kinds("r1"))[-1] == "ToolCallOutcomeUnknown"
+    assert (await world.kinds("r1"))[-2:] == ["ToolCallOutcomeUnknown", "RunClaimed"]
     assert world.tools.done == {"0": 1}
 
 
@@ -201,7 +201,7 @@ async def test_what_happened_while_a_run_was_paused_is_recorded(world: World) ->
     await asyncio.sleep(1)
     await world.send("PauseRun", {"run": "r1"}, "c1")
     assert await driving is Rest.WAITING
-    assert (await world.kinds("r1"))[-2:] == ["RunPaused", "ToolCallCompleted"]
+    assert (await world.kinds("r1"))[-3:] == ["RunPaused", "ToolCallCompleted", "RunClaimed"]
     await world.send("ResumeRun", {"run": "r1"}, "c2")
     assert await world.drive("r1") is Rest.ENDED
     assert world.tools.done == {"0": 1, "1": 1}

@@ -6,7 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from commands.ports import ModelAnswer, ModelRequest, Wake
+from commands.replays import recorded_events
 from commands.runs.calling import SKEW
 from commands.runs.driver import Driver, Rest
 from commands.runs.pool import DriverPool
@@ -14,8 +17,9 @@ from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
 from domain.kernel.values import parse_time
 from domain.models import ModelOffer
+from domain.runs.events import RunClaimed
 from tests.commands.test_driver import RUN, told
-from tests.commands.world import DECLARATIONS, TENANT, World
+from tests.commands.world import DECLARATIONS, TENANT, World, forever
 
 PLAN = "```rtfs\n(call :t.read {:n 6})\n```"
 
@@ -74,7 +78,7 @@ async def test_a_pause_seen_while_a_call_is_under_way_holds_after_it(world: Worl
     await world.send("PauseRun", {"run": "r1"}, "c1")
     driver.poke()
     assert await driving is Rest.WAITING
-    assert (await world.kinds("r1"))[-2:] == ["RunPaused", "ToolCallCompleted"]
+    assert (await world.kinds("r1"))[-3:] == ["RunPaused", "ToolCallCompleted", "RunClaimed"]
     await world.send("ResumeRun", {"run": "r1"}, "c2")
     assert await world.drive("r1") is Rest.ENDED
     assert world.tools.done == {"0": 1, "1": 1}
@@ -95,7 +99,7 @@ async def test_a_run_paused_when_its_time_is_just_over_stays_paused(world: World
     await world.send("PauseRun", {"run": "r1"}, "c1")
     driver.poke()
     assert await driving is Rest.WAITING
-    assert (await world.kinds("r1"))[-1] == "ToolCallCompleted"
+    assert (await world.kinds("r1"))[-2:] == ["ToolCallCompleted", "RunClaimed"]
     assert not (await world.state("r1")).ended
 
 
@@ -403,3 +407,69 @@ async def test_a_run_whose_wake_could_not_be_sent_is_swept_again_at_once(world: 
     except ServiceUnreachable:
         await pool.sweep()
     assert [wake.run for wake in wakes.sent] == [RUN]
+
+
+@told
+async def test_a_full_pool_hears_at_once_that_a_run_is_stopped(world: World) -> None:
+    async def stand_still(_: Any) -> None:
+        await forever()
+
+    for run in ("r1", "r2", "r3"):
+        await world.submit(run, "(call :t.add {:n 1})")
+    world.tools.during = stand_still
+    pool = DriverPool(world.services, "worker/1", 2)
+    working = [asyncio.ensure_future(pool.work()), asyncio.ensure_future(pool.listen())]
+    await asyncio.sleep(1)
+    await world.send("CancelRun", {"run": "r1"}, "c1")
+    await asyncio.sleep(0.5)
+    assert (await world.kinds("r3"))[-1] == "ToolCallRequested", "its place is free"
+    await world.send("PauseRun", {"run": "r2"}, "c2")
+    await asyncio.sleep(0.5)
+    world.tools.during = None
+    for task in working:
+        task.cancel()
+    await asyncio.gather(*working, return_exceptions=True)
+    assert (await world.kinds("r1"))[-1] == "RunCancelled"
+
+
+@pytest.mark.parametrize(
+    ("plan", "more", "command"),
+    [
+        ("(call :t.read {:n 1})", {"approvals": ["t.read"]}, ("GrantApproval", {"run": "r1", "effect": "0"})),
+        ("(call :timer.sleep {:seconds 5.0})", {"tools": ["timer.sleep"]}, None),
+    ],
+    ids=["approved", "slept"],
+)
+def test_a_run_that_rests_is_taken_up_at_once_by_whoever_is_woken(
+    plan: str, more: dict[str, Any], command: tuple[str, dict[str, Any]] | None
+) -> None:
+    @told
+    async def story(world: World) -> None:
+        await world.submit("r1", plan, **more)
+        assert await world.drive("r1", "left/1") is Rest.WAITING
+        if command is None:
+            await asyncio.sleep(6)
+        else:
+            assert (await world.send(*command, "c1")).outcome == "accepted"
+        assert await world.drive("r1", "right/1") is Rest.ENDED
+        claims = [event for event in await recorded_events(world.store, RUN) if isinstance(event, RunClaimed)]
+        assert [(claim.worker, claim.epoch) for claim in claims] == [("left/1", 1), ("left/1", 1), ("right/1", 2)]
+        await world.verify("r1")
+
+    story()
+
+
+@told
+async def test_a_paused_run_is_taken_up_at_once_by_whoever_is_woken(world: World) -> None:
+    async def take_a_while(_: Any) -> None:
+        await asyncio.sleep(2)
+
+    await world.submit("r1", "(+ (call :t.add {:n 1}) (call :t.add {:n 2}))")
+    world.tools.during = take_a_while
+    driving = asyncio.ensure_future(world.drive("r1", "left/1"))
+    await asyncio.sleep(1)
+    await world.send("PauseRun", {"run": "r1"}, "c1")
+    assert await driving is Rest.WAITING
+    await world.send("ResumeRun", {"run": "r1"}, "c2")
+    assert await world.drive("r1", "right/1") is Rest.ENDED
+    assert world.tools.done == {"0": 1, "1": 1}
