@@ -42,8 +42,10 @@ def _printed(value: Any) -> str:
             return ", ".join(map(str, value)) or "-"
         case str() if "://" in value:
             return without_password(value)
+        case bool():
+            return str(value).lower()
         case _:
-            return str(value)
+            return str(value).removesuffix(".0")
 
 
 def without_password(url: str) -> str:
