@@ -12,6 +12,8 @@ from typing import Any
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 
+from adapters.nats.connection import PING_EVERY
+
 
 class SturdyClient(Client):
     """Reads whatever a publisher may have sent."""
@@ -45,6 +47,7 @@ class CommandBroker(NatsBroker):
             apply_types=False,
             max_reconnect_attempts=-1,
             reconnect_time_wait=1,
+            ping_interval=PING_EVERY,
             **options,
         )
 

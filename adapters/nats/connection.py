@@ -27,6 +27,9 @@ ANSWERS_WITHIN: Final = 5.0
 NOT_FOUND_MESSAGE: Final = 10037
 """Error code for a message that a stream does not have."""
 
+PING_EVERY: Final = 5
+"""Seconds; a broker that leaves three of them unanswered is gone, though nobody broke the connection."""
+
 RETRY_EVERY: Final = 0.1
 """Seconds between attempts to connect again."""
 
@@ -107,7 +110,7 @@ class Connection:
             password=password,
             max_reconnect_attempts=-1,
             reconnect_time_wait=RETRY_EVERY,  # type: ignore[arg-type]  # seconds; declared int, passed to sleep
-            ping_interval=5,
+            ping_interval=PING_EVERY,
             error_cb=self._on_error,
             disconnected_cb=self._on_disconnected,
             reconnected_cb=self._on_reconnected,

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from faststream.security import SASLPlaintext
 
+from adapters.nats.command_broker import CommandBroker
 from adapters.nats.connection import ApiRefused, Connection, ServerRefused, ServerTooOld, ServerTooSmall
 from adapters.nats.epochs import ensure_streams
 from adapters.nats.streams import BUS_STREAMS, StreamDiffers
@@ -153,3 +155,16 @@ async def test_a_stream_with_other_settings_is_refused(
     await connection.api(f"STREAM.CREATE.{name}", {"name": name, **config})
     with pytest.raises(StreamDiffers, match=rf"stream {name} exists with other settings: .*{difference}"):
         await ensure_streams(connection)
+
+
+async def test_commands_notice_as_soon_as_all_else_that_the_broker_has_fallen_silent(
+    broker: Broker, connection: Connection
+) -> None:
+    security = SASLPlaintext(username="app", password="right")
+    intake = CommandBroker(broker.url, security=security)
+    client = await intake.connect()
+    try:
+        for option in ("ping_interval", "max_outstanding_pings"):
+            assert client.options[option] == connection.client.options[option]
+    finally:
+        await intake.stop()
