@@ -13,9 +13,12 @@ from itertools import islice
 from typing import Final
 
 from commands.cache.meanings import recorded_point
+from commands.filled import Filled
 from commands.indexes import Embedder, Point, VectorIndex
+from commands.reuse import Reuse
 from domain.kernel.embedding import Embedding
 from domain.kernel.errors import PrecedentError, ServiceUnreachable, StoredDataInvalid
+from domain.kernel.ids import Position
 from domain.kernel.values import ValueNotDecodable
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,8 @@ class Awaited:
     vector: str
     """Base64."""
     labels: Mapping[str, str]
+    position: Position
+    """Of the event that says so."""
 
 
 @dataclass(slots=True)
@@ -42,22 +47,35 @@ class Filling:
 
     embedder: Embedder
     vectors: VectorIndex
+    filled: Filled
+    """Told of every event before what it says is put or removed here."""
     _gathered: dict[str, Awaited] = field(default_factory=dict)
-    _gone: set[str] = field(default_factory=set)
+    _gone: dict[str, Position] = field(default_factory=dict)
 
     def put(self, name: str, awaited: Awaited) -> None:
         """Have a point made, or made anew, and put by the next ``flush``."""
-        self._gathered[name] = awaited
-        self._gone.discard(name)
+        if not self.filled.has(awaited.position):
+            self._gathered[name] = awaited
+            self._gone.pop(name, None)
 
-    def remove(self, names: Iterable[str]) -> None:
-        """Have points taken out by the next ``flush``."""
+    def remove(self, names: Iterable[str], position: Position) -> None:
+        """Have points taken out by the next ``flush``, as the event at this position says."""
+        if self.filled.has(position):
+            return
         for each in names:
             self._gathered.pop(each, None)
-            self._gone.add(each)
+            self._gone[each] = position
 
     async def flush(self) -> None:
         """Bring the index up to what was heard. Raises as the ports, and then keeps what is left to be done."""
+        await self.filled.begin()
+        self._gathered = {name: each for name, each in self._gathered.items() if not self.filled.has(each.position)}
+        self._gone = {name: position for name, position in self._gone.items() if not self.filled.has(position)}
+        upto = self.filled.heard
+        await self._flush()
+        await self.filled.note(upto)
+
+    async def _flush(self) -> None:
         while self._gathered:
             awaited = dict(islice(self._gathered.items(), AT_ONCE))
             await self._put(await self._points(awaited))
@@ -66,7 +84,8 @@ class Filling:
                     del self._gathered[name]
         if gone := sorted(self._gone):
             await self.vectors.remove(gone)
-            self._gone.difference_update(gone)
+            for name in gone:
+                self._gone.pop(name, None)
 
     async def _put(self, points: list[Point]) -> None:
         try:
@@ -112,3 +131,9 @@ class Filling:
                 logger.warning("%s is not found by its meaning: %s", next(iter(texts)), error)
                 return {}
         return {name: point for each in texts.items() for name, point in (await self._embedded(dict([each]))).items()}
+
+
+def filling(reuse: Reuse, kind: str, process: str) -> Filling:
+    """What fills this process's index with points of a kind; ``process`` as of ``Filled``."""
+    filled = Filled(reuse.vectors, reuse.embedder.name, reuse.embedder.dimensions, kind, process)
+    return Filling(reuse.embedder, reuse.vectors, filled)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from commands.cache.log import CATALOG
 from commands.cache.meanings import KIND, LONGEST_GOAL, among, point_id
-from commands.points import Awaited, Filling
+from commands.points import Awaited, Filling, filling
 from commands.reuse import Reuse
 from domain.cache.events import CacheEntryInvalidated, CacheEntryPublished, CacheInvalidated, Meaning
 from domain.cache.rules import Withdrawal
@@ -31,28 +31,33 @@ class Answers:
     """The answers of level L3 that this process has heard of."""
 
     reuse: Reuse
+    process: str = ""
+    """A name that no other process has; empty where nothing is to be noted in the index."""
     _heard: dict[StreamId, _Entry] = field(default_factory=dict)
     """When what they rest on changes, they leave the index together."""
     _filling: Filling = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin with nothing heard."""
-        self._filling = Filling(self.reuse.embedder, self.reuse.vectors)
+        self._filling = filling(self.reuse, KIND, self.process)
 
     async def hear(self, recorded: Recorded) -> None:
         """Take one event of category ``cache``. Raises ``StoredDataInvalid``."""
+        self._filling.filled.hear(recorded)
         event, stream = CATALOG.decode(recorded), recorded.stream
         match event:
             case CacheEntryPublished(level="L3", meaning=Meaning() as meaning):
-                self._filling.put(point_id(stream.tenant, stream.id), _awaited(stream, event, meaning))
+                awaited = _awaited(stream, event, meaning, recorded.position)
+                self._filling.put(point_id(stream.tenant, stream.id), awaited)
                 asked = parse_time(event.asked or recorded.time)
                 self._heard[stream] = _Entry(event.namespace, event.depends, recorded.position, asked)
             case CacheEntryInvalidated() if stream in self._heard:
-                self._remove([stream])
+                self._remove([stream], recorded.position)
             case CacheInvalidated(level=None | "L3"):
                 withdrawal = Withdrawal(recorded.position, parse_time(recorded.time), event.reason)
                 covered = [name for name, entry in self._heard.items() if withdrawal.covers(entry)]
-                self._remove([name for name in covered if self._is_meant(stream.tenant, event, name)])
+                meant = [name for name in covered if self._is_meant(stream.tenant, event, name)]
+                self._remove(meant, recorded.position)
 
     async def flush(self) -> None:
         """Bring the index up to what was heard. Raises as the ports, and then keeps what is left to be done."""
@@ -63,13 +68,13 @@ class Answers:
         named = (name.tenant, entry.namespace) == (tenant, event.namespace) and event.tag is None
         return named and (event.depends is None or event.depends in entry.depends)
 
-    def _remove(self, entries: list[StreamId]) -> None:
-        self._filling.remove([point_id(entry.tenant, entry.id) for entry in entries])
+    def _remove(self, entries: list[StreamId], position: Position) -> None:
+        self._filling.remove([point_id(entry.tenant, entry.id) for entry in entries], position)
         for entry in entries:
             del self._heard[entry]
 
 
-def _awaited(stream: StreamId, event: CacheEntryPublished, meaning: Meaning) -> Awaited:
+def _awaited(stream: StreamId, event: CacheEntryPublished, meaning: Meaning, position: Position) -> Awaited:
     value = event.value if isinstance(event.value, dict) else {}
     program, parameters = value.get("program"), value.get("parameters")
     known = isinstance(program, str) and isinstance(parameters, str)
@@ -80,4 +85,6 @@ def _awaited(stream: StreamId, event: CacheEntryPublished, meaning: Meaning) -> 
         "entry": stream.id,
         "goal": meaning.text,
     }
-    return Awaited(text=meaning.text, embedder=meaning.embedder, vector=meaning.vector, labels=labels)
+    return Awaited(
+        text=meaning.text, embedder=meaning.embedder, vector=meaning.vector, labels=labels, position=position
+    )

@@ -78,7 +78,8 @@ def _publisher(settings: Settings, stack: AsyncExitStack) -> Signer:
 
 def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:
     """What tells these ports of every event that concerns them."""
-    programs, answers = Programs(filled), Answers(filled)
+    process = secrets.token_hex(8)
+    programs, answers = Programs(filled, process), Answers(filled, process)
     listeners = {
         "program": (programs.hear,),
         "cache": (filled.evidence.hear, filled.delegations.hear, answers.hear),
