@@ -24,7 +24,10 @@ def show(cli: Invocation) -> int:
     settings = cli.settings()
     values, embedder = effective(settings), embedder_told(settings)
     cli.output.document({"settings": [value._asdict() for value in values], "embedder": embedder._asdict()})
-    table = Table("key", "value", "from", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("key", no_wrap=True)
+    for name in ("value", "from"):
+        table.add_column(name, overflow="fold")
     for value in values:
         table.add_row(
             value.key, Text(value.value), Text(value.origin, style="dim" if value.origin == "default" else "")

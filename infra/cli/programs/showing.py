@@ -139,7 +139,7 @@ def _head(shown: Shown) -> Table:
     effects = ", ".join(f"{each['name']}@{each['version']} ({each['mode']})" for each in row.effects)
     did = [
         counted(row.uses, "use"), f"{row.successes} well", f"{row.failures} failed", f"{row.refutations} refuted",
-        f"compared {row.agreements + row.disagreements} times, {row.disagreements} differed",
+        f"{counted(row.agreements + row.disagreements, 'comparison')}, {row.disagreements} differed",
     ]  # fmt: skip
     saved = f"{counted(row.saved_tokens, 'token')}, {row.saved_usd:.4f} USD, {seconds(row.saved_seconds)}"
     used = "never" if row.last_used_timestamp is None else f"{row.last_used_timestamp:%Y-%m-%d %H:%M:%S} UTC"
@@ -161,7 +161,7 @@ def _head(shown: Shown) -> Table:
         "since then": Text(_since(program)),
         "not for": Text(_not_for(program)),
     }
-    table = Table.grid(padding=(0, 2))
+    table = _pairs()
     for label, value in lines.items():
         if value.plain:
             table.add_row(Text(label, style="dim"), value)
@@ -179,15 +179,25 @@ def _not_for(program: Program) -> str:
     return f"tasks that ask for {counted(many, 'check')} that it fails and was not proven by" if many else ""
 
 
+def _pairs() -> Table:
+    """Names and values; digests go on in the next line on a narrow screen, as they are there to be copied."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    return table
+
+
 def _proofs(proofs: Sequence[Proof]) -> Table:
-    table = Table("run", "inputs", "output", "checks", "effects", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("run", "inputs", "output", "checks", "effects"):
+        table.add_column(name, no_wrap=name == "run")
     for proof in proofs:
         table.add_row(proof.run, short(proof.inputs), short(proof.output), str(proof.checks), str(proof.effects))
     return table
 
 
 def _statement(statement: dict[str, Any]) -> Table:
-    table = Table.grid(padding=(0, 2))
+    table = _pairs()
     for name, value in statement.items():
         said = value if isinstance(value, str) else orjson.dumps(value).decode()
         table.add_row(Text(name, style="dim"), Text(said))
