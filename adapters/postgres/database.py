@@ -13,6 +13,7 @@ from sqlalchemy import Table, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.postgres.errors import translated_errors
+from adapters.postgres.liveness import LIVENESS
 
 CONNECT_WITHIN: Final = 5
 """Seconds until a server that does not answer counts as unreachable."""
@@ -47,7 +48,7 @@ class PostgresDatabase:
             pool_pre_ping=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"options": _SESSION, "connect_timeout": CONNECT_WITHIN},
+            connect_args={"options": _SESSION, "connect_timeout": CONNECT_WITHIN, **LIVENESS},
         )
         return cls(engine)
 

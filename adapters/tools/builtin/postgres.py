@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from adapters.postgres.liveness import LIVENESS
 from adapters.tools.context import ToolFault
 
 
@@ -26,7 +27,7 @@ def read(
     """
     options = f"-c default_transaction_read_only=on -c statement_timeout={int(seconds * 1000)}"
     try:
-        with psycopg.connect(url, options=options, connect_timeout=5) as connection:
+        with psycopg.connect(url, options=options, connect_timeout=5, **LIVENESS) as connection:
             connection.read_only = True
             with connection.cursor("query") as declared, connection.cursor() as cursor:
                 # With an empty list of values a lone % would be an error.

@@ -256,3 +256,12 @@ async def test_times_are_in_utc_and_json_is_exact(database):
         ).one()
     assert row[0].isoformat() == "2026-11-21T08:00:00+00:00"
     assert row[1] == {"a": [1, None]}
+
+
+async def test_a_server_that_vanished_without_a_word_is_given_up_within_half_a_minute(database):
+    async with database.transaction() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        used = driver.info.get_parameters()
+    silence = int(used["keepalives_idle"]) + int(used["keepalives_interval"]) * int(used["keepalives_count"])
+    assert silence <= 30
+    assert int(used["tcp_user_timeout"]) <= 30_000
