@@ -15,6 +15,7 @@ from commands.ports import Selection
 from domain.kernel.ids import Positions
 from domain.runs.state import Phase, Run
 from domain.runs.task import TaskInvalid
+from infra.bootstrap.agents import agents_of
 from infra.bootstrap.tools import tool_runner
 from infra.cli.answers import document_of, report_answer, tell_refusal
 from infra.cli.documents import task_of, text_of
@@ -128,12 +129,14 @@ async def follow(connected: Session, run: str, after: Positions, watch: Watch) -
 
 
 def _say_if_the_worker_lags(cli: Invocation, connected: Session, task: dict[str, Any], answer: Answer) -> None:
-    """Workers read the configuration when they start: a tool that was configured since then is none to them."""
+    """Workers read the configuration when they start: what was configured since then is nothing to them."""
     if connected.own or answer.error is None or answer.error.code != TaskInvalid.code:
         return
-    declared = tool_runner(cli.settings()).declarations()
+    said, settings = answer.error.message, cli.settings()
+    asked = {"tool": task.get("tools", ()), "agent": [task["agent"]] if task.get("agent") else ()}
+    known = {"tool": tool_runner(settings).declarations(), "agent": agents_of(settings)}
     lacking = [
-        name for name in task.get("tools", ()) if name in declared and f"{name!r} is no tool" in answer.error.message
+        name for kind in asked for name in asked[kind] if name in known[kind] and f"{name!r} is no {kind}" in said
     ]
     if lacking:
         cli.output.warn(

@@ -46,6 +46,8 @@ def compile(cli: Invocation, file: str, output: Path | None) -> int:  # noqa: A0
         _write(output, program.module)
     cli.output.document({"file": file, **_document(program)})
     table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     table.add_row("program", program.digest)
     table.add_row("interface", program.interface_hash)
     table.add_row("size", f"{counted(len(program.module), 'byte')}{f', written to {output}' if output else ''}")

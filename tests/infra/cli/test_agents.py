@@ -46,6 +46,16 @@ def test_an_agent_runs_is_shown_and_replays(cli: Cli, agent_task: Callable[..., 
     assert "use sorted(…) instead" in cli("agents", "show", "t.unordered").out
 
 
+def test_what_was_configured_after_the_worker_started_is_told(
+    cli: Cli, agent_task: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRECEDENT_AGENTS", '["examples.links"]')
+    refused = cli("run", agent_task("docs.links"))
+    assert refused.code == exits.INVALID
+    assert "docs.links is configured here, but the worker that runs was started without it" in refused.err
+    assert "was started without it" not in cli("run", agent_task("docs.lynx")).err
+
+
 def test_a_replay_without_the_agent_is_refused_and_a_view_is_not(
     cli: Cli, agent_task: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
