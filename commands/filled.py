@@ -80,7 +80,8 @@ class Filled:
     def hear(self, recorded: Recorded) -> None:
         """Take an event of which the index may have to know."""
         self._events += 1
-        self._origins.setdefault(str(recorded.position.shard), sha256(recorded.body).hexdigest()[:16])
+        if (shard := str(recorded.position.shard)) not in self._origins:
+            self._origins[shard] = sha256(recorded.body).hexdigest()[:16]
         self._heard = self._heard.advanced(recorded.position)
 
     @property

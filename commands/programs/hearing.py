@@ -70,6 +70,8 @@ class Programs:
             return
         name = point_id(tenant, entry)
         self._entries.setdefault((tenant, offer.module), set()).add(name)
+        if self._filling.filled.has(position):
+            return
         where = labels(tenant, offer.namespace, offer.interface) | {"entry": entry, "module": offer.module}
         meaning = offer.meaning
         self._filling.put(
