@@ -7,6 +7,7 @@ Numbers, texts and lists are as in packing.py; types are in their canonical spel
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, get_args
 
 import orjson
@@ -84,6 +85,7 @@ class _Writer(Packer):
         self.numbers((handler.start, handler.end, handler.target, handler.register))
 
 
+@lru_cache(maxsize=16)  # what has been compiled is looked at for several things, and then loaded
 def decode_module(data: bytes) -> ModuleParts:
     """Take a module apart. Raises ``ModuleInvalid``; what is given back encodes to the same bytes."""
     if len(data) > MAX_MODULE:
