@@ -19,7 +19,7 @@ from domain.kernel.errors import NotFound, PrecedentError, StoredDataInvalid
 from domain.kernel.ids import START, StreamId
 from domain.ledger.auditing import Audit, Finding, Kind, Known, Report
 from domain.ledger.bundle import Bundle, Proven, references
-from domain.ledger.checkpoint import Checkpoint, Signed
+from domain.ledger.checkpoint import Checkpoint, CheckpointInvalid, Signed
 from domain.ledger.events import KeyRotated
 from domain.ledger.notes import Note, VerifierKey
 from domain.ledger.rotation import predecessors, successors
@@ -105,14 +105,19 @@ class Audits:
         """Every checkpoint whose signatures hold; what is wrong with the others."""
         opened = _Opened()
         for note in trust.held:
-            self._open(opened, note, keys, trust, held=True)
+            self._open(shard, opened, note, keys, trust, held=True)
         async for note in self.checkpoints.all(shard):
-            self._open(opened, note, keys, trust, held=False)
+            self._open(shard, opened, note, keys, trust, held=False)
         return opened
 
-    def _open(self, opened: _Opened, note: str, keys: Sequence[VerifierKey], trust: Trust, *, held: bool) -> None:
+    def _open(
+        self, shard: int, opened: _Opened, note: str, keys: Sequence[VerifierKey], trust: Trust, *, held: bool
+    ) -> None:
         try:
-            opened.known.append(Known(checkpoint_of(note, keys, trust.witnesses, trust.required), held))
+            checkpoint = checkpoint_of(note, keys, trust.witnesses, trust.required)
+            if checkpoint.first.shard != shard:
+                raise CheckpointInvalid(f"it is of {checkpoint.origin}, and shard {shard} is audited")
+            opened.known.append(Known(checkpoint, held))
         except PrecedentError as problem:
             where = "a checkpoint that was kept apart" if held else f"checkpoint {len(opened.known) + 1} of the log"
             opened.wrong.append(Finding(Kind.SIGNATURE, f"{where}: {problem}"))
@@ -127,8 +132,12 @@ def checkpoint_of(
     note: str, keys: Sequence[VerifierKey], witnesses: Sequence[VerifierKey] = (), required: int = 0
 ) -> Checkpoint:
     """Read a checkpoint that one of these keys signed, the newest tried first. Raises what ``Signed.open`` does."""
-    hashes = {each.key_hash for each in Note.parse(note).signatures}
-    key = next((each for each in reversed(keys) if each.hash in hashes), keys[-1])
+    parsed = Note.parse(note)
+    hashes = {each.key_hash for each in parsed.signatures}
+    named = [each for each in keys if each.hash in hashes]
+    if len(named) > 1:
+        named = parsed.signers(named)  # one that does not fit spoils it, whoever else signed
+    key = named[-1] if named else keys[-1]
     return Signed.open(note, key, witnesses, required).checkpoint
 
 

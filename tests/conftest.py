@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.settings import Durability, Settings
 from infra.stack.endpoints import Endpoints
@@ -17,6 +18,10 @@ from infra.stack.stack import embedded
 from tests.seaweedfs import SeaweedFS
 
 os.environ.pop("COLUMNS", None)  # pytest-xdist sets it, and what a test reads would wrap
+
+# What a test draws takes as long as this machine has other work.
+settings.register_profile("precedent", deadline=None)
+settings.load_profile("precedent")
 
 
 @contextmanager

@@ -124,7 +124,7 @@ class Audit:
         self._known = deque(self._all)
         self._sizes = frozenset(each.checkpoint.size for each in self._all)
         self._newest = self._all[-1].checkpoint.size if self._all else 0
-        self._rules = Rules()
+        self._rules = Rules(epoch=first.epoch)
         self._tiles = RecordedLeaves(hashes, entries)
         self._waiting: deque[_Leaf] = deque()
         self._next = 0
@@ -238,6 +238,7 @@ class Audit:
         if index < self._next:
             self._find(Kind.RULE, "events are not in the order of their places", self._place(index))
             return
+        self._rules.lose()
         start, missing = self._next, index - self._next
         what = self._described(start - self._offset) if missing == 1 else ""
         message = f"{missing} event{'s are' if missing > 1 else ' is'} missing{what}"

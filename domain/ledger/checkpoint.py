@@ -15,7 +15,7 @@ index tells its place in the log.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Self
@@ -24,7 +24,7 @@ from domain.kernel.errors import InvalidInput, PrecedentError
 from domain.kernel.ids import Position
 from domain.kernel.merkle import HASH_SIZE
 from domain.kernel.values import ValueNotDecodable, bytes_of_text, format_time, parse_time, text_of_bytes
-from domain.ledger.notes import Note, VerifierKey
+from domain.ledger.notes import ED25519, Note, VerifierKey
 
 MAX_SIZE: Final = 2**63 - 1
 
@@ -93,24 +93,40 @@ class Signed:
     def open(cls, note: str, key: VerifierKey, witnesses: Iterable[VerifierKey] = (), required: int = 0) -> Self:
         """Read and verify a checkpoint. Raises ``NoteInvalid``, ``CheckpointInvalid``.
 
-        ``required``: how many of the witnesses must have signed.
+        ``required``: how many of the witnesses must have signed. Who has several names counts once, and whoever has the
+        log's own key not at all.
         """
         read = Note.parse(note)
         checkpoint = Checkpoint.parse(read.text)
+        if key.kind != ED25519:
+            raise CheckpointInvalid(
+                f"{key.id} is a witness's key: name the log's own, which `precedent audit keys` prints"
+            )
         if not read.signers([key]):
             signed_by = ", ".join(sorted({f"{each.name}+{each.key_hash.hex()}" for each in read.signatures}))
             raise CheckpointInvalid(
                 f"the checkpoint of {checkpoint.origin} is not signed by {key.name}+{key.hash.hex()} but by {signed_by}"
             )
-        if checkpoint.origin.rpartition("/")[0] != key.name:
-            raise CheckpointInvalid(f"the checkpoint is of {checkpoint.origin}, and {key.name} signs other logs")
-        cosigners = tuple(read.signers(witnesses))
+        if checkpoint.origin != f"{key.name}/{checkpoint.first.shard}":
+            raise CheckpointInvalid(
+                f"the checkpoint is of {checkpoint.origin} from {checkpoint.first} on, and {key.name} signs other logs"
+            )
+        cosigners = tuple(_others(read.signers(witnesses), key))
         if len(cosigners) < required:
             raise CheckpointInvalid(
                 f"{len(cosigners)} of the known witnesses signed the checkpoint of {checkpoint.origin} at "
                 f"{checkpoint.size} leaves; {required} must"
             )
         return cls(checkpoint, read, cosigners)
+
+
+def _others(cosigners: Iterable[VerifierKey], key: VerifierKey) -> Iterator[VerifierKey]:
+    """Each public key once, and never the log's own."""
+    met = {key.public}
+    for each in cosigners:
+        if each.public not in met:
+            met.add(each.public)
+            yield each
 
 
 def _size(line: str) -> int:

@@ -33,8 +33,8 @@ MAX_NOTE: Final = 1_000_000
 
 MAX_SIGNATURES: Final = 100
 
-_NAME = re.compile(r"[^\s+]+\Z")
-_LINE = re.compile("\u2014 ([^\\s+]+) ([A-Za-z0-9+/=]+)\\Z")
+_NAME = re.compile(r"[^\s+\ufeff]+\Z")
+_LINE = re.compile("\u2014 ([^\\s+\ufeff]+) ([A-Za-z0-9+/=]+)\\Z")
 
 
 class NoteInvalid(PrecedentError):

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from domain.kernel.errors import PrecedentError
-from domain.ledger.notes import KeyInvalid, Note, NoteInvalid, VerifierKey
+from domain.ledger.notes import ED25519, KeyInvalid, Note, NoteInvalid, VerifierKey
 
 TITLE = "precedent key rotation"
 
@@ -24,6 +24,8 @@ def rotation_text(old: VerifierKey, new: VerifierKey) -> str:
     """Give the text that the old key signs. Both have the same name, which is the log's."""
     if old.name != new.name:
         raise KeyInvalid(f"a log keeps its name: {new.name} cannot follow {old.name}")
+    if not old.kind == new.kind == ED25519:
+        raise KeyInvalid(f"only keys that sign logs follow one another: {old.id} and {new.id} are not both such")
     return f"{TITLE}\n{old}\n{new}\n"
 
 

@@ -7,6 +7,7 @@
 4. A stream that goes on in a new epoch begins there with ``StreamCarried``, which has the version of its last event and
    says where that lies. The broker had no head of it then. Whatever expects no head may name the epoch's stream of the
    broker, as a guard against a change of epochs meanwhile.
+5. Epochs are numbered without gaps, from the one on that the checkpoints name.
 """
 
 from __future__ import annotations
@@ -96,9 +97,14 @@ class _Stream:
 class Rules:
     """The rules above, along one shard from its first event on."""
 
-    def __init__(self, assumed: list[Standing] | None = None) -> None:
-        """With a list, streams are taken to have stood as their first events say, and that is noted there."""
+    def __init__(self, assumed: list[Standing] | None = None, epoch: int | None = None) -> None:
+        """``epoch``: the one that the log begins with, where that is known.
+
+        With a list, streams are taken to have stood as their first events say, and that is noted there.
+        """
         self._assumed = assumed
+        self._next_epoch = epoch
+        """The one that comes next, where nothing is missing before it."""
         self.epochs: list[tuple[int, int]] = []
         """First sequence and number of every epoch met."""
         self._epoch = -1
@@ -142,7 +148,7 @@ class Rules:
         ``digest`` is its body's, where it is known: with it, marks that carry streams over are compared too.
         """
         if event.position.epoch != self._epoch:
-            self._begin_epoch(event.position)
+            return self._in_new_epoch(event, digest)
         prefix, _, rest = event.subject.rpartition(".")
         prefix, _, version = prefix.rpartition(".")
         stream = self._streams.get(prefix)
@@ -168,6 +174,18 @@ class Rules:
                 pass
         return self._check(event, digest)
 
+    def _in_new_epoch(self, event: Stored, digest: bytes) -> tuple[str, Sequence[str]]:
+        expected = self._next_epoch
+        self._begin_epoch(event.position)
+        identity, problems = self.check(event, digest)
+        if expected is None or event.position.epoch == expected:
+            return identity, problems
+        return identity, [*problems, f"it stands in epoch {event.position.epoch}, and epoch {expected} is the next one"]
+
+    def lose(self) -> None:
+        """Go on after events that are missing: any epoch may have begun there."""
+        self._next_epoch = None
+
     def _assume(self, event: Stored, prefix: str, version: str, name: str) -> Standing:
         """Take it that a stream stood as this event says. Raises ``StoredDataInvalid`` where it says nothing."""
         head = header_lines(event.headers)[0].get(HEAD, "")
@@ -183,7 +201,7 @@ class Rules:
 
     def follows(self, first: Position, before: Iterable[Standing]) -> bool:
         """Whether streams that stood so before a place are those that were met, as they were left."""
-        if first.epoch != self._epoch and self._epoch >= 0:
+        if first.epoch != self._epoch and (self._epoch >= 0 or first.epoch != self._next_epoch):
             return False
         for prefix, version, sequence, _ in before:
             stream = self._streams.get(prefix)
@@ -203,7 +221,7 @@ class Rules:
 
     def _begin_epoch(self, first: Position) -> None:
         self.epochs.append((first.sequence, first.epoch))
-        self._epoch = first.epoch
+        self._epoch, self._next_epoch = first.epoch, first.epoch + 1
         self._earlier.update(self._streams)
         self._streams = {}
 

@@ -204,8 +204,9 @@ def _verify_bundle(
     cli: Invocation, file: Path, key: VerifierKey, witnesses: Sequence[VerifierKey], required: int
 ) -> int:
     try:
-        with file.open("rb") as lines:
-            read = bundles.read(lines)
+        with file.open("rb") as opened:
+            # Never more of a line than is looked at, whatever the file holds.
+            read = bundles.read(iter(lambda: opened.readline(bundles.MAX_LINE + 1), b""))
     except OSError as error:
         raise DocumentInvalid(f"{file}: {error.strerror}; name a file that can be read") from None
     verified = bundles.verify(read, key, witnesses, required)

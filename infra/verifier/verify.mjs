@@ -18,6 +18,9 @@ const ED25519 = 1;
 // RFC 8410: what stands before the 32 bytes of an Ed25519 key in a SubjectPublicKeyInfo.
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 const ADDRESS = /^evt\.([0-9]{1,9})\.([\w-]{1,64})\.([\w-]{1,64})\.([\w-]{1,64})\.([1-9][0-9]{0,17})\.([\w-]{1,64})$/;
+const MAX_NOTE = 1_000_000;
+const MAX_SIGNATURES = 100;
+const NAME = /^[^\s+\x1c-\x1f\x85]+$/;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 class NotABundle extends Error {}
@@ -37,8 +40,8 @@ function base64(text) {
 function parseKey(line) {
   const [name, hash, encoded, ...more] = line.trim().split("+");
   // Base64 has plus signs of its own.
-  const data = Buffer.from([encoded, ...more].join("+"), "base64");
-  if (!name || data.length !== 33 || data[0] !== ED25519) throw new NotABundle(`${line.slice(0, 60)} is no verifier key`);
+  const data = base64([encoded, ...more].join("+"));
+  if (!NAME.test(name) || data.length !== 33 || data[0] !== ED25519) throw new NotABundle(`${line.slice(0, 60)} is no verifier key`);
   const key = { name, hash: keyHash(name, data), public: data.subarray(1) };
   if (key.hash.toString("hex") !== hash) throw new NotABundle(`the key ${name} was mistyped`);
   return key;
@@ -50,16 +53,20 @@ const spelled = (key) =>
 
 function parseNote(note) {
   const cut = note.lastIndexOf("\n\n");
+  if ([...note].length > MAX_NOTE) throw new Untrusted("the note is longer than any is");
   if (cut < 0 || !note.endsWith("\n")) throw new Untrusted("the checkpoint is no signed note");
   const signatures = note
     .slice(cut + 2, -1)
     .split("\n")
     .map((line) => {
-      const found = /^\u2014 ([^\s+]+) ([A-Za-z0-9+/=]+)$/.exec(line);
-      if (!found) throw new Untrusted(`${line.slice(0, 60)} is no signature line`);
-      const data = Buffer.from(found[2], "base64");
+      const found = /^\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)$/.exec(line);
+      const data = found && Buffer.from(found[2], "base64");
+      if (!data || !NAME.test(found[1]) || data.length < 5 || data.toString("base64") !== found[2]) {
+        throw new Untrusted(`${line.slice(0, 60)} is no signature line`);
+      }
       return { name: found[1], hash: data.subarray(0, 4), data: data.subarray(4) };
     });
+  if (signatures.length > MAX_SIGNATURES) throw new Untrusted(`the note has ${signatures.length} signatures`);
   return { text: note.slice(0, cut + 1), signatures };
 }
 
@@ -93,7 +100,8 @@ function successors(trusted, rotations) {
 
 function openCheckpoint(text, keys) {
   const note = parseNote(text);
-  const key = keys.findLast((each) => isSignedBy(note, each));
+  // Every known key's signature must fit, whoever else signed.
+  const key = keys.filter((each) => isSignedBy(note, each)).at(-1);
   if (!key) throw new Untrusted(`the checkpoint is not signed by ${spelled(keys[0])}`);
   const lines = note.text.split("\n");
   const [origin, size, root, time, first] = lines;
@@ -101,7 +109,7 @@ function openCheckpoint(text, keys) {
   if (lines.length !== 6 || !/^(0|[1-9][0-9]{0,18})$/.test(size) || !time?.startsWith("time ") || !place) {
     throw new Untrusted("the signed text is no checkpoint");
   }
-  if (origin.slice(0, origin.lastIndexOf("/")) !== key.name) throw new Untrusted(`${key.name} signs other logs`);
+  if (origin !== `${key.name}/${Number(place[2])}`) throw new Untrusted(`${key.name} signs other logs`);
   return { origin, size: BigInt(size), root: base64(root), time: time.slice(5), shard: place[2], first: place };
 }
 
@@ -135,13 +143,21 @@ function leafData(subject, id, body) {
   );
 }
 
+/** JSON, but for texts that are none: halves of surrogate pairs. */
+function parseJson(text) {
+  return JSON.parse(text, (name, value) => {
+    if (!name.isWellFormed() || (typeof value === "string" && !value.isWellFormed())) throw new Error("half a character");
+    return value;
+  });
+}
+
 /** The event's id, or null where subject and body do not say the same. */
 function identity(subject, body, shard) {
   const found = ADDRESS.exec(subject);
   if (!found) return null;
   let event;
   try {
-    event = JSON.parse(body);
+    event = parseJson(body);
   } catch {
     return null;
   }
@@ -239,9 +255,14 @@ function verifyBundle({ head, events, content }, key) {
       find("rule", index, "subject and body do not say the same");
       continue;
     }
-    const [, , tenant, category, stream, version] = subject.split(".");
+    const [, , tenant, category, stream, version, name] = subject.split(".");
     if (`/${tenant}/${category}/${stream}` !== head.source) {
       find("inserted", index, `${subject} is no event of ${head.source}`);
+      continue;
+    }
+    if (name === "StreamCarried") {
+      // It has the version of the event before it, and would stand in the place of that one.
+      find("inserted", index, `${subject} is a mark of the log and no event of a run`);
       continue;
     }
     if (Number(version) !== expected) find("deleted", index, `version ${version} stands where ${expected} must`);
@@ -354,13 +375,33 @@ class Rules {
   #streams = new Map();
   #batch = ["", 0];
   #inBatch = new Set();
+  #epoch = null;
+  #nextEpoch;
+
+  /** `epoch`: the one that the log begins with. */
+  constructor(epoch) {
+    this.#nextEpoch = epoch;
+  }
+
+  /** Go on after events that are missing: any epoch may have begun there. */
+  lose() {
+    this.#nextEpoch = null;
+  }
+
+  #isInItsEpoch(epoch) {
+    if (epoch === this.#epoch) return true;
+    const isRight = this.#nextEpoch === null || epoch === this.#nextEpoch;
+    [this.#epoch, this.#nextEpoch] = [epoch, epoch + 1];
+    return isRight;
+  }
 
   /** The event's id (empty where there is none), and whether all is as it must be. */
   check({ sequence, subject, headers, body }, shard, epoch) {
+    const isInItsEpoch = this.#isInItsEpoch(epoch);
     const found = ADDRESS.exec(subject);
     let event;
     try {
-      event = JSON.parse(utf8.decode(body));
+      event = parseJson(utf8.decode(body));
     } catch {
       return ["", false];
     }
@@ -377,7 +418,7 @@ class Rules {
     const headersFit = this.#headersFit(headers.toString(), String(event.id), `${stream}.>`, last, `EVENTS_${epoch}_${shard}`);
     const own = { last: `${epoch}.${shard}:${sequence}`, digest: `sha256:${sha256(body).toString("hex")}` };
     this.#streams.set(stream, { ...(isMark ? before : own), version, sequence, epoch });
-    return [String(event.id), id !== null && inOrder && headersFit];
+    return [String(event.id), id !== null && inOrder && headersFit && isInItsEpoch];
   }
 
   #headersFit(text, id, filter, last, epoch) {
@@ -435,14 +476,17 @@ function verifySegments(folder, note, key) {
   }
   const [, epoch, shard, first] = checkpoint.first;
   where = `${epoch}.${shard}`;
-  const [tree, rules] = [new Tree(), new Rules()];
+  const [tree, rules] = [new Tree(), new Rules(Number(epoch))];
   let next = BigInt(first);
   let signedRoot = checkpoint.size === 0n ? tree.root() : null;
   for (const segment of archive) {
     where = `${segment.epoch}.${shard}`;
     for (const message of segment.messages) {
       if (message.sequence < next) continue;
-      if (message.sequence > next) find("deleted", next, `${message.sequence - next} events are missing`);
+      if (message.sequence > next) {
+        rules.lose();
+        find("deleted", next, `${message.sequence - next} events are missing`);
+      }
       next = message.sequence + 1n;
       events += 1;
       const [id, isRight] = rules.check(message, shard, segment.epoch);

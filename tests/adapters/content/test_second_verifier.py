@@ -19,7 +19,8 @@ from domain.kernel.ids import Position, StreamId
 from domain.ledger.segments import FULL_COUNT, read, read_open, written
 from tests.commands.test_ledger import Identity, Ticks
 from tests.domain.ledger.logs import log
-from tests.domain.ledger.test_epochs import gone_on, mark
+from tests.domain.ledger.logs import stored as begun
+from tests.domain.ledger.test_epochs import gone_on, mark, moved
 
 VERIFIER = Path(__file__).parents[3] / "infra" / "verifier" / "verify.mjs"
 NODE = shutil.which("node")
@@ -165,6 +166,11 @@ MARKS = {
     "another digest": (lambda e, s: [*e[:30], mark(e[29], s, 31, digest="sha256:0")], {"1.0:31"}),
     "another version": (lambda e, s: [*e[:30], mark(e[29], s, 31, version=6)], {"1.0:31"}),
     "another stream": (lambda e, s: [*e[:30], mark(e[28], StreamId("acme", "run", "other"), 31)], {"1.0:31"}),
+    "an epoch left out": (
+        lambda e, s: [*e[:30], moved(begun(StreamId("acme", "run", "other"), 1, 0, 31, {}), 2)],
+        {"2.0:31"},
+    ),
+    "other epochs": (lambda e, s: [moved(each, 4) for each in e[:30]], {"4.0:1"}),
     "another epoch": (
         lambda e, s: [*e[:30], e[30]._replace(headers=e[30].headers.replace(b"EVENTS_1", b"EVENTS_7"))],
         {"1.0:31"},
