@@ -170,10 +170,11 @@ def _answered_by_person(row: Mapping[str, Any], fact: Fact) -> Row:
 
 def _model_answered(row: Mapping[str, Any], fact: Fact) -> Row:
     used = cells.whole(fact.data["prompt_tokens"]) + cells.whole(fact.data["completion_tokens"])
+    calls = 1 + max(0, cells.whole(fact.data.get("lost", 0)))
     return {
-        "model_calls": row["model_calls"] + 1,
-        "tokens": cells.whole(row["tokens"] + used),
-        "usd": row["usd"] + cells.number(fact.data["usd"]),
+        "model_calls": cells.whole(row["model_calls"] + calls),
+        "tokens": cells.whole(row["tokens"] + used * calls),
+        "usd": row["usd"] + cells.number(cells.number(fact.data["usd"]) * calls),
     }
 
 

@@ -94,30 +94,30 @@ async def _answer(
             alike, known = await answer_alike(services, log, key, request.model, partial(compile_answer, services, run))
             lookups = lookups if alike is None else (*lookups, alike)
         requested = requested.model_copy(update={"lookups": lookups})
-    if run.asked.get(key) != digest or known is not None:  # a repeated call may be asked otherwise, or found by now
-        log.stage(requested)
+    lost = run.attempts.get(key, 0)
+    log.stage(requested)  # again where a worker vanished: each call is on the record, and charged
     if known is not None:
         log.stage(known)
         return known
     caller.renew_claim()
     await log.commit()
     await caller.hold_claim()
-    await caller.watch([caller.exact.ask(question, requested, lambda: _ask(services, key, request))])
+    await caller.watch([caller.exact.ask(question, requested, lambda: _ask(services, key, request, lost))])
     await log.commit()
     return log.run.answers.get(key)
 
 
-async def _ask(services: Services, key: str, request: ModelRequest) -> RunEvent:
+async def _ask(services: Services, key: str, request: ModelRequest, lost: int) -> RunEvent:
     began = services.clock.monotonic()
     try:
         answer = await services.models.ask(request)
     except ModelUnavailable as error:
         fault = Fault(type=error.code, message=str(error))
         return ModelCallFailed(effect=key, error=fault, duration=services.clock.monotonic() - began)
-    return _answered(key, answer, services.clock.monotonic() - began)
+    return _answered(key, answer, services.clock.monotonic() - began, lost)
 
 
-def _answered(key: str, answer: ModelAnswer, duration: float) -> ModelCallAnswered:
+def _answered(key: str, answer: ModelAnswer, duration: float, lost: int) -> ModelCallAnswered:
     return ModelCallAnswered(
         effect=key,
         text=answer.text,
@@ -127,6 +127,7 @@ def _answered(key: str, answer: ModelAnswer, duration: float) -> ModelCallAnswer
         usd=answer.usd,
         recorded=answer.recorded,
         duration=duration,
+        lost=lost,
     )
 
 

@@ -171,7 +171,7 @@ class ModelCallAnswered(RunEvent):
     """A model answered, at this cost."""
 
     TYPE: ClassVar[str] = "precedent.run.ModelCallAnswered.v1"
-    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "saved", "entry"})
+    ADDED: ClassVar[frozenset[str]] = frozenset({"source", "saved", "entry", "lost"})
     ROLE: ClassVar[Role] = "planner"
     effect: str
     text: str
@@ -187,6 +187,9 @@ class ModelCallAnswered(RunEvent):
     """What the answer had cost when it was given first, where it was not paid for now."""
     entry: str | None = None
     """The cache entry that had it, where that answers another question of the same meaning (L3)."""
+    lost: int = 0
+    """Calls under the same key before this one whose answers were lost with their workers. They were paid for too: the
+    run is charged for each as for this one, since nobody knows what they cost."""
 
 
 class ModelCallFailed(RunEvent):

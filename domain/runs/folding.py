@@ -196,6 +196,7 @@ def _reuse_settled(run: Run, event: ReuseSettled) -> Run:
         drafts=(),
         answers={},
         asked={},
+        attempts={},
         journal=Journal(),
         refuted=(*run.refuted, event),
     )
@@ -206,11 +207,20 @@ def _plan_rejected(run: Run, event: PlanRejected) -> Run:
     return _changed(run, phase=Phase.ROUTED, drafts=drafts)
 
 
+def _model_call_requested(run: Run, event: ModelCallRequested) -> Run:
+    key = event.effect
+    return _changed(
+        run,
+        asked={**run.asked, key: event.request_digest},
+        attempts={**run.attempts, key: run.attempts.get(key, 0) + 1},
+    )
+
+
 def _model_call_answered(run: Run, event: ModelCallAnswered) -> Run:
     spent = replace(
         run.spent,
-        tokens=run.spent.tokens + event.prompt_tokens + event.completion_tokens,
-        usd=run.spent.usd + event.usd,
+        tokens=run.spent.tokens + (event.prompt_tokens + event.completion_tokens) * (1 + event.lost),
+        usd=run.spent.usd + event.usd * (1 + event.lost),
     )
     live = run.live or event.source != "inherited"
     return _changed(run, answers={**run.answers, event.effect: event}, spent=spent, live=live)
@@ -241,7 +251,7 @@ _FOLDS: Final[Mapping[type[RunEvent], Callable[[Run, Any], Run]]] = {
     ToolCallDenied: _tool_call_denied,
     ToolCallOutcomeUnknown: _outcome_unknown,
     OutcomeResolved: _outcome_resolved,
-    ModelCallRequested: lambda run, e: _changed(run, asked={**run.asked, e.effect: e.request_digest}),
+    ModelCallRequested: _model_call_requested,
     ModelCallAnswered: _model_call_answered,
     ModelCallFailed: lambda run, e: _changed(run, refusals={**run.refusals, e.effect: e.error}, live=True),
     ApprovalRequested: _approval_requested,

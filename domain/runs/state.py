@@ -129,6 +129,8 @@ class Run:
     answers: Mapping[str, ModelCallAnswered] = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
     """Model calls requested: effect key -> request digest."""
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    """How often each was requested; all but the last are lost where none of them is answered."""
     refusals: Mapping[str, Fault] = field(default_factory=dict)
     """Model calls that failed."""
     program: ProgramCompiled | None = None

@@ -17,7 +17,7 @@ from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
 from domain.kernel.values import parse_time
 from domain.models import ModelOffer
-from domain.runs.events import RunClaimed
+from domain.runs.events import ModelCallAnswered, RunClaimed
 from tests.commands.test_driver import RUN, told
 from tests.commands.world import DECLARATIONS, TENANT, World, forever
 
@@ -192,6 +192,38 @@ async def test_the_record_has_the_request_that_was_answered(world: World) -> Non
     *_, request = (event.data["request"] for event in events if event.short_name == "ModelCallRequested")
     assert len(asked) == 2
     assert request["messages"] == list(asked[-1].messages)
+
+
+@told
+async def test_a_call_of_a_model_that_was_lost_is_charged_as_its_repetition(world: World) -> None:
+    class Priced(SlowModels):
+        async def ask(self, request: ModelRequest) -> ModelAnswer:
+            answer = await super().ask(request)
+            return replace(answer, prompt_tokens=100, completion_tokens=20, usd=0.25)
+
+    planned_by(world, Priced(5))
+    await world.submit("r1", None, output=":int")
+    for life in (1, 2):
+        lost = asyncio.ensure_future(world.drive("r1", f"worker/{life}"))
+        await asyncio.sleep(1)
+        lost.cancel()
+        await asyncio.gather(lost, return_exceptions=True)
+    assert await world.drive("r1", "worker/3") is Rest.ENDED
+    assert (await world.kinds("r1")).count("ModelCallRequested") == 3
+    answered = next(e for e in await recorded_events(world.store, RUN) if isinstance(e, ModelCallAnswered))
+    assert answered.lost == 2
+    spent = (await world.state("r1")).spent
+    assert (spent.tokens, spent.usd) == (360, 0.75)
+    await world.verify("r1")
+
+
+@told
+async def test_a_call_that_was_not_lost_is_written_as_before(world: World) -> None:
+    planned_by(world, SlowModels(1))
+    await world.submit("r1", None, output=":int")
+    await world.drive("r1")
+    answered = next(e for e in await recorded_events(world.store, RUN) if isinstance(e, ModelCallAnswered))
+    assert "lost" not in answered.as_json()
 
 
 @told

@@ -247,3 +247,13 @@ async def test_runs_without_a_driver(log, database):
         *("should-have-woken", "sleeps-beyond-its-time", "busy-beside-a-timer"),
     }
     assert [run.id for run in first] == ["never-claimed"]
+
+
+@pytest.mark.parametrize(
+    ("lost", "calls"), [(None, 1), (0, 1), (2, 3), (-5, 1), ("x", 1), (float("nan"), 1)], ids=range(6)
+)
+def test_calls_that_were_lost_are_counted(lost: object, calls: int):
+    told = {"prompt_tokens": 10, "completion_tokens": 5, "usd": 0.25} | ({} if lost is None else {"lost": lost})
+    row = row_of([submitted(), ("ModelCallAnswered", {"effect": "plan/1", **told})])
+    assert (row["model_calls"], row["tokens"], row["usd"]) == (calls, 15 * calls, 0.25 * calls)
+    assert row_of([submitted(), ("ModelCallAnswered", {"effect": "plan/1", **told, "lost": 2**62})])["usd"] >= 0
