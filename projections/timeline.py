@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from sqlalchemy import BigInteger, Column, DateTime, Double, MetaData, Table, Text, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from projections.cells import number, one_line, optional_text, text
+from projections.cells import moment, number, one_line, optional_text, text
 from projections.facts import Fact
 from projections.projection import BuildRow, RowPerEvent
 from projections.spelling import spelled
@@ -219,11 +219,19 @@ def _line(words: Callable[[Data], tuple[Any, Any]]) -> BuildRow:
     return row
 
 
+def _claimed(fact: Fact) -> Sequence[Any] | None:
+    """A claim that ends when it is made is one given up: the run waits, and whoever hears of it next goes on."""
+    deadline = moment(fact.data["deadline"])
+    if deadline is None or deadline > fact.at:
+        return _line(_WORDS[fact.type])(fact)
+    return _line(lambda d: (f"{d['worker']} lets go of the run", "it waits"))(fact)
+
+
 TIMELINE: Final = RowPerEvent(
     name="timeline",
     version=2,
     table=TABLE,
-    appliers={kind: _line(words) for kind, words in _WORDS.items()},
+    appliers={kind: _line(words) for kind, words in _WORDS.items()} | {"precedent.run.RunClaimed.v1": _claimed},
 )
 
 
