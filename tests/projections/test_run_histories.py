@@ -30,6 +30,22 @@ async def test_every_decision_says_who_what_among_what_why_and_on_what_grounds(l
     assert entries[5].effect == "x/0"
 
 
+async def test_a_claim_that_is_given_up_is_told_as_such(log, database):
+    claims = [
+        ("RunClaimed", {"worker": "worker-1", "epoch": 1, "deadline": deadline})
+        for deadline in ("2099-01-01T00:00:00Z", "1999-01-01T00:00:00Z", "no time")
+    ]
+    await tell(log, "r1", [*whole_run(calls=1)[:1], *claims])
+    await project(log, database)
+    async with database.transaction() as connection:
+        lines = await timeline_of_run(connection, "acme", "r1")
+    assert [f"{line.title} | {line.summary}" for line in lines[1:]] == [
+        "worker-1 drives the run | claim 1",
+        "worker-1 lets go of the run | it waits",
+        "worker-1 drives the run | claim 1",
+    ]
+
+
 async def test_a_stranger_can_read_what_happened(log, database):
     await tell(log, "r1", [*whole_run(calls=1), failed_call("9")])
     await project(log, database)
