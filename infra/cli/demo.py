@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 from pathlib import Path
+from shutil import which
 from typing import Any, Final
 
 import click
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from commands.ports import Selection
@@ -64,7 +67,7 @@ async def _demo(cli: Invocation, settings: Settings, about_model: str) -> int:
         output.show(Text(about_model, style="yellow"))
     # A namespace of its own: what an earlier demo published must not answer before its plan was seen.
     task = read_task(str(TASK)) | {"cache": {"levels": ["L1", "L4"], "namespace": f"demo-{secrets.token_hex(4)}"}}
-    output.show(Rule("the task", align="left", style="dim"), *_task(task))
+    output.show(Rule("the task", align="left", style="dim"), _task(task))
     async with session(cli, services=True, settings=settings) as connected:
         if about_model and not connected.own:
             raise ConfigurationError(
@@ -84,6 +87,8 @@ async def _demo(cli: Invocation, settings: Settings, about_model: str) -> int:
     output.document(document)
     if code == DONE:
         output.show(Text(f"\nlook closer: precedent show {document['run']}", style="dim"))
+        if which("precedent") is None:
+            output.note(f"`source {Path(sys.prefix) / 'bin' / 'activate'}` puts `precedent` on the path")
     return code
 
 
@@ -100,9 +105,13 @@ async def _learned(connected: Session, run: str) -> bool:
     return False
 
 
-def _task(task: dict[str, Any]) -> list[Text]:
+def _task(task: dict[str, Any]) -> Table:
     shown = {"goal": task["goal"], "inputs": task["inputs"], "output": task["output"], "may call": task["tools"]}
-    return [Text.assemble((f"{label:>9}  ", "dim"), _text(value)) for label, value in shown.items()]
+    table = Table.grid(padding=(0, 2))
+    table.add_column(justify="right", style="dim")
+    for label, value in shown.items():
+        table.add_row(label, Text(_text(value)))
+    return table
 
 
 def _text(value: Any) -> str:
