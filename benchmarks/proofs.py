@@ -116,10 +116,18 @@ def drawn(proofs: list[Proof]) -> str:
         *_panel(50, f"hashes in a proof ({HASH_SIZE} bytes each)", sizes, [float(each.hashes) for each in proofs]),
         *_panel(330, "microseconds to make one", sizes, [each.made for each in proofs]),
         *_panel(610, "microseconds to verify one", sizes, [each.verified for each in proofs]),
-        '<text x="420" y="290" text-anchor="middle" fill="#333333">events in the log</text>',
+        '<text x="420" y="290" text-anchor="middle" fill="#333333">events in the log (k: 1,024, M: 1,048,576)</text>',
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _short(size: int) -> str:
+    """A number of events with as many digits as have room below an axis: `16`, `4 k`, `1 M`."""
+    for unit, letter in ((1 << 20, " M"), (1 << 10, " k")):
+        if size >= unit:
+            return f"{size // unit}{letter}"
+    return str(size)
 
 
 def _panel(left: float, title: str, sizes: list[int], values: list[float]) -> list[str]:
@@ -133,7 +141,9 @@ def _panel(left: float, title: str, sizes: list[int], values: list[float]) -> li
     parts = [f'<text x="{left}" y="30" fill="#111111">{title}</text>']
     for size in sizes[::4]:
         parts.append(f'<line x1="{x(size):.1f}" y1="{TOP}" x2="{x(size):.1f}" y2="{bottom}" stroke="#e4e4e4"/>')
-        parts.append(f'<text x="{x(size):.1f}" y="{bottom + 18}" text-anchor="middle" fill="#333333">{size:,}</text>')
+        parts.append(
+            f'<text x="{x(size):.1f}" y="{bottom + 18}" text-anchor="middle" fill="#333333">{_short(size)}</text>'
+        )
     for step in range(5):
         y = bottom - HIGH * step / 4
         parts.append(f'<line x1="{left}" y1="{y:.1f}" x2="{left + WIDE}" y2="{y:.1f}" stroke="#e4e4e4"/>')
