@@ -99,7 +99,7 @@ def _reused(data: Data) -> Words:
     return f"Program {data['entry']} answers", f"{data['digest']} may use: {names or 'nothing'}"
 
 
-_REUSED: Final[Mapping[str, str]] = {"L3": "Answer of entry", "L4": "Program"}
+_REUSED: Final[Mapping[str, str]] = {"L1": "Tool", "L3": "Answer of entry", "L4": "Program"}
 
 _COMPARED: Final[Mapping[bool | None, str]] = {
     True: "the program agrees with the model",

@@ -12,7 +12,7 @@ from commands.runs.inheriting import Parent, ParentDiffers
 from commands.runs.learning import learn
 from commands.runs.log import Overtaken, RunLog
 from commands.runs.planning import compile_draft, draft_plan, pin_agent
-from commands.runs.routing import route_run
+from commands.runs.routing import refused_tool, route_run
 from commands.services import Services
 from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time, parse_time
@@ -153,6 +153,9 @@ class Driver:
             self._log.stage(settled)
             if settled.goes_on:
                 return None
+        elif (gives_way := refused_tool(self._services, self._log.preview, verdict)) is not None:
+            self._log.stage(gives_way)
+            return None
         elif verdict.passed:
             await stage_comparison(self._services, self._log, outcome.value)
         self._log.stage(concluded(verdict, outcome.value))

@@ -13,6 +13,7 @@ from commands.programs.log import revocation
 from commands.runs.calling import LEASE, Caller
 from commands.runs.inheriting import Parent
 from commands.runs.log import RunLog
+from commands.runs.routing import stopped_tool
 from commands.services import Services
 from domain.agents.execution import AgentExecution, Waiting
 from domain.kernel.values import parse_time
@@ -132,7 +133,9 @@ class Executor:
         """The run's failure; what was reused only ends its turn, where it has changed nothing."""
         failure, precedent = _trapped(pinned, error), self._log.preview.precedent
         if precedent is None:
-            return [failure]
+            why = f"{error.type}: {error.message}"
+            gives_way = stopped_tool(self._services, self._log.preview, why)
+            return [failure] if gives_way is None else [gives_way]
         settled = settled_badly(self._log.preview, precedent, "failed", f"{error.type}: {error.message}")
         return [settled] if settled.goes_on else [settled, failure]
 

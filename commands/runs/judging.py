@@ -1,5 +1,8 @@
 """Answers of level L3 are judged: those that were given by the critic, those that are explored by the model's own.
 
+What was wrong for a goal that was only like its own is wrong at such a likeness, which the evidence of the entry says;
+for its own goal it stays. What was wrong for its own goal is withdrawn.
+
 An explored answer is right where its plan is the model's (``same-program/1``: the same bytecode), or gives the same
 output and makes the same changes on what the run recorded (``same-output/1``). It is wrong otherwise, also where it
 asks for what the run did not: what was not shown to be right must not count in favour of reuse. A fault says nothing.
@@ -15,6 +18,7 @@ from typing import Final
 from commands.cache.judgements import append_judgement, withdraw
 from commands.cache.semantic import COMPILER, Answer, EntryUnusable, usable
 from commands.runs.alike import meant
+from commands.runs.breathing import in_slices
 from commands.runs.log import CATALOG, RunLog
 from commands.runs.planning import compile_answer, pinned_effects
 from commands.services import Services
@@ -27,7 +31,7 @@ from domain.rtfs.source import LocatedError
 from domain.runs.events import ModelCallRequested
 from domain.runs.parts import Lookup, Savings
 from domain.runs.reuse import refutations, reused
-from domain.runs.shadow import compare_beside
+from domain.runs.shadow import comparing_beside
 from domain.runs.state import Phase, Run
 
 logger = logging.getLogger(__name__)
@@ -74,7 +78,8 @@ async def judge_answers(services: Services, log: RunLog, history: History) -> No
         if settled.level == "L3" and hits:
             judged = _judged(log, hits[-1].lookup, CRITIC, correct=False, source_is_feedback=True)
             await append_judgement(services, tenant, judged, actor="agent:critic")
-            await withdraw(services, tenant, settled.entry, settled.reason, log.stream.id)
+            if hits[-1].lookup.is_of_same_goal:
+                await withdraw(services, tenant, settled.entry, settled.reason, log.stream.id)
     explored = [each for each in looked if each.lookup.outcome == "explore"]
     if not explored or run.phase is not Phase.COMPLETED or run.precedent is not None or run.program is None:
         return
@@ -122,10 +127,11 @@ async def _compared(services: Services, log: RunLog, explored: Looked) -> tuple[
         program = compile_answer(services, run, answer.text)
     except (PlanNotFound, LocatedError):
         return COMPILER, False
-    return _beside(run, answer, program)
+    return await _beside(run, answer, program)
 
 
-def _beside(run: Run, answer: Answer, program: Program) -> tuple[str, bool]:
+async def _beside(run: Run, answer: Answer, program: Program) -> tuple[str, bool]:
+    """The two executed on one record, with pauses: a worker that is told to end, or to do something else, can."""
     assert run.program is not None, "a completed run has one"
     if program.digest == run.program.digest:
         return SAME_PROGRAM, True
@@ -140,4 +146,5 @@ def _beside(run: Run, answer: Answer, program: Program) -> tuple[str, bool]:
         plan="",
         saved=Savings(),
     )
-    return SAME_OUTPUT, compare_beside(run, other, decode(run.output)).agreed is True
+    compared = await in_slices(comparing_beside(run, other, decode(run.output)))
+    return SAME_OUTPUT, compared.agreed is True

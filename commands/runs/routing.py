@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from commands.cache.finding import missed
 from commands.delegations import Target, key_of
 from commands.programs.retrieving import Found, retrieve
@@ -14,11 +16,13 @@ from domain.kernel.values import text_of_bytes
 from domain.programs.acceptance import Wanted
 from domain.programs.events import check_digest
 from domain.rtfs.bytecode.module import interface_hash
+from domain.rtfs.capability import Capability
 from domain.runs.controller import route, to_tool
 from domain.runs.delegation import tool_for
+from domain.runs.events import VerdictReached
 from domain.runs.parts import Lookup, PinnedEffect, RunEvent, Savings
-from domain.runs.planning import ProgramReused
-from domain.runs.reuse import reused, routed_to_program
+from domain.runs.planning import ProgramReused, ReuseSettled
+from domain.runs.reuse import is_refused, reused, routed_to_program, tool_refused, why_refuted
 from domain.runs.state import Run
 from domain.runs.task import Task
 
@@ -36,7 +40,7 @@ async def route_run(services: Services, log: RunLog) -> None:
     found = await _program(services, log.stream, run, target, lookups)
     if found is not None:
         log.stage(*_reuse(run, found, tuple(lookups)))
-    elif (tool := tool_for(task, capabilities(services.tools, task.tools))) is not None:
+    elif (tool := _tool(services, run, target)) is not None:
         log.stage(to_tool(run, tool.name, tuple(lookups)))
     else:
         log.stage(route(run, models, _from(target, rungs(services, task)), tuple(lookups)))
@@ -59,6 +63,27 @@ def _delegated(services: Services, stream: StreamId, run: Run, lookups: list[Loo
     reason = f"{who} answered tasks of this shape"
     lookups.append(Lookup(level="L1", outcome="hit", reason=reason, entry=entry, tier="process", duration=duration))
     return target
+
+
+def _tool(services: Services, run: Run, target: Target | None) -> Capability | None:
+    """The tool whose own words the goal is, unless it did not do, or a model had to answer tasks of this shape."""
+    tool = tool_for(run.accepted_task, capabilities(services.tools, run.accepted_task.tools))
+    had_to_give_way = target is not None and target["target"] == "model"
+    return None if tool is None or had_to_give_way or is_refused(run, tool.name) else tool
+
+
+def refused_tool(services: Services, run: Run, verdict: VerdictReached) -> ReuseSettled | None:
+    """What is to be recorded where the critic rejects what a tool gave and another target is left; else None."""
+    return None if verdict.passed else stopped_tool(services, run, why_refuted(verdict), "refuted")
+
+
+def stopped_tool(
+    services: Services, run: Run, reason: str, outcome: Literal["failed", "refuted"] = "failed"
+) -> ReuseSettled | None:
+    """What is to be recorded where a tool that was chosen so did not do and a model is left; else None."""
+    if run.route != "tool" or not rungs(services, run.accepted_task):
+        return None
+    return tool_refused(run, outcome, reason)
 
 
 def _from(target: Target | None, names: tuple[str, ...]) -> tuple[str, ...]:

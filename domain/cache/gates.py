@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from domain.cache.extremes import EXTREMES
 from domain.cache.opposites import NEGATIONS, NEGATIVE_PREFIXES, OPPOSITES
 from domain.cache.quantities import CALENDAR, NUMBER_WORDS, UNITS
 
@@ -86,6 +87,11 @@ class Text:
             if (unit := UNITS.get(word.lstrip(_DIGITS))) is not None:
                 found.add(unit)
         return frozenset(found)
+
+    @cached_property
+    def extremes(self) -> frozenset[str]:
+        """Ends of an order that are asked for: the greatest, the least, the first, the last."""
+        return frozenset(EXTREMES[word] for word in self.folded if word in EXTREMES)
 
     @cached_property
     def calendar(self) -> frozenset[str]:
@@ -161,6 +167,11 @@ def polarity(asked: Text, stored: Text) -> str | None:
     return None
 
 
+def extremes(asked: Text, stored: Text) -> str | None:
+    """One asks for an end of an order (the highest, the first) where the other asks for another end, or for none."""
+    return _different("extremes", sorted(asked.extremes), sorted(stored.extremes))
+
+
 def numbers(asked: Text, stored: Text) -> str | None:
     """They name other numbers, or the same in another order."""
     return _different("numbers", asked.numbers, stored.numbers)
@@ -226,6 +237,7 @@ GATES: Final[tuple[Callable[[Text, Text], str | None], ...]] = (
     numbers,
     units,
     dates,
+    extremes,
     quotations,
     identifiers,
     names,

@@ -12,6 +12,9 @@ person     nobody else can                              a person's          hour
 
 A task that names its model is answered by no other model; with ``model: {name: auto}`` the smallest is asked first, and
 the next one after each plan that does not compile. What answered in the end is remembered for tasks of the same shape.
+
+A program or a tool whose output the critic rejects, or that stops, gives way to the next target, unless it has changed
+something in the world; that it did is on the record (``ReuseSettled``, of level L4 or L1).
 """
 
 from __future__ import annotations

@@ -98,6 +98,11 @@ class Lookup(BaseModel):
     terms: EvidenceTerms | None = None
     """Where evidence decided: the terms that held."""
 
+    @property
+    def is_of_same_goal(self) -> bool:
+        """Of a hit: whether it answered the very goal that it was made for, for which no evidence is needed."""
+        return self.outcome == "hit" and self.threshold is None
+
 
 class Savings(BaseModel):
     """What an answer had cost when it was made, and so was not spent again."""

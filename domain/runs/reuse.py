@@ -63,9 +63,7 @@ def reused(
 def settled_by(run: Run, precedent: Precedent, verdict: VerdictReached) -> ReuseSettled:
     """What the critic's verdict says of what was reused."""
     if not verdict.passed:
-        return settled_badly(
-            run, precedent, "refuted", f"{verdict.layer}: {'; '.join(verdict.findings)}"[:LONGEST_REASON]
-        )
+        return settled_badly(run, precedent, "refuted", why_refuted(verdict))
     return ReuseSettled(
         entry=precedent.entry,
         outcome="succeeded",
@@ -74,6 +72,11 @@ def settled_by(run: Run, precedent: Precedent, verdict: VerdictReached) -> Reuse
         saved=precedent.saved,
         level=precedent.level,
     )
+
+
+def why_refuted(verdict: VerdictReached) -> str:
+    """What the critic found, in one line."""
+    return f"{verdict.layer}: {'; '.join(verdict.findings)}"
 
 
 def settled_badly(
@@ -88,6 +91,28 @@ def settled_badly(
         saved=Savings(),
         level=precedent.level,
     )
+
+
+def tool_refused(run: Run, outcome: Literal["failed", "refuted"], reason: str) -> ReuseSettled | None:
+    """The tool in whose own words the task asks did not do: the next target of the delegation has its turn.
+
+    None where no tool was chosen so, or where it has changed something in the world.
+    """
+    if run.route != "tool" or run.routing is None or _traces(run):
+        return None
+    return ReuseSettled(
+        entry=run.routing.decision.chosen.removeprefix("tool "),
+        outcome=outcome,
+        reason=reason[:LONGEST_REASON],
+        goes_on=True,
+        saved=Savings(),
+        level="L1",
+    )
+
+
+def is_refused(run: Run, tool: str) -> bool:
+    """Whether the tool was chosen by its own words in this run already, and did not do."""
+    return any((each.level, each.entry) == ("L1", tool) for each in run.refuted)
 
 
 def refutations(run: Run) -> list[ReuseSettled]:

@@ -16,19 +16,14 @@ from domain.runs.execution import ProgramExecution
 from domain.runs.journal import answer_of, asked_by
 from domain.runs.planning import ProgramReused, ShadowCompared
 from domain.runs.reuse import HARMLESS
-from domain.runs.slices import Sliced, at_once
+from domain.runs.slices import Sliced
 from domain.runs.state import Run, Settlement
 
 _SETTLED: Final = frozenset({Settlement.COMPLETED, Settlement.FAILED, Settlement.DENIED})
 
 
-def compare_beside(run: Run, program: ProgramReused, output: Value) -> ShadowCompared:
-    """Whether the program would have given the run's output. Total."""
-    return at_once(comparing_beside(run, program, output))
-
-
 def comparing_beside(run: Run, program: ProgramReused, output: Value) -> Sliced[ShadowCompared]:
-    """``compare_beside`` in slices."""
+    """Whether the program would have given the run's output. Total."""
     if run.program is not None and run.program.digest == program.digest:
         return ShadowCompared(entry=program.entry, agreed=True, reason="the model came to the same program")
     try:

@@ -18,8 +18,9 @@ from domain.runs.delegation import Rung, asked_next, ladder, tool_for
 from domain.runs.state import Phase
 from domain.runs.task import Limits as TaskLimits
 from domain.runs.task import TaskFile, accept
+from domain.tools import CallContext, ToolFailed, ToolOutcome
 from tests.commands.reusing import PLAN, ReusingWorld
-from tests.commands.world import DECLARATIONS, TENANT
+from tests.commands.world import DECLARATIONS, TENANT, Tools
 from tests.simulation.virtual_loop import simulate
 
 BOTH: dict[str, Any] = {"cache": {"levels": ["L1", "L4"]}}
@@ -115,6 +116,72 @@ def test_a_task_in_a_tool_s_own_words_asks_the_tool(goal: str, inputs: Any, tool
         if route == "tool":
             assert (run.output, world.models.asked) == (2, [])
             await world.verify("first")
+
+    simulate(story())
+
+
+ASKS: dict[str, Any] = {"goal": "t.read", "tools": ["t.read", "t.add"], "output": ":int", "inputs": {"n": 1}}
+
+
+@pytest.mark.parametrize(
+    ("checks", "outcome"), [(["(= output 7)"], "refuted"), (["(= 1 (quot 1 (- output 2)))"], "refuted")], ids=range(2)
+)
+def test_a_tool_whose_answer_fails_the_checks_gives_way_to_the_model(checks: list[str], outcome: str) -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        plan, gives = ("(+ 3 4)", 7) if "7" in checks[0] else ("(+ 1 2)", 3)
+        kinds = await world.solve("first", plan, checks=checks, cache={"levels": ["L1"]}, **ASKS)
+        assert kinds.count("RunRouted") == 2
+        run = await world.state("first")
+        assert (run.phase, run.route, run.output) == (Phase.COMPLETED, "model", gives)
+        (refused,) = run.refuted
+        assert (refused.level, refused.entry, refused.outcome, refused.goes_on) == ("L1", "t.read", outcome, True)
+        assert checks[0] in refused.reason
+        assert (await world.verify("first")).ended is Phase.COMPLETED
+        await world.feed.catch_up()
+        world.models.asked.clear()
+        kinds = await world.solve("second", plan, checks=checks, cache={"levels": ["L1"]}, **ASKS)
+        assert kinds.count("RunRouted") == 1, "a model answered tasks of this shape: the tool is not tried again"
+        assert (await world.state("second")).route == "model"
+
+    simulate(story())
+
+
+def test_a_tool_that_fails_gives_way_too() -> None:
+    class Broken(Tools):
+        async def run(self, name: str, arguments: Any, call: CallContext) -> ToolOutcome:
+            return ToolFailed(type="t.broken", message="out of order")
+
+    async def story() -> None:
+        world = ReusingWorld(tools=Broken())
+        await world.solve("first", "(+ 2 3)", cache={"levels": []}, **ASKS)
+        run = await world.state("first")
+        assert (run.phase, run.output) == (Phase.COMPLETED, 5)
+        assert (run.refuted[0].outcome, "out of order" in run.refuted[0].reason) == ("failed", True)
+        await world.verify("first")
+
+    simulate(story())
+
+
+def test_a_tool_that_has_changed_something_ends_the_run_where_it_was_wrong() -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        task = ASKS | {"goal": "t.add", "checks": ["(= output 7)"], "cache": {"levels": []}}
+        kinds = await world.solve("first", "7", **task)
+        assert kinds.count("RunRouted") == 1
+        assert (await world.state("first")).error.error.type == "critic.rejected"
+        assert world.tools.done["0"] == 1
+
+    simulate(story())
+
+
+def test_without_a_model_to_give_way_to_the_verdict_stands() -> None:
+    async def story() -> None:
+        world = ReusingWorld()
+        world.models.offered = {}
+        await world.solve("first", None, checks=["(= output 7)"], cache={"levels": []}, **ASKS)
+        run = await world.state("first")
+        assert (run.error.error.type, run.refuted) == ("critic.rejected", ())
 
     simulate(story())
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from commands.cache.meanings import point_id
 from domain.cache.events import CacheEntryInvalidated, ReuseJudged
+from domain.rtfs.vm.execution import SLICE
 from domain.runs.state import Phase
 from tests.commands.meanings import MeaningWorld, entry_of
 from tests.commands.reusing import PLAN
@@ -120,8 +123,8 @@ def test_where_the_critic_rejects_what_was_given_the_run_goes_on_with_the_model(
         assert (judged.judge, judged.correct, judged.source, judged.entry) == ("critic/1", False, "feedback", hit.entry)
         assert judged.score == hit.score
         events = await world.cache_events()
-        assert sum(isinstance(event, CacheEntryInvalidated) for event in events) == 1
-        assert await world.reuse.vectors.count() == 1, "the model's own answer alone is left in the index"
+        assert not any(isinstance(event, CacheEntryInvalidated) for event in events), "it was right for its own goal"
+        assert await world.reuse.vectors.count() == 2, "beside it there is the model's own answer now"
         assert (await world.verify("second")).effects == 1
         for _ in range(2):
             await world.drive("second")
@@ -138,8 +141,55 @@ def test_a_run_that_changed_the_world_fails_and_what_was_given_is_withdrawn_all_
         assert (run.phase, run.error.error.type) == (Phase.FAILED, "critic.rejected")
         (judged,) = await world.judged()
         assert (judged.judge, judged.correct) == ("critic/1", False)
-        assert any(isinstance(event, CacheEntryInvalidated) for event in await world.cache_events())
+        assert not any(isinstance(event, CacheEntryInvalidated) for event in await world.cache_events())
         assert (await world.verify("second")).effects == 1
+
+    simulate(story())
+
+
+def test_what_was_wrong_for_a_goal_like_its_own_stays_for_its_own_and_is_not_given_to_that_again(
+    world: MeaningWorld,
+) -> None:
+    async def story() -> None:
+        await _hit(world, FIXED, PLAN, **CHECKS)
+        (judged,) = await world.judged()
+        await world.solve("own", None, goal=COUNT, **CHECKS)
+        own = await world.looked("own")
+        assert (own.outcome, own.entry, own.reason) == ("hit", judged.entry, "the same goal")
+        await world.reuse.vectors.remove([point_id(TENANT, entry_of((await world.published())[-1]))])
+        await world.solve("third", PLAN, goal=ALIKE, **(CHECKS | {"inputs": {"n": 9}}))
+        again = await world.looked("third")
+        assert (again.outcome, again.entry) == ("explore", judged.entry), "compared, and not given"
+
+    simulate(story())
+
+
+def test_what_was_wrong_for_its_own_goal_is_withdrawn(world: MeaningWorld) -> None:
+    async def story() -> None:
+        await world.solve("first", FIXED, goal=COUNT, **CHECKS)
+        await world.solve("second", PLAN, goal=COUNT, **(CHECKS | {"inputs": {"n": 7}}))
+        run = await world.state("second")
+        assert (run.phase, run.output, run.refuted[0].level) == (Phase.COMPLETED, [8, 80], "L3")
+        events = await world.cache_events()
+        assert sum(isinstance(event, CacheEntryInvalidated) for event in events) == 1
+
+    simulate(story())
+
+
+@pytest.mark.parametrize("goal", [COUNT, ALIKE], ids=["its own goal", "a goal like it"])
+def test_feedback_withdraws_what_was_wrong_for_its_own_goal(world: MeaningWorld, goal: str) -> None:
+    async def story() -> None:
+        await world.solve("first", goal=COUNT)
+        await world.believe(0.9)
+        await world.solve("second", None, goal=goal)
+        entry = (await world.looked("second")).entry
+        for number, run in enumerate(("another-run", "first", "second")):
+            data = {
+                "namespace": "default", "run": run, "level": "L3", "entry": entry, "score": 1.0, "correct": False,
+            }  # fmt: skip
+            assert (await world.send("JudgeReuse", data, f"c{number}")).outcome == "accepted"
+            withdrawn = [each for each in await world.cache_events() if isinstance(each, CacheEntryInvalidated)]
+            assert len(withdrawn) == (1 if run == "second" and goal == COUNT else 0)
 
     simulate(story())
 
@@ -185,9 +235,43 @@ def test_what_people_say_counts_against_reuse_only(world: MeaningWorld, correct:
         else:
             assert after > before
             assert own.wrong == 3
-            assert (await world.looked("third")).reason == "no question like this, with everything else the same"
+            assert (await world.looked("third")).outcome == "explore", "it is compared, and not given"
             assert kinds[-1] == "RunCompleted"
         withdrawn = [event for event in await world.cache_events() if isinstance(event, CacheEntryInvalidated)]
-        assert len(withdrawn) == (0 if correct else 1)
+        assert withdrawn == [], "it was given to a goal that is only like its own"
+
+    simulate(story())
+
+
+async def turns_beside_a_judgement(stored: str) -> tuple[int, int]:
+    """How often others had their turn while a run was judged beside this plan, and the plan's slices of fuel."""
+    world, turns = MeaningWorld(), 0
+    world.alike(COUNT, ALIKE)
+
+    async def other_work() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    await world.solve("first", stored, goal=COUNT)
+    fuel = (await world.verify("first")).fuel
+    other = asyncio.create_task(other_work())
+    before = turns
+    await world.solve("second", "(do [3 30])", goal=ALIKE)
+    other.cancel()
+    (judged,) = await world.judged()
+    assert judged.judge == "same-output/1"
+    return turns - before, fuel // SLICE
+
+
+def test_judging_a_long_plan_leaves_time_for_everything_else() -> None:
+    long = "(do [(reduce (fn [x y] (+ x y)) 0 (range 0 1000000)) 1])"
+
+    async def story() -> None:
+        short_turns, _ = await turns_beside_a_judgement("(do [2 20])")
+        long_turns, slices = await turns_beside_a_judgement(long)
+        assert slices > 5
+        assert long_turns - short_turns >= slices - 1
 
     simulate(story())

@@ -10,6 +10,7 @@ import click
 from rich.text import Text
 
 from commands.handle import Answer
+from commands.repeats import REUSED
 from domain.kernel.errors import NotFound
 from infra.cli.answers import document_of, tell_answer
 from infra.cli.cache.entries import ID
@@ -38,7 +39,8 @@ def feedback(cli: Invocation, run: str, reason: str, *, is_wrong: bool | None) -
     """Say whether what RUN was given again, in place of a model or a tool, was right.
 
     What was found by its meaning (L3, L4) is judged: that moves the threshold of its namespace. What was wrong is not
-    given any more: an entry of the cache is invalidated, a program demoted. Saying the same twice changes nothing.
+    given any more: an entry of the cache is invalidated, a program demoted; an answer to a goal that was only like its
+    own stays for its own. Saying the same twice changes nothing.
     """
     if is_wrong is None:
         raise click.UsageError("say --wrong or --right")
@@ -58,7 +60,15 @@ async def _feedback(cli: Invocation, given: str, reason: str, *, is_wrong: bool)
     if not told:
         cli.output.show(Text("nothing to do: it was the very same question, which no judgement changes", "green"))
         return DONE
-    return max([tell_answer(cli.output, answer, _words(name, data), twice=True) for name, data, answer in told])
+    return max([_tell(cli, name, data, answer) for name, data, answer in told])
+
+
+def _tell(cli: Invocation, name: str, data: dict[str, Any], answer: Answer) -> int:
+    words = _words(name, data)
+    if name == "JudgeReuse" and answer.error is not None and answer.error.code == REUSED:
+        cli.output.show(Text(f"nothing to do: {words} already, in other words or by somebody else", "green"))
+        return DONE
+    return tell_answer(cli.output, answer, words, twice=True)
 
 
 async def _hits(connected: Session, run: str) -> Sequence[ReuseRow]:
@@ -81,7 +91,7 @@ def commands_of(hit: ReuseRow, reason: str, *, is_wrong: bool) -> list[tuple[str
     if is_wrong and hit.level == "L4":
         because = reason or f"a person found it wrong in run {hit.run}"
         commands.append(("DemoteProgram", {"program": hit.entry, "reason": because, "run": hit.run}))
-    elif is_wrong and ID.fullmatch(hit.entry or ""):
+    elif is_wrong and hit.level not in BY_MEANING and ID.fullmatch(hit.entry or ""):
         commands.append(("InvalidateEntry", {"entry": hit.entry, "reason": reason}))
     if hit.level in BY_MEANING:
         judged = {"level": hit.level, "entry": hit.entry, "score": 1.0 if hit.score is None else hit.score}

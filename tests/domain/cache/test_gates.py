@@ -16,6 +16,14 @@ DIFFERENT = [
     ("polarity", "turn the light on", "turn the light off"),
     ("polarity", "raise the limit", "lower the limit"),
     ("polarity", "n\u200bot now", "now"),
+    ("extremes", "find the smallest of these numbers", "find the middle of these numbers"),
+    ("extremes", "the lowest price this year", "the price this year"),
+    ("extremes", "which player scored the most", "which player scored"),
+    ("extremes", "the oldest of my orders", "the longest of my orders"),
+    ("extremes", "the best and the cheapest flight", "the cheapest flight"),
+    ("extremes", "show the MAXIMUM speed", "show the speed"),
+    ("extremes", "Open a ticket for the crash. Set to max priority.", "Open a ticket for the crash."),
+    ("polarity", "sort by the highest price", "sort by the lowest price"),
     ("numbers", "send 100 dollars", "send 200 dollars"),
     ("numbers", "send two dollars", "send three dollars"),
     ("numbers", "resize to 10 by 20", "resize to 20 by 10"),
@@ -57,6 +65,9 @@ ALIKE = [
     ("five people", "5 people"),
     ("what's up", "what is up"),
     ("the ﬁle", "the file"),
+    ("the highest of these prices", "what is the maximum of these prices"),
+    ("the fewest words", "the least words"),
+    ("the interest on my request", "what is the interest on my request"),
 ]
 
 
