@@ -108,7 +108,7 @@ class LocalToolRunner:
         size = len(succeeded.canonical)  # also refuses what is no value
         if size > self._settings.result_bytes:
             raise _ResultTooLarge(
-                f"the result has {size} bytes as JSON; tools.result_bytes allows {self._settings.result_bytes}"
+                f"the result has {size} bytes as JSON; toolbox.result_mb allows {self._settings.result_bytes}"
             )
 
 

@@ -7,7 +7,7 @@ from adapters.tools.context import ToolContext, ToolFault
 from adapters.tools.declare import tool
 from adapters.tools.sandbox.bubblewrap import run_sandboxed
 from adapters.tools.sandbox.confinement import interpreter
-from adapters.tools.sandbox.limits import SandboxedCommand
+from adapters.tools.sandbox.limits import MEBIBYTE, SandboxedCommand
 
 _LONGEST_COMMAND = 100 * 1024
 """The system takes no single argument above 128 KiB; long data goes in through the input."""
@@ -86,7 +86,7 @@ async def _execute(context: ToolContext, request: SandboxedCommand, seconds: flo
             f"{family}.refused", f"a command is text of at most {_LONGEST_COMMAND} bytes without null characters"
         )
     if request.root is not None and not request.root.is_dir():
-        raise ToolFault("fs.root", f"the root {request.root} (tools.root) is no folder")
+        raise ToolFault("fs.root", f"the root {request.root} (toolbox.root) is no folder")
     result = await run_sandboxed(request, replace(context.settings.sandbox, seconds=seconds))
     context.transcript = result.transcript()
     may_have_written = request.root_writable
@@ -94,6 +94,10 @@ async def _execute(context: ToolContext, request: SandboxedCommand, seconds: flo
         raise ToolFault(
             f"{family}.timeout", f"killed after {seconds:g} s", retryable=True, outcome_unknown=may_have_written
         )
+    if result.overfull:
+        most = context.settings.sandbox.tree_bytes // MEBIBYTE
+        message = f"killed: its processes held more than {most} MiB together (toolbox.sandbox.tree_mb)"
+        raise ToolFault(f"{family}.memory", message, outcome_unknown=may_have_written)
     if result.exit_code is None:
         raise ToolFault(f"{family}.flood", "killed for printing without end", outcome_unknown=may_have_written)
     return Execution(

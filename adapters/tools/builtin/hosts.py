@@ -37,7 +37,7 @@ async def allowed_target(url: httpx.URL, allowed: Iterable[str]) -> Target:
     exact = _is_listed(url.host, port, _DEFAULT_PORTS[url.scheme], allowed)
     if not exact and not _matches_pattern(url.host, port, _DEFAULT_PORTS[url.scheme], allowed):
         listed = ", ".join(allowed) or "none"
-        raise ToolFault("http.not-allowed", f"{_shown(url)}: this host is not in tools.http_hosts (now: {listed})")
+        raise ToolFault("http.not-allowed", f"{_shown(url)}: this host is not in http.allow (now: {listed})")
     address = await _resolve(url.host, port)
     if not exact and not is_public(address):
         raise ToolFault(

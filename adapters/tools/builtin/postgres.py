@@ -39,7 +39,7 @@ def read(
                 with closing(rows):
                     return columns, gather(rows)
     except psycopg.errors.QueryCanceled as error:
-        raise ToolFault("sql.timeout", "the statement ran longer than tools.query_seconds allow") from error
+        raise ToolFault("sql.timeout", "the statement ran longer than toolbox.query_seconds allow") from error
     except (psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.SyntaxError) as error:
         raise ToolFault("sql.refused", f"only one reading statement is allowed: {_said(error)}") from error
     except psycopg.OperationalError as error:

@@ -130,7 +130,7 @@ class _Walk:
         try:
             self._folders.append(os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
         except OSError as error:
-            raise ToolFault("fs.root", f"the root {root} (tools.root) cannot be opened: {error.strerror}") from error
+            raise ToolFault("fs.root", f"the root {root} (toolbox.root) cannot be opened: {error.strerror}") from error
 
     def run(self) -> Place:
         while self._pending:

@@ -76,7 +76,7 @@ def _gathered(rows: Iterable[Sequence[Any]], *, limit: int, most: int) -> list[S
         if size > most:
             raise ToolFault(
                 "sql.too-large",
-                f"the rows have more than {most} bytes (tools.result_bytes); select less of them, or fewer",
+                f"the rows have more than {most} bytes (toolbox.result_mb); select less of them, or fewer",
             )
         gathered.append(row)
         if len(gathered) > limit:
@@ -166,7 +166,7 @@ def _authorize(action: int, _first: str | None, second: str | None, _schema: str
 def _translated(error: Exception) -> ToolFault:
     text = str(error)
     if text == "interrupted":
-        return ToolFault("sql.timeout", "the statement ran longer than tools.query_seconds allow")
+        return ToolFault("sql.timeout", "the statement ran longer than toolbox.query_seconds allow")
     if "not authorized" in text or "prohibited" in text or "readonly" in text:
         return ToolFault("sql.refused", f"only reading is allowed here ({text})")
     return ToolFault("sql.failed", f"the database says: {text}", retryable="locked" in text)

@@ -6,8 +6,8 @@ What happens to a command, in order:
    code never is root on the machine and the kernel counts its processes. We set its limits and let it go on.
 3. It mounts /usr read-only, a fresh /proc and /dev, and private folders of bounded size: nothing else of the machine.
 4. It loads the filter, gives up every capability and starts the command in a session of its own.
-5. We read its output up to a limit. When the time is up or it floods us, bubblewrap is killed, and with it the first
-   process of the namespace, and with that everything inside.
+5. We read its output up to a limit, and look at what its processes hold together. When the time is up, it floods us
+   or holds too much, bubblewrap is killed, and with it the first process of the namespace, and so everything inside.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from typing import BinaryIO
 from adapters.tools.sandbox.availability import SandboxUnavailable, unavailable_reason
 from adapters.tools.sandbox.confinement import GO, bubblewrap_arguments, confine, refuse_root_owned
 from adapters.tools.sandbox.limits import SandboxedCommand, SandboxLimits, SandboxResult
+from adapters.tools.sandbox.memory import MemoryExceeded, watch_memory
 from adapters.tools.sandbox.syscalls import compiled_filter
 
 _LOG = logging.getLogger(__name__)
@@ -62,17 +63,25 @@ async def run_sandboxed(command: SandboxedCommand, limits: SandboxLimits) -> San
     refuse_root_owned(command)
     started = time.monotonic()
     stdout, stderr = _Capture(limits), _Capture(limits)
-    exit_code, timed_out, flooded = None, False, False
+    exit_code, timed_out, flooded, overfull = None, False, False, False
     try:
-        async with asyncio.timeout(limits.seconds), _running(command, limits) as process, asyncio.TaskGroup() as tasks:
+        async with (
+            asyncio.timeout(limits.seconds),
+            _running(command, limits) as (process, first),
+            asyncio.TaskGroup() as tasks,
+        ):
+            watch = tasks.create_task(watch_memory(first, limits.tree_bytes))
             tasks.create_task(_feed(process, command.stdin))
             tasks.create_task(stdout.read(process.stdout))
             tasks.create_task(stderr.read(process.stderr))
             exit_code = await process.wait()
+            watch.cancel()
     except* TimeoutError:
         exit_code, timed_out = None, True
     except* _FloodError:
         exit_code, flooded = None, True
+    except* MemoryExceeded:
+        exit_code, overfull = None, True
     return SandboxResult(
         exit_code=exit_code,
         stdout=bytes(stdout.kept),
@@ -82,12 +91,13 @@ async def run_sandboxed(command: SandboxedCommand, limits: SandboxLimits) -> San
         duration=time.monotonic() - started,
         timed_out=timed_out,
         flooded=flooded,
+        overfull=overfull,
     )
 
 
 @contextlib.asynccontextmanager
-async def _running(command: SandboxedCommand, limits: SandboxLimits) -> AsyncIterator[Process]:
-    """A confined process that is gone, with everything it started, when the block is left."""
+async def _running(command: SandboxedCommand, limits: SandboxLimits) -> AsyncIterator[tuple[Process, int]]:
+    """A confined process, and the first of its namespace; both are gone, with all they started, after the block."""
     with contextlib.ExitStack() as ours:
         info, info_end = _pipe(ours)
         go, go_end = _pipe(ours)
@@ -111,7 +121,7 @@ async def _running(command: SandboxedCommand, limits: SandboxLimits) -> AsyncIte
                 raise SandboxUnavailable(f"bubblewrap did not start: {await _complaint(process)}")
             confine(first, command, limits)
             go_end.write(GO)
-            yield process
+            yield process, first
         finally:
             await _end(process)
 

@@ -11,8 +11,8 @@ MEBIBYTE = 1024 * 1024
 class SandboxLimits:
     """The ceilings of one sandboxed command. Each is enforced by the kernel or by the caller's clock, never by trust.
 
-    `memory_bytes` and `file_bytes` hold for each process; the whole tree is bounded by `processes` times these and by
-    `scratch_bytes`, which is what /tmp and the private working directory may hold (each).
+    `memory_bytes` and `file_bytes` hold for each process; `tree_bytes` and `processes` for the whole tree, and
+    `scratch_bytes` is what /tmp and the private working directory may hold (each).
     """
 
     seconds: float = 30.0
@@ -21,6 +21,8 @@ class SandboxLimits:
     """Processor time of one process."""
     memory_bytes: int = 512 * MEBIBYTE
     """Address space of one process."""
+    tree_bytes: int = 1024 * MEBIBYTE
+    """Memory in use by all processes together, each page counted once; looked at some times a second."""
     file_bytes: int = 16 * MEBIBYTE
     """Size of one written file."""
     scratch_bytes: int = 64 * MEBIBYTE
@@ -69,6 +71,8 @@ class SandboxResult:
     timed_out: bool
     flooded: bool
     """Whether it was killed for printing without end."""
+    overfull: bool = False
+    """Whether it was killed for what its processes held together."""
 
     def transcript(self) -> bytes:
         """Both streams with headings, as a person reads them; what was left out is said."""

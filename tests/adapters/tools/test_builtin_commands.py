@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from domain.tools import ToolSucceeded
+from adapters.tools.sandbox.limits import MEBIBYTE, SandboxLimits
+from domain.tools import ToolFailed, ToolSucceeded
 from tests.adapters.tools.calling import BuiltIn, needs_sandbox
 
 pytestmark = needs_sandbox
@@ -55,6 +56,17 @@ print(json.dumps(sorted(os.listdir("."))), sys.stdin.read().upper())
 """
     found = await tools.value("code.python", code=code, stdin="héllo")
     assert found["stdout"] == "no packages\n[] HÉLLO\n"
+
+
+async def test_a_program_whose_processes_hold_too_much_together_is_ended(root: Path) -> None:
+    tools = BuiltIn(root, sandbox=SandboxLimits(tree_bytes=100 * MEBIBYTE))
+    code = "import os, time\nfor _ in range(4):\n    if os.fork() == 0:\n        held = b'x' * 2**26\ntime.sleep(100)"
+    failed = await tools.outcome("code.python", code=code, seconds=60.0)
+    assert isinstance(failed, ToolFailed)
+    assert (failed.type, "more than 100 MiB together (toolbox.sandbox.tree_mb)" in failed.message) == (
+        "code.memory",
+        True,
+    )
 
 
 async def test_a_program_gives_the_same_output_each_time(tools: BuiltIn) -> None:

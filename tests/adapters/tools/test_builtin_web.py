@@ -214,7 +214,7 @@ async def test_a_header_cannot_carry_another_one(tools: BuiltIn, port: int) -> N
 async def test_no_host_is_allowed_until_one_is_listed(tmp_path: Path, port: int) -> None:
     failed = await BuiltIn(tmp_path).failure("http.get", url=f"http://127.0.0.1:{port}/")
     assert failed.type == "http.not-allowed"
-    assert "not in tools.http_hosts (now: none)" in failed.message
+    assert "not in http.allow (now: none)" in failed.message
 
 
 async def test_what_is_not_reached_may_be_asked_later(tmp_path: Path) -> None:

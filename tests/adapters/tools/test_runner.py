@@ -127,7 +127,7 @@ class TestResults:
         failed = await runner.run("t.t", {"size": 1999}, CALL)
         assert failed.type == "tool.result-size"
         assert "2001 bytes" in failed.message
-        assert "tools.result_bytes" in failed.message
+        assert "toolbox.result_mb" in failed.message
 
     @pytest.mark.parametrize("gives_copies", [False, True])
     @pytest.mark.parametrize("returned", [{1, 2}, [object()], {"a": {2.5: 1}}, [["\ud800"]]])

@@ -16,6 +16,7 @@ from adapters.tools.sandbox.availability import SandboxUnavailable
 from adapters.tools.sandbox.bubblewrap import run_sandboxed
 from adapters.tools.sandbox.confinement import HOST_USER, USER, interpreter
 from adapters.tools.sandbox.limits import MEBIBYTE, SandboxedCommand, SandboxLimits, SandboxResult
+from adapters.tools.sandbox.memory import _descendants
 from adapters.tools.sandbox.syscalls import DENIED
 from tests.adapters.tools.calling import needs_sandbox
 
@@ -252,6 +253,75 @@ os._exit(0)
         result = await python("x = bytearray(300 * 2**20)", limits={"seconds": 20, "memory_bytes": 200 * MEBIBYTE})
         assert result.exit_code == 1
         assert b"MemoryError" in result.stderr
+
+    @pytest.mark.parametrize("shared", [False, True])
+    async def test_the_memory_of_a_tree_is_bounded(self, shared: bool) -> None:
+        flags = "mmap.MAP_SHARED" if shared else "mmap.MAP_PRIVATE"
+        code = f"""# {MARK}
+import mmap, os, time
+for _ in range(12):
+    if os.fork() == 0:
+        held = mmap.mmap(-1, 40 * 2**20, flags={flags} | mmap.MAP_ANONYMOUS)
+        for page in range(0, len(held), 4096):
+            held[page] = 1
+        time.sleep(1000)
+time.sleep(1000)
+"""
+        limits = {"seconds": 60, "memory_bytes": 400 * MEBIBYTE, "tree_bytes": 200 * MEBIBYTE}
+        result = await python(code, limits=limits)
+        assert (result.overfull, result.timed_out, result.exit_code) == (True, False, None)
+        assert marked() == []
+
+    async def test_a_fork_bomb_of_memory_eaters_is_ended(self) -> None:
+        code = f"""# {MARK}
+import os
+held = []
+while True:
+    held.append(b"x" * 2**20)
+    try:
+        os.fork()
+    except OSError:
+        pass
+"""
+        limits = {"seconds": 60, "processes": 24, "memory_bytes": 400 * MEBIBYTE, "tree_bytes": 150 * MEBIBYTE}
+        result = await python(code, limits=limits)
+        assert (result.overfull, result.timed_out) == (True, False)
+        assert marked() == []
+
+    async def test_pages_that_processes_share_count_once(self) -> None:
+        code = """
+import os, time
+held = b"x" * (60 * 2**20)
+children = []
+for _ in range(8):
+    if (pid := os.fork()) == 0:
+        time.sleep(1000)
+    children.append(pid)
+if len(children) == 8:
+    time.sleep(1)
+    print(len(held), flush=True)
+    os._exit(0)
+time.sleep(1000)
+"""
+        limits = {"seconds": 60, "memory_bytes": 400 * MEBIBYTE, "tree_bytes": 200 * MEBIBYTE}
+        result = await python(code, limits=limits)
+        assert (result.overfull, result.stdout) == (False, b"62914560\n")
+
+    async def test_what_is_seen_without_the_namespace_is_the_same_tree(self) -> None:
+        command = [
+            sys.executable,
+            "-c",
+            "import os, time; os.fork(); os.fork(); print(1, flush=True); time.sleep(1000)",
+        ]
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        try:
+            for _ in range(4):
+                await process.stdout.readline()
+            assert len(list(_descendants(process.pid))) == 4
+        finally:
+            for folder in _descendants(process.pid):
+                os.kill(int(folder.name), 9)
+            await process.wait()
 
     async def test_processor_time_is_bounded(self) -> None:
         result = await python("while True: pass", limits={"seconds": 20, "cpu_seconds": 1})
