@@ -15,7 +15,7 @@ from commands.runs.planning import compile_draft, draft_plan, pin_agent
 from commands.runs.routing import refused_tool, route_run
 from commands.services import Services
 from domain.kernel.ids import StreamId
-from domain.kernel.values import format_time, parse_time
+from domain.kernel.values import digest_json, encode, format_time, parse_time
 from domain.runs.controller import Step, concluded, failed, next_step, overtime
 from domain.runs.critic import judge
 from domain.runs.events import RunClaimed
@@ -144,8 +144,9 @@ class Driver:
             return None
         task = self._log.preview.accepted_task
         verdict = self._log.preview.verdict
+        output = encode(outcome.value)
         if verdict is None:
-            verdict = judge(task, outcome.value)
+            verdict = judge(task, outcome.value, saw=digest_json(output))
             self._log.stage(verdict)
         precedent = self._log.preview.precedent
         if precedent is not None:
@@ -158,5 +159,5 @@ class Driver:
             return None
         elif verdict.passed:
             await stage_comparison(self._services, self._log, outcome.value)
-        self._log.stage(concluded(verdict, outcome.value))
+        self._log.stage(concluded(verdict, output))
         return None

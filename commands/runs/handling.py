@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,12 +11,14 @@ from commands.ports import StreamSlice, Wake
 from commands.runs.log import CATALOG
 from commands.services import Services
 from domain.kernel.events import DomainEvent, Recorded
-from domain.runs.commands import RunCommand, SubmitRun
+from domain.rtfs.types import Type
+from domain.runs.commands import ResolveOutcome, RunCommand, SubmitRun
 from domain.runs.decide import Circumstances, decide
 from domain.runs.effects import CONTROLLER_CAPABILITIES
 from domain.runs.folding import evolve
 from domain.runs.parts import RunEvent
 from domain.runs.state import EMPTY
+from domain.tools import ToolDeclaration
 
 
 def new_run(envelope: CommandEnvelope, command: SubmitRun) -> str:  # noqa: ARG001  # one shape for all handlings
@@ -39,11 +42,15 @@ def decide_run(services: Services, slice_: StreamSlice, command: RunCommand, now
     given = Circumstances(
         now=now,
         known_tools=declarations.keys() | CONTROLLER_CAPABILITIES.keys(),
-        result_types={name: declaration.capability.result for name, declaration in declarations.items()},
+        result_types=_result_types(declarations) if isinstance(command, ResolveOutcome) else {},
         default_limits=services.default_limits,
         known_agents=services.agents.agents().keys(),
     )
     return list(decide(run, command, given))
+
+
+def _result_types(declarations: Mapping[str, ToolDeclaration]) -> dict[str, Type]:
+    return {name: declaration.capability.result for name, declaration in declarations.items()}
 
 
 async def wake_driver(services: Services, event: Recorded) -> None:

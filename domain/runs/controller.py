@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, Literal
 
 from domain.agents.declaration import Agent
-from domain.kernel.values import Value, digest_json, encode
+from domain.kernel.values import Json, digest_json
 from domain.runs.decide import remaining
 from domain.runs.events import RunCompleted, RunFailed, VerdictReached
 from domain.runs.parts import Decision, Fault, Lookup, PinnedEffect, PinnedModule
@@ -203,10 +203,10 @@ def overtime(run: Run) -> RunFailed:
     )
 
 
-def concluded(verdict: VerdictReached, output: Value) -> RunCompleted | RunFailed:
-    """End of a judged run."""
+def concluded(verdict: VerdictReached, output: Json) -> RunCompleted | RunFailed:
+    """End of a judged run, whose output is given encoded."""
     if verdict.passed:
-        return RunCompleted(output=encode(output), output_digest=verdict.decision.saw)
+        return RunCompleted(output=output, output_digest=verdict.decision.saw)
     return failed(
         "critic.rejected",
         f"the critic rejected the output ({verdict.layer}): {'; '.join(verdict.findings)}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.kernel.values import digest
+from domain.kernel.values import digest, encode
 from domain.runs.commands import CancelRun
 from domain.runs.controller import concluded, failed, overtime
 from domain.runs.critic import judge
@@ -25,7 +25,7 @@ SIDE_BY_SIDE = "(reduce + 0 (step-parallel (call :t.read {:n 1}) (call :t.read {
 
 def ended(given: list[RunEvent], output: Any) -> list[RunEvent]:
     verdict = judge(fold(given).accepted_task, output)
-    return [*given, verdict, concluded(verdict, output)]
+    return [*given, verdict, concluded(verdict, encode(output))]
 
 
 def whole() -> list[RunEvent]:
