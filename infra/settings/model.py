@@ -30,6 +30,7 @@ from infra.settings.content import ContentSettings
 from infra.settings.embedder import Embedder
 from infra.settings.programs import ProgramsSettings
 from infra.settings.token import TokenSettings
+from infra.settings.toolbox import ToolboxSettings
 from infra.settings.values import (
     EnvironmentName,
     HostPattern,
@@ -112,7 +113,7 @@ class RecordedModel(Section):
     @model_validator(mode="after")
     def _exists(self) -> Self:
         if not self.recorded.is_file():
-            raise ValueError("recorded: and the path of an existing transcript")
+            raise ValueError(f"recorded: and the path of a transcript; {self.recorded} is no file")
         return self
 
     @model_serializer
@@ -219,6 +220,7 @@ class Settings(BaseSettings):
     #: Python modules with agents.
     agents: tuple[ModuleName, ...] = ()
     http: HttpSettings = HttpSettings()
+    toolbox: ToolboxSettings = ToolboxSettings()
     #: ``fsync``: an acknowledged event is on this machine's disk. ``replicated``: it is on two of three brokers.
     #: ``flush``: the broker writes it out within two minutes, and a power cut loses what it had not.
     durability: Durability = "fsync"
