@@ -29,7 +29,7 @@ WORKERS: Final[Mapping[str, tuple[str, str]]] = {
 
 def main() -> None:
     """Run the worker that the command line names."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    begin_log()
     if len(sys.argv) not in (2, 3) or sys.argv[1] not in WORKERS:
         raise SystemExit(f"usage: python -m infra.workers {{{','.join(WORKERS)}}} [NAME]")
     check_floors()
@@ -39,6 +39,13 @@ def main() -> None:
             runner.run(_until_told(serve, sys.argv[1], sys.argv[2] if len(sys.argv) == 3 else None))
     except PrecedentError as error:
         raise SystemExit(f"{error.code}: {error}") from error
+
+
+def begin_log() -> None:
+    """Write what is worth a line to standard error. Clients of HTTP would write every URL, and what is secret in it."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    for client in ("httpx", "httpcore"):
+        logging.getLogger(client).setLevel(logging.WARNING)
 
 
 def function_of(kind: str) -> Serve:
