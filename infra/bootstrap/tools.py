@@ -6,6 +6,7 @@ from pathlib import Path
 
 from adapters.tools.registry import BUILT_IN, RunScopedTools, ToolRegistry, found_in_modules
 from adapters.tools.runner import LocalToolRunner
+from adapters.tools.sandbox.limits import MEBIBYTE, SandboxLimits
 from adapters.tools.settings import ToolSettings
 from infra.settings import Settings
 
@@ -14,8 +15,32 @@ def tool_runner(settings: Settings, run_scoped: tuple[RunScopedTools, ...] = ())
     """The built-in tools and those of the configured modules."""
     found = found_in_modules([*BUILT_IN, *settings.tools])
     registry = ToolRegistry(found.tools, (*found.run_scoped, *run_scoped))
-    reached = ToolSettings(root=Path.cwd(), hidden=hidden_paths(settings), http_hosts=settings.http.allow)
-    return LocalToolRunner(registry, reached)
+    return LocalToolRunner(registry, reach(settings))
+
+
+def reach(settings: Settings) -> ToolSettings:
+    """What the tools of this deployment reach and may use."""
+    given = settings.toolbox
+    sandbox = SandboxLimits(
+        cpu_seconds=given.sandbox.cpu_seconds,
+        memory_bytes=given.sandbox.memory_mb * MEBIBYTE,
+        tree_bytes=given.sandbox.tree_mb * MEBIBYTE,
+        file_bytes=given.sandbox.file_mb * MEBIBYTE,
+        scratch_bytes=given.sandbox.scratch_mb * MEBIBYTE,
+        processes=given.sandbox.processes,
+        open_files=given.sandbox.open_files,
+    )
+    return ToolSettings(
+        root=Path.cwd() if given.root is None else given.root.expanduser().absolute(),
+        hidden=hidden_paths(settings),
+        http_hosts=settings.http.allow,
+        databases=dict(given.databases),
+        query_seconds=given.query_seconds,
+        result_bytes=given.result_mb * MEBIBYTE,
+        sandboxes=given.sandboxes,
+        threads=given.threads,
+        sandbox=sandbox,
+    )
 
 
 def hidden_paths(settings: Settings) -> tuple[Path, ...]:

@@ -121,6 +121,7 @@ def _relative_to(folder: Path, read: dict[str, Any]) -> dict[str, Any]:
         ("content", "url", "file:"),
         ("content", "credentials", ""),
         ("nats", "credentials", ""),
+        ("toolbox", "root", ""),
     ):
         if isinstance(read.get(section), dict) and key in read[section]:
             read[section][key] = anchored(read[section][key], prefix)

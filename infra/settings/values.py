@@ -50,7 +50,7 @@ def between(low: float, high: float) -> AfterValidator:
 HostPattern = Annotated[
     str,
     matching(
-        r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*",
+        r"(\*\.)?[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?)*(:[1-9][0-9]{0,4})?",
         "a host name such as example.org, or *.example.org for every host below it",
     ),
 ]
