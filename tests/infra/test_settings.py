@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from adapters.tools.sandbox.limits import MEBIBYTE, SandboxLimits
+from adapters.tools.settings import ToolSettings
+from infra.bootstrap.tools import reach
 from infra.settings import ConfigurationError, HttpModel, RecordedModel, Settings, effective, load
 from infra.settings.model import default_data_directory
 from infra.settings.show import without_password
@@ -106,6 +109,38 @@ def test_paths_in_a_file_start_at_the_file():
     assert settings.content.url == f"file:{Path.cwd()}/site/blobs"
 
 
+def test_what_tools_reach_is_configured():
+    Path("site/docs").mkdir(parents=True)
+    write(
+        "toolbox:\n"
+        "  root: docs\n"
+        "  databases: {crm: 'postgresql://reader:s3cret@db/crm'}\n"
+        "  query_seconds: 5\n"
+        "  result_mb: 2\n"
+        "  sandbox: {memory_mb: 100, tree_mb: 200, processes: 4}\n"
+        "http: {allow: ['localhost:8080', '*.example.org']}\n",
+        Path("site/precedent.yaml"),
+    )
+    settings = load(Path("site/precedent.yaml"))
+    given = reach(settings)
+    assert given.root == Path.cwd() / "site/docs"
+    assert given.databases == {"crm": "postgresql://reader:s3cret@db/crm"}
+    assert (given.query_seconds, given.result_bytes) == (5.0, 2 * MEBIBYTE)
+    assert (given.sandbox.memory_bytes, given.sandbox.tree_bytes) == (100 * MEBIBYTE, 200 * MEBIBYTE)
+    assert (given.sandbox.processes, given.sandbox.file_bytes) == (4, SandboxLimits().file_bytes)
+    assert given.http_hosts == ("localhost:8080", "*.example.org")
+    shown = {line.key: line.value for line in effective(settings)}
+    assert shown["toolbox.databases.crm"] == "postgresql://reader:********@db/crm"
+    assert "s3cret" not in repr(settings)
+
+
+def test_without_configuration_tools_have_their_defaults():
+    given = reach(load())
+    assert given.root == Path.cwd()
+    assert given.sandbox == SandboxLimits()
+    assert given.model_dump(exclude={"root", "hidden"}) == ToolSettings().model_dump(exclude={"root", "hidden"})
+
+
 def test_the_file_can_be_named_in_the_environment(monkeypatch: pytest.MonkeyPatch):
     file = write("tenant: acme", Path("elsewhere.yaml"))
     monkeypatch.setenv("PRECEDENT_CONFIG", str(file))
@@ -163,6 +198,27 @@ REFUSED = {
     "a limit of no seconds": ("limits: {seconds: 0}", "limits.seconds: input should be greater than 0"),
     "a file as tool": ("tools: [tools.py/x]", "tools.0: expected the dotted name of a Python module"),
     "a text where a list belongs": ("tools: acme.tools", "tools: input should be a valid tuple"),
+    "a root that is not there": ("toolbox: {root: nowhere}", "toolbox: expected toolbox.root of an existing folder"),
+    "another database": (
+        "toolbox: {databases: {crm: 'mysql://h/d'}}",
+        "toolbox.databases.crm: expected a URL that starts",
+    ),
+    "a database without a name": (
+        "toolbox: {databases: {'': 'postgresql://h/d'}}",
+        "a name of at most 64 lower-case letters",
+    ),
+    "too patient a query": (
+        "toolbox: {query_seconds: 60}",
+        "toolbox.query_seconds: expected a number from 0.1 to 25, not 60",
+    ),
+    "a tree below one process": (
+        "toolbox: {sandbox: {tree_mb: 64, memory_mb: 128}}",
+        "toolbox.sandbox.tree_mb of at least toolbox.sandbox.memory_mb",
+    ),
+    "an unknown limit of the sandbox": ("toolbox: {sandbox: {memory: 5}}", "toolbox.sandbox.memory: unknown key"),
+    "no processes": ("toolbox: {sandbox: {processes: 0}}", "toolbox.sandbox.processes: input should be greater than"),
+    "a huge result": ("toolbox: {result_mb: 100000}", "toolbox.result_mb: input should be less than or equal to 1024"),
+    "a host with no port": ("http: {allow: ['h:0']}", "http.allow.0: expected a host name"),
     "every host": ("http: {allow: ['*']}", "http.allow.0: expected a host name such as example.org, or *.example.org"),
     "a URL as host": ("http: {allow: ['https://h/']}", "http.allow.0: expected a host name"),
     "a model without address": ("models: {default: {model: m}}", "models.default.url: this key is required"),
@@ -176,7 +232,7 @@ REFUSED = {
     ),
     "a missing transcript": (
         "models: {d: 'recorded:none.jsonl'}",
-        "models.d: expected recorded: and the path of an existing",
+        "models.d: expected recorded: and the path of a transcript;",
     ),
     "a model's bad name": ("models: {'a b': 'recorded:x'}", "expected a name of at most 64 lower-case letters"),
     "a list as file": ("- durability", "a mapping of keys to values is expected"),
