@@ -68,6 +68,10 @@ ANSWERED = {
     "shadowed": (1, {"model": 1}),
     "alike": (1, {"model": 1}),
     "alike-refuted": (1, {"model": 1}),
+    "approved-seen": (0, {"write": 1}),
+    "given-again": (1, {}),
+    "explored": (1, {"model": 1}),
+    "gave-way": (0, {"model": 1}),
     "agent": (4, {"momentary": 5, "timer": 1}),
 }
 

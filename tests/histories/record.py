@@ -93,6 +93,16 @@ SHORT: dict[str, Any] = {**ALIKE, "checks": ["(= 14 output)"]}
 """What holds for the first input does not for the second."""
 
 
+SEEN = "the digest of the request that waits"
+
+AGAIN: dict[str, Any] = {
+    "plan": '(:size (call :histories.measure {:text "again"}))',
+    "tools": ["histories.measure"],
+    "output": ":int",
+    "cache": {"levels": ["L2"]},
+}
+
+
 def _writing(**more: Any) -> dict[str, Any]:
     plan = '(:size (call :fs.write {:path "out.txt" :text "written"}))'
     return {"plan": plan, "tools": ["fs.write"], "output": ":int", **more}
@@ -146,6 +156,23 @@ STORIES = {
     "shadowed": Story(_reading(), before=_reading(), shadow=1.0),
     "alike": Story(_reading(inputs={"file": "b.txt"}, **ALIKE), before=_reading(**ALIKE)),
     "alike-refuted": Story(_reading(inputs={"file": "b.txt"}, **SHORT), before=_reading(**SHORT)),
+    "approved-seen": Story(
+        _writing(approvals=["fs.write"]), (("GrantApproval", {"effect": "0", "note": "fine", "digest": SEEN}),)
+    ),
+    "given-again": Story(AGAIN, before=AGAIN),
+    "explored": Story(
+        _reading(goal="A history: explored, to count the words of a file", **ALIKE),
+        before=_reading(goal="A history: explored, to count the words of the file", **ALIKE),
+    ),
+    "gave-way": Story(
+        {
+            "goal": "histories.measure",
+            "inputs": {"text": "one"},
+            "tools": ["histories.measure"],
+            "output": "[:map [:size :int]]",
+            "checks": ["(= 7 (:size output))"],
+        }
+    ),
     "resolved": Story(
         {"plan": '(call :histories.mail {:to "ann"})', "tools": ["histories.mail"], "output": ":int"},
         (("ResolveOutcome", {"effect": "0", "outcome": "happened", "result": 250, "note": "she has it"}),),
@@ -168,6 +195,7 @@ async def record(side: WriteSide, name: str, story: Story) -> None:
         await Driver(side.services, first, "recorder/0").drive()
         await side.feed.catch_up()
     stream = StreamId(TENANT, "run", name)
+    following = asyncio.create_task(side.feed.follow())  # what was heard long ago gives nothing again
     working = asyncio.create_task(DriverPool(_shadowing(side.services, story.shadow), "recorder/1", 4).work())
     await tell(side, "SubmitRun", {"task": {**goal, **story.task}}, name)
     said = list(story.said)
@@ -175,11 +203,14 @@ async def record(side: WriteSide, name: str, story: Story) -> None:
         while not (run := fold(await recorded_events(side.services.store, stream))).ended:
             if said and run.waiting:
                 kind, data = said.pop(0)
+                if data.get("digest") == SEEN:
+                    data = data | {"digest": run.journal[data["effect"]].request_digest}
                 await tell(side, kind, {"run": name, **data}, f"{name}-{len(said)}")
             await asyncio.sleep(0.05)
-    working.cancel()
-    with suppress(asyncio.CancelledError):
-        await working
+    for task in (working, following):
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     events = (await side.services.store.load(stream)).events
     (HERE / f"{name}.jsonl").write_bytes(b"".join(event.body + b"\n" for event in events))
     sys.stdout.write(f"{name}: {len(events)} events, {run.phase}\n")
