@@ -21,6 +21,7 @@ from infra.cli.answers import document_of, report_answer, tell_refusal
 from infra.cli.documents import task_of, text_of
 from infra.cli.errors import tell_error
 from infra.cli.exits import DONE, NO
+from infra.cli.hinting import hint_of
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
 from infra.cli.results import plain_output, render_result
@@ -163,6 +164,8 @@ def _show_end(cli: Invocation, run: str, watch: Watch) -> int:
         where = f" at effect {ended.error.effect}" if ended.error.effect is not None else ""
         told = _above(ended.error.error.message) if _is_shown(cli, ended) else ended.error.error.message
         tell_error(cli.output, f"run {run} failed{where} ({ended.error.error.type}): {told}")
+        if (hint := hint_of(ended)) is not None:
+            cli.output.warn(f"hint: {hint}")
         cli.output.warn(as_note(ended.error.advice))
     elif ended.phase is Phase.CANCELLED:
         tell_error(cli.output, f"run {run} was cancelled")

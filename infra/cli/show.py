@@ -21,10 +21,11 @@ from domain.rtfs.types import plain
 from domain.runs.state import Entry, Run, Settlement
 from infra.cli.elapsed import Elapsed
 from infra.cli.exits import DONE
+from infra.cli.hinting import hint_of
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.lookups import lookup_document, lookup_table, reused_in_words
 from infra.cli.naming import run_named
-from infra.cli.output import counted, short
+from infra.cli.output import counted, short, visible
 from infra.cli.results import plain_output, render_result
 from infra.cli.run import calls_in_words
 from infra.cli.runs import STYLES
@@ -290,4 +291,6 @@ def _error(run: Run) -> Text:
     assert run.error is not None, "only failed runs come here"
     error = run.error
     where = f" at effect {error.effect}" if error.effect is not None else ""
-    return Text.assemble((error.error.type + where, "red"), f"\n{error.error.message}\n", (error.advice, "bold"))
+    hint = hint_of(run)
+    helps = f"hint: {visible(hint)}\n" if hint is not None else ""
+    return Text.assemble((error.error.type + where, "red"), f"\n{error.error.message}\n{helps}", (error.advice, "bold"))

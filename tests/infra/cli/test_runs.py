@@ -509,3 +509,14 @@ def test_modules_beside_the_task_travel_with_it(cli: Cli, task: Task, tmp_path: 
     (tmp_path / "base.rtfs").unlink()
     assert cli("replay", ran["run"]).code == exits.DONE
     assert "2 modules of the task at these digests" in cli("show", ran["run"], "--json").out
+
+
+def test_what_helps_with_a_recorded_error_is_said_beside_it(cli: Cli, task: Task):
+    ran = cli("run", task("[1 inc]"))
+    assert ran.code == exits.NO
+    assert "a function cannot leave the program; give what it returns instead" in ran.err
+    assert "hint: it is the function `inc`, at [1]" in ran.err
+    run = str(cli("submit", "--json", task("(pow 7 100)")).document["run"])
+    until_status(cli, run, "failed")
+    assert "hint: it comes up in 7 to the power of 100" in cli("show", run).out
+    assert "hint" not in cli("events", run, "--json").out
