@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Final, Literal, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Self, Union, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -45,17 +45,35 @@ class DomainEvent(BaseModel):
 
 def _json_of(model: BaseModel) -> dict[str, Any]:
     """As ``model_dump(mode="json")`` gives it, in a fraction of the time: most fields are JSON as they are."""
-    held = model.__dict__
-    made = {name: convert(held[name]) if convert else held[name] for name, convert in _conversions(type(model))}
-    for name in getattr(model, "ADDED", ()):
-        if held[name] == type(model).model_fields[name].default:
+    held, form = model.__dict__, _form(type(model))
+    made = {name: held[name] for name in form.names}
+    for name, default in form.added:
+        if held[name] == default:
             del made[name]
+    for name, convert in form.converted:
+        if name in made:
+            made[name] = convert(held[name])
     return made
 
 
+class _Form(NamedTuple):
+    """How models of a type are written."""
+
+    names: tuple[str, ...]
+    added: tuple[tuple[str, Any], ...]
+    """Fields that are left out while they hold this."""
+    converted: tuple[tuple[str, Callable[[Any], Any]], ...]
+
+
 @cache
-def _conversions(kind: type[BaseModel]) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
-    return tuple([(name, _conversion(field.annotation)) for name, field in kind.model_fields.items()])
+def _form(kind: type[BaseModel]) -> _Form:
+    fields = kind.model_fields
+    conversions = {name: _conversion(field.annotation) for name, field in fields.items()}
+    return _Form(
+        names=tuple(fields),
+        added=tuple([(name, fields[name].default) for name in getattr(kind, "ADDED", ())]),
+        converted=tuple([(name, convert) for name, convert in conversions.items() if convert is not None]),
+    )
 
 
 def _conversion(annotation: Any) -> Callable[[Any], Any] | None:
