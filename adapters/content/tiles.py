@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from domain.kernel.errors import NotFound, ServiceUnreachable
-from domain.ledger.tiles import Tile
+from domain.ledger.tiles import WIDTH, Tile, part_of
 
 
 class FileTileStore:
@@ -55,17 +56,25 @@ class FileTileStore:
         """As the port says."""
         path = self._path(shard, tile)
         try:
-            return path.read_bytes()
+            return path.read_bytes() if tile.width == WIDTH else self._part(shard, tile)
         except FileNotFoundError:
             raise NotFound(f"{tile.path} is not in {self._folder / str(shard)}") from None
         except OSError as error:
             raise ServiceUnreachable(f"the tile store cannot read {path}: {error.strerror or error}") from error
+
+    def _part(self, shard: int, tile: Tile) -> bytes:
+        try:
+            return self._path(shard, tile).read_bytes()
+        except FileNotFoundError:  # its tile may be full by now
+            return part_of(self._path(shard, tile._replace(width=WIDTH)).read_bytes(), tile)
 
     def _put(self, shard: int, tiles: Sequence[tuple[Tile, bytes]]) -> None:
         for tile, data in tiles:
             path = self._path(shard, tile)
             try:
                 write_file(path, data)
+                if tile.width == WIDTH:
+                    shutil.rmtree(path.with_name(f"{path.name}.p"), ignore_errors=True)
             except OSError as error:
                 raise ServiceUnreachable(f"the tile store cannot write {path}: {error.strerror or error}") from error
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from domain.kernel.errors import NotFound, VersionConflict
 from domain.kernel.ids import Position
 from domain.ledger.stored import Stored
-from domain.ledger.tiles import Tile
+from domain.ledger.tiles import WIDTH, Tile, part_of
 
 
 class MemoryStoredLog:
@@ -52,6 +52,9 @@ class MemoryTileStore:
         """As the port says."""
         for tile, data in tiles:
             self._tiles[shard, tile.path] = data
+            if tile.width == WIDTH:
+                for width in range(1, WIDTH):
+                    self._tiles.pop((shard, tile._replace(width=width).path), None)
 
     async def tile(self, shard: int, tile: Tile) -> bytes:
         """As the port says."""
@@ -59,8 +62,10 @@ class MemoryTileStore:
 
     def read(self, shard: int, tile: Tile) -> bytes:
         """As the port says."""
+        if (found := self._tiles.get((shard, tile.path))) is not None:
+            return found
         try:
-            return self._tiles[shard, tile.path]
+            return part_of(self._tiles[shard, tile._replace(width=WIDTH).path], tile)
         except KeyError:
             raise NotFound(f"{tile.path} of shard {shard} is not there") from None
 

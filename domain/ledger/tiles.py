@@ -1,7 +1,8 @@
 """Tiles (C2SP tlog-tiles): how the tree lies in files, so that any proof is made from few of them.
 
 A tile of level ``L`` holds up to 256 hashes of the tree's level ``8 * L``; an entry bundle holds the leaf data of up to
-256 leaves. Full tiles never change; the last one of a level is partial and named by its width.
+256 leaves. Full tiles never change; the last one of a level is partial and named by its width. Once a tile is full, its
+partial ones go: whoever wants one takes the beginning of the full one.
 """
 
 from __future__ import annotations
@@ -103,6 +104,14 @@ def hashes_of(data: bytes, tile: Tile) -> list[bytes]:
     if len(data) != tile.width * HASH_SIZE:
         raise StoredDataInvalid(f"{tile.path} has {len(data)} bytes, not {tile.width * HASH_SIZE}")
     return [data[at : at + HASH_SIZE] for at in range(0, len(data), HASH_SIZE)]
+
+
+def part_of(full: bytes, tile: Tile) -> bytes:
+    """A partial tile out of the full one that took its place. Raises ``StoredDataInvalid``."""
+    whole = tile._replace(width=WIDTH)
+    if tile.level == ENTRIES:
+        return bundle(entries_of(full, whole)[: tile.width])
+    return b"".join(hashes_of(full, whole)[: tile.width])
 
 
 def tile_root(hashes: Sequence[bytes]) -> bytes:

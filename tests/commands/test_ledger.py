@@ -232,3 +232,22 @@ async def test_tiles_that_the_disk_did_not_take_are_not_lost(tmp_path):
     for index in (0, 255, 256, 511, 599):
         proof = await inclusion(world.tiles, 0, index, 600)
         assert verifies_inclusion(leaves[index], index, 600, proof, checkpoint.root)
+
+
+async def test_a_ledger_that_publishes_often_keeps_few_files(tmp_path):
+    world = World()
+    world.tiles = FileTileStore(tmp_path)
+    ledger = world.ledger()
+    for count in range(300):
+        world.write(1)
+        async for batch in world.log.read_stored(0, after=count):
+            ledger.integrate(batch)
+        await ledger.publish()
+    # One full tile of hashes, one of entries, one above them, and what is partial now.
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) < 100 + 2 * 44
+    leaves = world.leaves()
+    for size in (1, 200, 256, 299, 300):
+        root = root_of(leaves[:size])
+        for index in {0, size // 2, size - 1}:
+            proof = await inclusion(world.tiles, 0, index, size)
+            assert verifies_inclusion(leaves[index], index, size, proof, root)

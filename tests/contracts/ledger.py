@@ -6,8 +6,9 @@ import random
 import pytest
 
 from commands.ledger_ports import CheckpointLog, TileStore
-from domain.kernel.errors import NotFound, VersionConflict
-from domain.ledger.tiles import ENTRIES, Tile
+from domain.kernel.errors import NotFound, StoredDataInvalid, VersionConflict
+from domain.kernel.merkle import leaf_hash
+from domain.ledger.tiles import ENTRIES, Tile, bundle
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ class TileStoreContract:
         written = [
             (Tile(ENTRIES, 0, 7), b"entries"),
             (Tile(0, 0, 7), bytes(range(256))),
-            (Tile(0, 0, 256), b"full"),
+            (Tile(0, 1, 256), b"full"),
             (Tile(1, 1_234_067, 256), b""),
         ]
         await tiles.put_tiles(shard, written)
@@ -31,6 +32,22 @@ class TileStoreContract:
     async def test_a_tile_that_nobody_wrote(self, tiles: TileStore, shard: int) -> None:
         with pytest.raises(NotFound, match=r"tile/0/000\.p/3"):
             await tiles.tile(shard, Tile(0, 0, 3))
+
+    async def test_a_full_tile_takes_the_place_of_the_partial_ones(self, tiles: TileStore, shard: int) -> None:
+        leaves = [bytes([number]) * (number + 1) for number in range(256)]
+        hashes = [leaf_hash(leaf) for leaf in leaves]
+        for width in (1, 7, 255, 256):
+            found = [(Tile(ENTRIES, 0, width), bundle(leaves[:width])), (Tile(0, 0, width), b"".join(hashes[:width]))]
+            await tiles.put_tiles(shard, found)
+        for width in (1, 7, 100, 255, 256):  # as a proof under an earlier checkpoint wants them
+            assert await tiles.tile(shard, Tile(0, 0, width)) == b"".join(hashes[:width])
+            assert await tiles.tile(shard, Tile(ENTRIES, 0, width)) == bundle(leaves[:width])
+
+    async def test_a_damaged_tile_is_nobodys_part(self, tiles: TileStore, shard: int) -> None:
+        await tiles.put_tiles(shard, [(Tile(0, 0, 256), b"x" * 100), (Tile(ENTRIES, 0, 256), b"\0\5abc")])
+        for tile in (Tile(0, 0, 2), Tile(ENTRIES, 0, 2)):
+            with pytest.raises(StoredDataInvalid, match=r"tile/"):
+                await tiles.tile(shard, tile)
 
     async def test_shards_are_kept_apart(self, tiles: TileStore, shard: int) -> None:
         await tiles.put_tiles(shard, [(Tile(0, 0, 1), b"one")])
