@@ -14,6 +14,7 @@ from commands.ledger import Identity, Ledger, LedgerBroken, LogTruncated, NotWit
 from domain.kernel.errors import ServiceUnreachable, VersionConflict
 from domain.kernel.merkle import leaf_hash, root_of, verifies_consistency, verifies_inclusion
 from domain.ledger.checkpoint import Checkpoint, Signed
+from domain.ledger.growth import Growth
 from domain.ledger.notes import COSIGNATURE, Note, Signature, VerifierKey, cosigned
 from tests.domain.ledger.logs import leaf_of_event
 from tests.domain.ledger.logs import log as genuine
@@ -234,20 +235,17 @@ async def test_tiles_that_the_disk_did_not_take_are_not_lost(tmp_path):
         assert verifies_inclusion(leaves[index], index, 600, proof, checkpoint.root)
 
 
-async def test_a_ledger_that_publishes_often_keeps_few_files(tmp_path):
-    world = World()
-    world.tiles = FileTileStore(tmp_path)
-    ledger = world.ledger()
-    for count in range(300):
-        world.write(1)
-        async for batch in world.log.read_stored(0, after=count):
-            ledger.integrate(batch)
-        await ledger.publish()
+async def test_tiles_that_are_put_often_are_few_files(tmp_path):
+    world, tiles, growth = World(), FileTileStore(tmp_path), Growth()
+    world.write(300)
+    for event in world.log.messages[0]:
+        growth.append([leaf_of_event(event)])
+        await tiles.put_tiles(0, growth.take())
     # One full tile of hashes, one of entries, one above them, and what is partial now.
     assert len([path for path in tmp_path.rglob("*") if path.is_file()]) < 100 + 2 * 44
     leaves = world.leaves()
     for size in (1, 200, 256, 299, 300):
         root = root_of(leaves[:size])
         for index in {0, size // 2, size - 1}:
-            proof = await inclusion(world.tiles, 0, index, size)
+            proof = await inclusion(tiles, 0, index, size)
             assert verifies_inclusion(leaves[index], index, size, proof, root)
