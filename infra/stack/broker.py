@@ -56,9 +56,9 @@ def nats_server() -> Path:
 
 
 def credential(data: Path) -> Credential:
-    """The credential of this data directory, made at random the first time."""
+    """The credential of this data directory, made at random the first time, and where a power cut left none of it."""
     file = credential_file(data)
-    if not file.exists():
+    if not _is_whole(file, "server_name"):
         made = Credential(f"precedent-{secrets.token_hex(8)}", "precedent", secrets.token_urlsafe(32))
         written = {"server_name": made.server_name, "user": made.user, "password": made.password}
         _write_private(file, json.dumps(written))
@@ -66,11 +66,20 @@ def credential(data: Path) -> Credential:
 
 
 def keeper(data: Path) -> tuple[str, str]:
-    """User and password of who may close and drop epochs, made at random the first time."""
+    """User and password of who may close and drop epochs, made as ``credential`` is."""
     file = keeper_file(data)
-    if not file.exists():
+    if not _is_whole(file):
         _write_private(file, json.dumps({"user": "keeper", "password": secrets.token_urlsafe(32)}))
     return read_credential(file)
+
+
+def _is_whole(file: Path, *more: str) -> bool:
+    try:
+        kept = json.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    names = {"user", "password", *more}
+    return isinstance(kept, dict) and kept.keys() == names and all(isinstance(kept[name], str) for name in names)
 
 
 def free_port() -> int:
@@ -176,4 +185,6 @@ def _write_private(file: Path, text: str) -> None:
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         stream.write(text)
+        stream.flush()
+        os.fsync(descriptor)
     new.replace(file)
