@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from commands.cache.withdrawn import Withdrawn
 from commands.delegations import Delegations
@@ -11,6 +13,9 @@ from commands.evidence import EvidenceBook
 from commands.indexes import Embedder, VectorIndex
 from commands.ledger_ports import Signer
 from domain.programs.policy import Policy
+
+MOST_MODULES: Final = 10_000
+"""Programs whose module a process remembers, in some 3 MB."""
 
 
 def always_silent() -> float:
@@ -56,6 +61,24 @@ class Interfaces:
         return (tenant, namespace, interface) in self._known
 
 
+@dataclass(slots=True)
+class Modules:
+    """Modules of the programs that this process read last, so that both can be read at the same time."""
+
+    _known: OrderedDict[tuple[str, str], str] = field(default_factory=OrderedDict)
+
+    def note(self, tenant: str, entry: str, module: str) -> None:
+        """What the log says of a program."""
+        self._known[tenant, entry] = module
+        self._known.move_to_end((tenant, entry))
+        if len(self._known) > MOST_MODULES:
+            self._known.popitem(last=False)
+
+    def of(self, tenant: str, entry: str) -> str | None:
+        """A program's module, where it was read; the log may say otherwise now."""
+        return self._known.get((tenant, entry))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reuse:
     """The ports of reuse, filled."""
@@ -73,6 +96,8 @@ class Reuse:
     """No port: which target answered, as this process has heard."""
     interfaces: Interfaces = field(default_factory=Interfaces)
     """No port: what this process has heard."""
+    modules: Modules = field(default_factory=Modules)
+    """No port: what this process has read."""
     revocations: Revocations = field(default_factory=Revocations)
     """No port: what this process has heard."""
     withdrawn: Withdrawn = field(default_factory=Withdrawn)

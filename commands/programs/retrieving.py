@@ -206,9 +206,10 @@ async def accepted(
 ) -> Found:
     """Steps 3 to 7. Raises ``Unacceptable``, ``NotFound``, ``StoredDataInvalid``, ``ServiceUnreachable``.
 
-    ``module``: what an index says its module is. It is read at the same time as the program, and not used where the
-    log names another.
+    ``module``: what an index says its module is; else what it was when it was read before. It is read at the same time
+    as the program, and not used where the log names another.
     """
+    module = module or reuse.modules.of(wanted.tenant, entry)
     loaded, ahead = await asyncio.gather(
         load_program(services, StreamId(wanted.tenant, CATEGORY, entry)),
         _module(services, wanted.tenant, module),
@@ -219,6 +220,7 @@ async def accepted(
     program, _ = loaded
     if program.offer is None:
         raise Unacceptable("the index names a program that the log has not", "damaged")
+    reuse.modules.note(wanted.tenant, entry, program.offer.module)
     if ahead is None or module != program.offer.module:
         ahead = await _module(services, wanted.tenant, program.offer.module)
     if isinstance(ahead, BaseException):
