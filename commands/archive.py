@@ -26,11 +26,12 @@ from domain.ledger.segments import (
     beginning,
     frame,
     is_full,
-    read,
     read_open,
+    read_open_parts,
+    read_parts,
     sealed,
 )
-from domain.ledger.stored import Stored
+from domain.ledger.stored import Part, Stored, stored_of
 
 WRITE_AT: Final = 4 * 1024 * 1024
 """Bytes that wait in memory at most, as long as the disk takes them."""
@@ -158,15 +159,22 @@ class Copy:
 
 def load(store: SegmentStore, shard: int, kept: Kept) -> Segment:
     """Read one segment of an archive. Raises ``SegmentInvalid``, ``NotFound``."""
+    first, parts = load_parts(store, shard, kept)
+    return Segment(first, stored_of(first, parts))
+
+
+def load_parts(store: SegmentStore, shard: int, kept: Kept) -> tuple[Position, list[Part]]:
+    """As ``load``: where the first message stands, and what each one is. Raises ``SegmentInvalid``, ``NotFound``."""
     data = store.read(shard, kept)
-    segment = read_open(data) if kept.last is None else read(data)
-    named = segment.first.shard == shard and segment.first.sequence == kept.first
-    if not named or (kept.last is not None and segment.last != kept.last):
+    first, parts = read_open_parts(data) if kept.last is None else read_parts(data)
+    last = first.sequence + len(parts) - 1
+    named = first.shard == shard and first.sequence == kept.first
+    if not named or (kept.last is not None and last != kept.last):
         raise SegmentInvalid(
-            f"the segment that is named {kept.first} to {kept.last} of shard {shard} holds {segment.first} to "
-            f"{segment.last}: its file was renamed or exchanged"
+            f"the segment that is named {kept.first} to {kept.last} of shard {shard} holds {first} to {last}: its file "
+            "was renamed or exchanged"
         )
-    return segment
+    return first, parts
 
 
 Damaged = Callable[[Kept, SegmentInvalid], None]

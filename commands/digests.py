@@ -1,4 +1,4 @@
-"""An archive audited on several processors: each process digests segments, the audit joins what they come to."""
+"""An archive audited a segment at a time, on several processors: each process digests some, the audit joins them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from commands.archive import READ_AT_ONCE, ArchivedLog, load
+from commands.archive import READ_AT_ONCE, ArchivedLog, load_parts
 from commands.ledger_ports import SegmentStore
 from domain.kernel.errors import PrecedentError
 from domain.ledger.auditing import Audit
-from domain.ledger.digesting import Digested, digest
+from domain.ledger.digesting import Digested, digest_parts
 from domain.ledger.segments import Kept
 
 
 def digest_segment(store: SegmentStore, shard: int, kept: Kept) -> Digested | None:
     """Read a segment and digest it; None where either does not go as it should, which is for the audit to look at."""
     try:
-        return digest(load(store, shard, kept).messages)
+        return digest_parts(*load_parts(store, shard, kept))
     except PrecedentError:
         return None
 
@@ -31,7 +31,8 @@ class Digesting:
     log: ArchivedLog
     segments: SegmentStore
     """The same archive's, which the processes can be given."""
-    processes: Executor
+    processes: Executor | None
+    """Without them a thread of this one does the work."""
     ahead: int
     """Segments under way at once."""
 
@@ -59,7 +60,8 @@ class Digesting:
     def _begin(self, shard: int, kept: Kept) -> asyncio.Future[Digested | None] | None:
         if kept.last is None:
             return None  # it still grows
-        return asyncio.wrap_future(self.processes.submit(digest_segment, self.segments, shard, kept))
+        loop = asyncio.get_running_loop()
+        return loop.run_in_executor(self.processes, digest_segment, self.segments, shard, kept)
 
     async def _joined(self, audit: Audit, shard: int, kept: Kept, found: Digested) -> int:
         audit.feed(found.ahead)

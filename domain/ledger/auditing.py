@@ -24,11 +24,11 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from domain.kernel.ids import Position
-from domain.kernel.merkle import HASH_SIZE, Tree, leaf_hash
+from domain.kernel.merkle import HASH_SIZE, Tree
 from domain.kernel.values import format_time
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.digesting import Digested, digest
-from domain.ledger.leaf import leaf_of
+from domain.ledger.leaf import hashed
 from domain.ledger.recorded import RecordedLeaves, Tiles
 from domain.ledger.stored import Rules, Stored
 
@@ -157,7 +157,7 @@ class Audit:
                 self._find(Kind.RULE, problem, event.position)
             report.events += 1
             parts = event.subject.encode(), identity.encode(), digest
-            leaf = leaf_hash(leaf_of(*parts))
+            leaf = hashed(*parts)
             if not waiting and self._tiles.agrees(index - self._offset, leaf):
                 self._grow(leaf, leaf)
                 continue
@@ -187,9 +187,9 @@ class Audit:
         index = run.first.sequence - self.first.sequence
         if index != self._next or self._waiting or self._offset or self._own is not None:
             return False
-        leaves = [run.leaves[at : at + HASH_SIZE] for at in range(0, len(run.leaves), HASH_SIZE)]
-        if not self._rules.follows(run.first, run.before) or not self._tiles.agree(index, leaves):
+        if not self._rules.follows(run.first, run.before) or not self._tiles.agree(index, run.leaves):
             return False
+        leaves = [run.leaves[at : at + HASH_SIZE] for at in range(0, len(run.leaves), HASH_SIZE)]
         self._rules.adopt(run.first, run.after)
         taken = 0
         while taken < len(leaves):

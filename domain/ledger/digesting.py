@@ -12,9 +12,8 @@ from typing import Final, NamedTuple
 
 from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Position
-from domain.kernel.merkle import leaf_hash
-from domain.ledger.leaf import leaf_of
-from domain.ledger.stored import Rules, Standing, Stored
+from domain.ledger.leaf import hashed
+from domain.ledger.stored import Part, Rules, Standing, Stored, stored_of
 
 _BATCH: Final = b"\r\nNats-Batch-Id: "
 _BEGINS: Final = b"\r\nNats-Batch-Sequence: 1\r\n"
@@ -40,36 +39,50 @@ class Digested(NamedTuple):
 
 def digest(messages: Sequence[Stored]) -> Digested | None:
     """Look at messages that follow one another; None where something in them needs a closer look."""
-    start, end = _between_batches(messages)
-    before, leaves = list[Standing](), list[bytes]()
-    rules = Rules(before)
+    if not messages:
+        return None
+    first = messages[0].position
+    epoch, shard = first.epoch, first.shard
+    for sequence, (place, _, _, _) in enumerate(messages, start=first.sequence):
+        if place.sequence != sequence or place.epoch != epoch or place.shard != shard:
+            return None
+    return digest_parts(first, [(subject, headers, body) for _, subject, headers, body in messages])
+
+
+def digest_parts(first: Position, parts: Sequence[Part]) -> Digested | None:
+    """As ``digest``, of messages that follow one another from this place on, in one epoch."""
+    start, end = _between_batches(parts)
     if start == end:
         return None
-    first = messages[start].position
+    before, leaves = list[Standing](), list[bytes]()
+    rules = Rules(before)
+    begins = Position(first.epoch, first.shard, first.sequence + start)
+    sequence, short, add = begins.sequence, rules.short, leaves.append
     try:
-        for sequence, message in enumerate(messages[start:end], start=first.sequence):
-            if message.position.sequence != sequence:
-                return None
-            body = sha256(message.body).digest()
-            identity, problems = rules.check(message, body)
-            if problems:
-                return None
-            leaves.append(leaf_hash(leaf_of(message.subject.encode(), identity.encode(), body)))
+        for subject, headers, body in parts[start:end]:
+            body_digest = sha256(body).digest()
+            identity = short(sequence, subject, headers, body, body_digest)
+            if identity is None:
+                place = Position(first.epoch, first.shard, sequence)
+                identity, problems = rules.check(Stored(place, subject, headers, body), body_digest)
+                if problems:
+                    return None
+            add(hashed(subject.encode(), identity.encode(), body_digest))
+            sequence += 1
     except PrecedentError:
         return None
-    if len(rules.epochs) > 1:
-        return None
-    after = rules.standing()
-    return Digested(first, b"".join(leaves), before, after, messages[:start], messages[end:])
+    after = Position(first.epoch, first.shard, first.sequence + end)
+    ahead, behind = stored_of(first, parts[:start]), stored_of(after, parts[end:])
+    return Digested(begins, b"".join(leaves), before, rules.standing(), ahead, behind)
 
 
-def _between_batches(messages: Sequence[Stored]) -> tuple[int, int]:
+def _between_batches(parts: Sequence[Part]) -> tuple[int, int]:
     """Where the first batch that began before ends, and where the last one begins that ends after."""
-    start, end = 0, len(messages)
-    while start < end and _BATCH in messages[start].headers and _BEGINS not in messages[start].headers:
+    start, end = 0, len(parts)
+    while start < end and _BATCH in parts[start][1] and _BEGINS not in parts[start][1]:
         start += 1
-    if start < end and _BATCH in messages[end - 1].headers and _ENDS not in messages[end - 1].headers:
+    if start < end and _BATCH in parts[end - 1][1] and _ENDS not in parts[end - 1][1]:
         end -= 1
-        while end > start and _BEGINS not in messages[end].headers:
+        while end > start and _BEGINS not in parts[end][1]:
             end -= 1
     return start, end

@@ -12,11 +12,15 @@ from hashlib import sha256
 from typing import Final
 
 from domain.kernel.errors import InvalidInput
+from domain.kernel.merkle import leaf_hash
 
 LEAF_VERSION: Final = b"precedent-leaf-1"
 
 _START: Final = len(LEAF_VERSION).to_bytes(2, "big") + LEAF_VERSION
 _DIGEST_SIZE: Final = (32).to_bytes(2, "big")
+
+_HASHED_START: Final = b"\0" + _START
+_SIZES: Final = tuple(size.to_bytes(2, "big") for size in range(256))
 
 MAX_PART: Final = 0xFFFF
 """Bytes of a part: what two bytes can say."""
@@ -39,6 +43,16 @@ def leaf_of(subject: bytes, event_id: bytes, body_digest: bytes) -> bytes:
         event_id,
         _DIGEST_SIZE + body_digest,
     )
+
+
+def hashed(subject: bytes, event_id: bytes, body_digest: bytes) -> bytes:
+    """Give the hash of a leaf from its parts: ``leaf_hash(leaf_of(…))`` in half the time where these are short."""
+    first, second = len(subject), len(event_id)
+    if first > 255 or second > 255:
+        return leaf_hash(leaf_of(subject, event_id, body_digest))
+    return sha256(
+        _HASHED_START + _SIZES[first] + subject + _SIZES[second] + event_id + _DIGEST_SIZE + body_digest
+    ).digest()
 
 
 def parts_of(leaf: bytes) -> tuple[str, str, bytes]:

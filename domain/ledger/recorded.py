@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from domain.kernel.merkle import leaf_hash
+from domain.kernel.merkle import HASH_SIZE, leaf_hash
 from domain.ledger.leaf import parts_of
 
 Tiles = Callable[[int], Sequence[bytes] | None]
@@ -29,17 +29,17 @@ class RecordedLeaves:
         place = index & 255
         return place >= len(self._tile) or self._tile[place] == leaf
 
-    def agree(self, index: int, leaves: Sequence[bytes]) -> bool:
-        """As ``agrees``, of leaves that follow one another."""
-        taken = 0
-        while taken < len(leaves):
+    def agree(self, index: int, leaves: bytes) -> bool:
+        """As ``agrees``, of leaves that follow one another, joined."""
+        taken, whole = 0, len(leaves) // HASH_SIZE
+        while taken < whole:
             place = index + taken & 255
             self.leaf(index + taken)
-            tile = self._kept.get(index + taken >> 8, ())
-            count = min(256 - place, len(leaves) - taken)
-            if list(tile[place : place + count]) != leaves[taken : taken + min(count, max(0, len(tile) - place))]:
+            held = b"".join(self._kept.get(index + taken >> 8, ())[place : place + whole - taken])
+            at = taken * HASH_SIZE
+            if held != leaves[at : at + len(held)]:
                 return False
-            taken += count
+            taken += 256 - place
         return True
 
     def leaf(self, index: int) -> bytes | None:

@@ -21,7 +21,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Position
-from domain.ledger.stored import Stored
+from domain.ledger.stored import Part, Stored, stored_of
 
 MAGIC: Final = b"precedent-segment-1\n"
 
@@ -108,31 +108,42 @@ def written(first: Position, messages: Iterable[Stored]) -> bytes:
 
 def read(data: bytes) -> Segment:
     """Read a sealed segment, every byte of it. Raises ``SegmentInvalid``."""
-    segment, end = _read(data)
+    first, parts = read_parts(data)
+    return Segment(first, stored_of(first, parts))
+
+
+def read_parts(data: bytes) -> tuple[Position, list[Part]]:
+    """As ``read``: where the first message stands, and what each one is. Raises ``SegmentInvalid``."""
+    first, parts, end = _read(data)
     if len(data) - end != _ENDING_SIZE:
-        raise SegmentInvalid(
-            f"{_named(segment)} was cut, or has more behind its end ({len(data)} bytes, ends at {end})"
-        )
+        raise SegmentInvalid(f"{_named(first)} was cut, or has more behind its end ({len(data)} bytes, ends at {end})")
     mark, count = _END.unpack_from(data, end)
-    if mark != _SEAL or count != len(segment.messages):
-        raise SegmentInvalid(f"{_named(segment)} has {len(segment.messages)} messages and says {count}")
+    if mark != _SEAL or count != len(parts):
+        raise SegmentInvalid(f"{_named(first)} has {len(parts)} messages and says {count}")
     if sha256(memoryview(data)[:-32]).digest() != data[-32:]:
-        raise SegmentInvalid(f"{_named(segment)} does not have the digest that it ends with: it was damaged")
-    return segment
+        raise SegmentInvalid(f"{_named(first)} does not have the digest that it ends with: it was damaged")
+    return first, parts
 
 
 def read_open(data: bytes) -> Segment:
     """Read the whole messages of a segment that still grows. Raises ``SegmentInvalid``."""
-    return _read(data)[0]
+    first, parts = read_open_parts(data)
+    return Segment(first, stored_of(first, parts))
 
 
-def _read(data: bytes) -> tuple[Segment, int]:
+def read_open_parts(data: bytes) -> tuple[Position, list[Part]]:
+    """As ``read_open``: where the first message stands, and what each one is. Raises ``SegmentInvalid``."""
+    first, parts, _ = _read(data)
+    return first, parts
+
+
+def _read(data: bytes) -> tuple[Position, list[Part], int]:
     """The whole messages, and where they end."""
     if not data.startswith(MAGIC) or len(data) < BEGINNING_SIZE:
         raise SegmentInvalid(f"these {len(data)} bytes are no segment: they do not begin with {MAGIC.decode().strip()}")
     epoch, shard, sequence = _PLACE.unpack_from(data, len(MAGIC))
-    segment = Segment(Position(epoch, shard, sequence), [])
-    at, add, unpack, make = BEGINNING_SIZE, segment.messages.append, _LENGTHS.unpack_from, tuple.__new__
+    first, parts = Position(epoch, shard, sequence), list[Part]()
+    at, add, unpack = BEGINNING_SIZE, parts.append, _LENGTHS.unpack_from
     try:
         while True:
             subject, headers, body = unpack(data, at)
@@ -141,17 +152,16 @@ def _read(data: bytes) -> tuple[Segment, int]:
             if subject == _SEAL or end > len(data):
                 break
             middle = start + subject
-            name = data[start:middle].decode()
-            place, here = Position(epoch, shard, sequence), middle + headers
-            add(make(Stored, (place, name, data[middle:here], data[here:end])))
-            sequence += 1
+            here = middle + headers
+            add((data[start:middle].decode(), data[middle:here], data[here:end]))
             at = end
     except error:  # fewer bytes are left than lengths have
         pass
     except UnicodeDecodeError:
-        raise SegmentInvalid(f"{_named(segment)}: the subject of message {sequence} is no text") from None
-    return segment, at
+        problem = f"the subject of message {sequence + len(parts)} is no text"
+        raise SegmentInvalid(f"{_named(first)}: {problem}") from None
+    return first, parts, at
 
 
-def _named(segment: Segment) -> str:
-    return f"the segment from {segment.first} on"
+def _named(first: Position) -> str:
+    return f"the segment from {first} on"

@@ -96,12 +96,12 @@ def stored_log(connection: Connection, content: Path, on_damaged: Damaged | None
 
 
 @contextmanager
-def digesting(content: Path, log: ArchivedLog) -> Iterator[Digesting | None]:
-    """What audits an archive on all processors; None where there is one, or too little to be worth their start."""
+def digesting(content: Path, log: ArchivedLog) -> Iterator[Digesting]:
+    """What audits an archive, on all processors where there are several and it is worth their start."""
     segments = segment_store(content)
     count = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
     if count < 2 or len(segments.listed(SHARD)) < WORTH_PROCESSES:
-        yield None
+        yield Digesting(log, segments, None, 1)
         return
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as processes:
         try:
