@@ -40,12 +40,13 @@ from commands.cache.cache import Cache
 from commands.cache.finding import find
 from commands.cache.flying import SingleFlight
 from commands.indexes import CacheSource
-from domain.cache.events import CacheEntryPublished, Cost
+from domain.cache.events import CacheEntryPublished
 from domain.cache.keys import CacheKey
 from domain.cache.rules import Held
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Draft, Recorded, address
 from domain.kernel.ids import Position, StreamId
+from domain.kernel.reuse import Cost
 from domain.kernel.values import format_time
 from infra.settings import Settings
 from infra.stack.stack import embedded

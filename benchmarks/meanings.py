@@ -36,9 +36,10 @@ from commands.cache.semantic import look_alike
 from commands.indexes import Embedder
 from commands.reuse import Reuse
 from commands.services import Services
-from domain.cache.events import CacheEntryPublished, Cost, Meaning
+from domain.cache.events import CacheEntryPublished, Meaning
 from domain.kernel.embedding import Embedding
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Cost
 from domain.kernel.values import text_of_bytes
 from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import parse_type

@@ -39,10 +39,11 @@ from commands.runs.remembering import remember
 from commands.services import Services
 from domain.kernel.embedding import Embedding
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Cost
 from domain.programs.acceptance import Wanted
 from domain.programs.admission import Publishable, admit
 from domain.programs.envelope import sealed, to_sign
-from domain.programs.events import Cost, Offer, ProgramPublished, Proof
+from domain.programs.events import Offer, ProgramPublished, Proof
 from domain.programs.policy import Policy
 from domain.programs.state import EMPTY
 from domain.rtfs.program import Program, compile_program

@@ -30,13 +30,13 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.kernel.values import format_time
 from projections import cells
 from projections.facts import SHOWN_NUL, Fact
+from projections.paging import Last, newest_first, rows_of
 from projections.projection import Row, RowPerEvent, Selector, Share, SharedRows
 from projections.reuse import LOOKUP
 from projections.reuse import TABLE as REUSE_TABLE
@@ -233,7 +233,7 @@ async def list_entries(
     *,
     namespace: str | None = None,
     level: str | None = None,
-    before: tuple[datetime, str] | None = None,
+    before: Last | None = None,
     limit: int = 50,
 ) -> Sequence[EntryRow]:
     """A tenant's entries that may be given at this time (RFC 3339, UTC), newest first.
@@ -245,10 +245,8 @@ async def list_entries(
         query = query.where(TABLE.c.namespace == namespace)
     if level is not None:
         query = query.where(TABLE.c.level == level)
-    if before is not None:
-        query = query.where(tuple_(TABLE.c.published_at, TABLE.c.id) < before)
-    found = await connection.execute(query.order_by(TABLE.c.published_at.desc(), TABLE.c.id.desc()).limit(limit))
-    return [EntryRow(**row) for row in found.mappings()]
+    page = newest_first(query, TABLE.c.published_at, TABLE.c.id, before=before, limit=limit)
+    return await rows_of(connection, page, EntryRow)
 
 
 async def most_valuable(connection: AsyncConnection, now: str, limit: int) -> Sequence[EntryRow]:
@@ -269,14 +267,14 @@ async def most_valuable(connection: AsyncConnection, now: str, limit: int) -> Se
     )
     uses = func.coalesce(hits.c.uses, 0)
     value = (uses + 1) * (TABLE.c.usd + TABLE.c.seconds / 100)
-    found = await connection.execute(
+    query = (
         select(TABLE)
         .outerjoin(hits, and_(hits.c.tenant == TABLE.c.tenant, hits.c.entry == TABLE.c.id))
         .where(TABLE.c.level == "L2", TABLE.c.value.is_not(None), _lasts(now))
         .order_by(value.desc(), TABLE.c.published_at.desc(), TABLE.c.id)
         .limit(limit)
     )
-    return [EntryRow(**row) for row in found.mappings()]
+    return await rows_of(connection, query, EntryRow)
 
 
 async def entries_beginning(connection: AsyncConnection, tenant: str, beginning: str, limit: int) -> Sequence[str]:

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.programs.state import Status
+from projections.paging import row_of, rows_of
 
 REFUSED: Final = "refused"
 """Status of what the policy does not let be published."""
@@ -124,9 +125,8 @@ _PROGRAMS: Final = (TABLE.c.kind == PROGRAM) & (TABLE.c.validation_status != Sta
 
 async def get_program(connection: AsyncConnection, tenant: str, name: str) -> ProgramRow | None:
     """One program; None where there is none (yet)."""
-    found = await connection.execute(select(TABLE).where(_PROGRAMS, TABLE.c.tenant == tenant, TABLE.c.id == name))
-    row = found.mappings().one_or_none()
-    return None if row is None else ProgramRow(**row)
+    query = select(TABLE).where(_PROGRAMS, TABLE.c.tenant == tenant, TABLE.c.id == name)
+    return await row_of(connection, query, ProgramRow)
 
 
 async def named_programs(
@@ -139,8 +139,7 @@ async def named_programs(
         TABLE.c.module.startswith(f"sha256:{beginning}", autoescape=True),
     )
     query = select(TABLE).where(_PROGRAMS, TABLE.c.tenant == tenant, begins)
-    found = await connection.execute(query.order_by(TABLE.c.id).limit(limit))
-    return [ProgramRow(**row) for row in found.mappings()]
+    return await rows_of(connection, query.order_by(TABLE.c.id).limit(limit), ProgramRow)
 
 
 async def list_programs(
@@ -175,5 +174,4 @@ async def list_programs(
         query = query.where(TABLE.c.id > after).order_by(TABLE.c.id)
     else:
         query = query.order_by(TABLE.c.uses.desc(), TABLE.c.creation_timestamp.desc(), TABLE.c.id)
-    found = await connection.execute(query.limit(limit))
-    return [ProgramRow(**row) for row in found.mappings()]
+    return await rows_of(connection, query.limit(limit), ProgramRow)

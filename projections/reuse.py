@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.kernel.reuse import MISSES
 from projections import cells
 from projections.facts import Fact
+from projections.paging import rows_of
 from projections.projection import Row, Selector, Share, SharedRows
 
 RUN: Final = "run"
@@ -282,23 +283,23 @@ REUSE: Final = SharedRows(
 
 async def uses_of_entry(connection: AsyncConnection, tenant: str, entry: str, *, limit: int = 10) -> Sequence[ReuseRow]:
     """Look-ups that came to an entry or a program, the latest first."""
-    found = await connection.execute(
+    query = (
         select(TABLE)
         .where(TABLE.c.tenant == tenant, TABLE.c.entry == entry, TABLE.c.kind == LOOKUP)
         .order_by(TABLE.c.at.desc(), TABLE.c.id)
         .limit(limit)
     )
-    return [ReuseRow(**row) for row in found.mappings()]
+    return await rows_of(connection, query, ReuseRow)
 
 
 async def lookups_of_run(
     connection: AsyncConnection, tenant: str, run: str, *, limit: int = 1000
 ) -> Sequence[ReuseRow]:
     """What the levels of reuse said in a run, in order."""
-    found = await connection.execute(
+    query = (
         select(TABLE)
         .where(TABLE.c.tenant == tenant, TABLE.c.run == run, TABLE.c.kind == LOOKUP)
         .order_by(TABLE.c.version, TABLE.c.id)
         .limit(limit)
     )
-    return [ReuseRow(**row) for row in found.mappings()]
+    return await rows_of(connection, query, ReuseRow)

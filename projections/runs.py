@@ -22,13 +22,13 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from projections import cells
 from projections.facts import Fact
+from projections.paging import Last, newest_first, row_of, rows_of
 from projections.projection import Fold, Row, RowPerStream
 
 
@@ -289,9 +289,7 @@ RUNS: Final = RowPerStream(
 
 async def get_run(connection: AsyncConnection, tenant: str, run: str) -> RunRow | None:
     """One run; None where there is none (yet)."""
-    found = await connection.execute(select(TABLE).where(TABLE.c.tenant == tenant, TABLE.c.id == run))
-    row = found.mappings().one_or_none()
-    return None if row is None else RunRow(**row)
+    return await row_of(connection, select(TABLE).where(TABLE.c.tenant == tenant, TABLE.c.id == run), RunRow)
 
 
 async def list_runs(
@@ -300,7 +298,7 @@ async def list_runs(
     *,
     status: Sequence[str] = (),
     goal_has: str | None = None,
-    before: tuple[datetime, str] | None = None,
+    before: Last | None = None,
     limit: int = 50,
 ) -> Sequence[RunRow]:
     """A tenant's runs, newest first: of these statuses (all, where none is named), whose goal contains the text.
@@ -312,10 +310,8 @@ async def list_runs(
         query = query.where(TABLE.c.status.in_(status))
     if goal_has is not None:
         query = query.where(TABLE.c.goal.icontains(goal_has, autoescape=True))
-    if before is not None:
-        query = query.where(tuple_(TABLE.c.submitted_at, TABLE.c.id) < before)
-    found = await connection.execute(query.order_by(TABLE.c.submitted_at.desc(), TABLE.c.id.desc()).limit(limit))
-    return [RunRow(**row) for row in found.mappings()]
+    page = newest_first(query, TABLE.c.submitted_at, TABLE.c.id, before=before, limit=limit)
+    return await rows_of(connection, page, RunRow)
 
 
 async def runs_without_driver(connection: AsyncConnection, now: datetime, limit: int = 1000) -> Sequence[RunRow]:
@@ -332,10 +328,10 @@ async def runs_without_driver(connection: AsyncConnection, now: datetime, limit:
         TABLE.c.deadline > now,
         TABLE.c.requested == literal([], JSONB),
     )
-    found = await connection.execute(
+    query = (
         select(TABLE)
         .where(TABLE.c.ended_at.is_(None), TABLE.c.status.not_in(("paused", "waiting")), unclaimed, ~asleep)
         .order_by(TABLE.c.updated_at)
         .limit(limit)
     )
-    return [RunRow(**row) for row in found.mappings()]
+    return await rows_of(connection, query, RunRow)

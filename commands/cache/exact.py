@@ -31,7 +31,7 @@ from domain.models import ModelUnavailable
 from domain.rtfs.types import Type, mismatch
 from domain.runs.events import ModelCallAnswered, ModelCallRequested, ToolCallCompleted, ToolCallFailed
 from domain.runs.guard import Asked
-from domain.runs.parts import Fault, Lookup, RunEvent, Savings
+from domain.runs.parts import Fault, Lookup, RunEvent
 from domain.runs.state import Phase, Run, Settlement
 from domain.tools import ToolDeclaration
 
@@ -301,7 +301,7 @@ class Exact:
             "source": "cache",
             "duration": lookup.duration,
             "lookups": (lookup,),
-            "saved": Savings(**published.cost.model_dump()),
+            "saved": published.cost,
         }
         match value:
             case {"result": result, **others} if not others:
@@ -339,7 +339,7 @@ def _model_event(effect: str, published: CacheEntryPublished, lookup: Lookup) ->
         recorded=bool(value.get("recorded", False)),
         duration=lookup.duration,
         source="cache",
-        saved=Savings(**published.cost.model_dump()),
+        saved=published.cost,
     )
 
 

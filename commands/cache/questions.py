@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from commands.cache.cache import Cache
 from commands.cache.data import DataUnknown
-from domain.cache.events import CacheEntryPublished, Cost, Volatility
+from domain.cache.events import CacheEntryPublished, Volatility
 from domain.cache.keys import CacheKey
 from domain.cache.rules import expiry, tool_failure, tool_value
+from domain.kernel.reuse import Cost
 from domain.kernel.values import format_time
 from domain.runs.events import ModelCallAnswered, ToolCallCompleted, ToolCallFailed
 from domain.runs.parts import RunEvent

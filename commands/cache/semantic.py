@@ -23,7 +23,7 @@ from commands.evidence import terms_of
 from commands.indexes import Neighbour
 from commands.reuse import Reuse
 from commands.services import Services
-from domain.cache.events import CacheEntryPublished, Cost, ReuseJudged
+from domain.cache.events import CacheEntryPublished, ReuseJudged
 from domain.cache.gates import Refusal
 from domain.cache.keys import CacheKeyInvalid
 from domain.cache.proposing import Near, propose
@@ -32,7 +32,7 @@ from domain.cache.semantic import CLOSED, NEIGHBOURS, Proposal, Verdict, decide
 from domain.kernel.embedding import Embedding, cosine
 from domain.kernel.errors import PrecedentError, StoredDataInvalid
 from domain.kernel.ids import StreamId
-from domain.kernel.reuse import Miss, NotReusable
+from domain.kernel.reuse import Cost, Miss, NotReusable
 from domain.kernel.values import ValueNotDecodable
 from domain.models import PlanNotFound
 from domain.rtfs.program import Program

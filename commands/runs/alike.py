@@ -12,7 +12,7 @@ from domain.kernel.ids import StreamId
 from domain.kernel.reuse import Miss
 from domain.models import ModelUnavailable
 from domain.runs.events import ModelCallAnswered
-from domain.runs.parts import Lookup, Savings
+from domain.runs.parts import Lookup
 from domain.runs.state import Run
 from domain.runs.task import Task
 
@@ -84,6 +84,6 @@ def _answered(key: str, lookup: Lookup, found: Answer) -> ModelCallAnswered:
         recorded=found.recorded,
         duration=lookup.duration,
         source="cache",
-        saved=Savings(**found.cost.model_dump()),
+        saved=found.cost,
         entry=found.entry,
     )

@@ -24,12 +24,13 @@ from commands.runs.planning import compile_answer, pinned_effects
 from commands.services import Services
 from domain.cache.events import ReuseJudged
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
+from domain.kernel.reuse import Cost
 from domain.kernel.values import decode, text_of_bytes
 from domain.models import PlanNotFound
 from domain.rtfs.program import Program
 from domain.rtfs.source import LocatedError
 from domain.runs.events import ModelCallRequested
-from domain.runs.parts import Lookup, Savings
+from domain.runs.parts import Lookup
 from domain.runs.reuse import refutations, reused
 from domain.runs.shadow import comparing_beside
 from domain.runs.state import Phase, Run
@@ -144,7 +145,7 @@ async def _beside(run: Run, answer: Answer, program: Program) -> tuple[str, bool
         module=text_of_bytes(program.module),
         source_map=program.source_map.encode().decode(),
         plan="",
-        saved=Savings(),
+        saved=Cost(),
     )
     compared = await in_slices(comparing_beside(run, other, decode(run.output)))
     return SAME_OUTPUT, compared.agreed is True

@@ -21,7 +21,7 @@ from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachabl
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
 from domain.kernel.values import bytes_of_text, digest_json
-from domain.programs.events import Cost, Offer, OfferedEffect, Proof, check_digest
+from domain.programs.events import Offer, OfferedEffect, Proof, check_digest
 from domain.programs.literals import copied_inputs
 from domain.programs.refuting import Refutation
 from domain.programs.state import Status
@@ -141,7 +141,7 @@ async def _publish(services: Services, log: RunLog, run: Run) -> str | None:
         plan=run.drafts[-1].source,
         source_map=program.source_map,
         literals=copied_inputs(module, task.input_values),
-        cost=Cost(**paid(run).model_dump()),
+        cost=paid(run),
         meaning=meaning,
     )
     tenant = log.stream.tenant

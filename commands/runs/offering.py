@@ -15,7 +15,7 @@ from commands.cache.tuning import Lasting
 from commands.runs.alike import meant, wants_alike
 from commands.runs.log import RunLog
 from commands.services import Services
-from domain.cache.events import CacheEntryPublished, Cost, Meaning, Volatility
+from domain.cache.events import CacheEntryPublished, Meaning, Volatility
 from domain.cache.rules import expiry
 from domain.kernel.errors import InvalidInput, PrecedentError, ServiceUnreachable
 from domain.kernel.values import format_time, parse_time, text_of_bytes
@@ -92,7 +92,7 @@ async def _offer(services: Services, log: RunLog, history: Sequence[tuple[str, o
             f"model:{requested.model}",
             *(f"tool:{effect.name}@{effect.version}" for effect in run.program.effects),
         ),
-        cost=Cost(**paid(run).model_dump()),
+        cost=paid(run),
         run=log.stream.id,
         effect=answer.effect,
         asked=format_time(asked),

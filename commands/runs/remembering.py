@@ -6,9 +6,10 @@ from commands.appends import append_one
 from commands.delegations import Target, key_of
 from commands.evidence import CATALOG
 from commands.services import Services
-from domain.cache.events import CacheEntryPublished, Cost
+from domain.cache.events import CacheEntryPublished
 from domain.kernel.errors import VersionConflict
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Cost
 from domain.runs.task import Task
 
 

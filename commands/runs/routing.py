@@ -20,7 +20,7 @@ from domain.rtfs.capability import Capability
 from domain.runs.controller import route, to_tool
 from domain.runs.delegation import tool_for
 from domain.runs.events import VerdictReached
-from domain.runs.parts import Lookup, PinnedEffect, RunEvent, Savings
+from domain.runs.parts import Lookup, PinnedEffect, RunEvent
 from domain.runs.planning import ProgramReused, ReuseSettled
 from domain.runs.reuse import is_refused, reused, routed_to_program, tool_refused, why_refuted
 from domain.runs.state import Run
@@ -143,5 +143,5 @@ def as_reused(run: Run, found: Found) -> ProgramReused:
         module=text_of_bytes(found.module),
         source_map=offer.source_map,
         plan=offer.plan,
-        saved=Savings(**offer.cost.model_dump()),
+        saved=offer.cost,
     )

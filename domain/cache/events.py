@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from domain.cache.keys import Kind, Level
 from domain.kernel.events import DomainEvent
+from domain.kernel.reuse import Cost
 
 Volatility = Literal["static", "slow", "fast", "never"]
 """How soon the answer may change: not at all, within days, within minutes, at once (never kept)."""
@@ -20,14 +21,6 @@ class Part(BaseModel):
     """A part of events."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class Cost(Part):
-    """What the answer had cost."""
-
-    tokens: int = 0
-    usd: float = 0.0
-    seconds: float = 0.0
 
 
 class Meaning(Part):

@@ -1,11 +1,29 @@
-"""Why nothing was given again: a closed set of reasons, beside which the words of each case are kept."""
+"""What reuse speaks of wherever it happens: what an answer had cost, and why nothing was given again.
+
+The reasons are a closed set, beside which the words of each case are kept.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, Literal, Self, TypeAlias
 
+from pydantic import BaseModel, ConfigDict
+
 from domain.kernel.errors import PrecedentError
+
+
+class Cost(BaseModel):
+    """What it took to come to an answer or a program, and so is not spent where that is given again.
+
+    A part of events: its shape never changes, it only grows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+
 
 MissCode: TypeAlias = Literal[
     "absent", "unlike", "differs", "unproven", "below", "refuted", "withdrawn", "expired", "untrusted", "damaged",

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 from pydantic import BaseModel, ConfigDict
 
 from domain.kernel.events import DomainEvent
+from domain.kernel.reuse import Cost
 from domain.kernel.values import digest_bytes, digest_json
 
 _NAMES: Final = UUID("6a0d2f52-7f0b-5d0e-9a57-0d1c6c1f7c11")
@@ -72,14 +73,6 @@ def evidence_digest(proofs: Sequence[Proof]) -> str:
 
 def _absent(proof: Proof) -> set[str]:
     return {name for name in Proof.ADDED if getattr(proof, name) == Proof.model_fields[name].default}
-
-
-class Cost(Part):
-    """What it took to find the program."""
-
-    tokens: int = 0
-    usd: float = 0.0
-    seconds: float = 0.0
 
 
 class Meaning(Part):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Final, Literal
 
-from domain.runs.parts import Decision, Fault, Lookup, Role, RunEvent, Savings
+from domain.kernel.reuse import Cost
+from domain.runs.parts import Decision, Fault, Lookup, Role, RunEvent
 from domain.runs.planning import (
     AgentPinned,
     PlanDrafted,
@@ -90,7 +91,7 @@ class ToolCallCompleted(RunEvent):
     """Content address of what the tool printed."""
     lookups: tuple[Lookup, ...] = ()
     """What the levels of reuse said; empty where none was asked."""
-    saved: Savings = Savings()
+    saved: Cost = Cost()
     """What the answer had cost when it was given first, where the tool was not called now."""
 
 
@@ -112,7 +113,7 @@ class ToolCallFailed(RunEvent):
     """``cache``: a pure tool is known to fail so, and was not called."""
     lookups: tuple[Lookup, ...] = ()
     """What the levels of reuse said; empty where none was asked."""
-    saved: Savings = Savings()
+    saved: Cost = Cost()
     """What the failure had cost when it came first, where the tool was not called now."""
 
 
@@ -183,7 +184,7 @@ class ModelCallAnswered(RunEvent):
     duration: float
     source: Literal["executed", "inherited", "cache"] = "executed"
     """``inherited``: the parent of a fork had this answer, and paid for it; ``cache``: an entry had it."""
-    saved: Savings = Savings()
+    saved: Cost = Cost()
     """What the answer had cost when it was given first, where it was not paid for now."""
     entry: str | None = None
     """The cache entry that had it, where that answers another question of the same meaning (L3)."""

@@ -102,12 +102,3 @@ class Lookup(BaseModel):
     def is_of_same_goal(self) -> bool:
         """Of a hit: whether it answered the very goal that it was made for, for which no evidence is needed."""
         return self.outcome == "hit" and self.threshold is None
-
-
-class Savings(BaseModel):
-    """What an answer had cost when it was made, and so was not spent again."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-    tokens: int = 0
-    usd: float = 0.0
-    seconds: float = 0.0

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from domain.runs.parts import Decision, Level, Lookup, PinnedEffect, PinnedModule, Role, RunEvent, Savings
+from domain.kernel.reuse import Cost
+from domain.runs.parts import Decision, Level, Lookup, PinnedEffect, PinnedModule, Role, RunEvent
 
 
 class RunRouted(RunEvent):
@@ -72,7 +73,7 @@ class ProgramReused(ProgramCompiled):
     """Id of the published program."""
     plan: str
     """The text that it was compiled from."""
-    saved: Savings
+    saved: Cost
     """What its plan had cost."""
 
 
@@ -87,7 +88,7 @@ class ReuseSettled(RunEvent):
     reason: str
     goes_on: bool
     """Whether the run is routed anew, without what was reused: it had changed nothing in the world."""
-    saved: Savings
+    saved: Cost
     level: Level = "L4"
 
 

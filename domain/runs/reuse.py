@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal
 
+from domain.kernel.reuse import Cost
 from domain.kernel.values import digest_json
 from domain.runs.critic import is_about
 from domain.runs.events import VerdictReached
 from domain.runs.folding import DENIALS
-from domain.runs.parts import Decision, Lookup, PinnedEffect, RunEvent, Savings
+from domain.runs.parts import Decision, Lookup, PinnedEffect, RunEvent
 from domain.runs.planning import ProgramReused, ReuseSettled, RunRouted
 from domain.runs.state import Phase, Precedent, Run, Settlement
 
@@ -41,7 +42,7 @@ def reused(
     module: str,
     source_map: str,
     plan: str,
-    saved: Savings,
+    saved: Cost,
 ) -> ProgramReused:
     """The program that answers, pinned as it was published. ``module``: Base64."""
     reason = f"published, signed by a trusted key; {len(effects)} capabilities within the task's rights"
@@ -88,7 +89,7 @@ def settled_badly(
         outcome=outcome,
         reason=reason[:LONGEST_REASON],
         goes_on=not _traces(run),
-        saved=Savings(),
+        saved=Cost(),
         level=precedent.level,
     )
 
@@ -105,7 +106,7 @@ def tool_refused(run: Run, outcome: Literal["failed", "refuted"], reason: str) -
         outcome=outcome,
         reason=reason[:LONGEST_REASON],
         goes_on=True,
-        saved=Savings(),
+        saved=Cost(),
         level="L1",
     )
 
@@ -149,10 +150,10 @@ def outdone(run: Run) -> list[ReuseSettled]:
     ]
 
 
-def paid(run: Run) -> Savings:
+def paid(run: Run) -> Cost:
     """What it took to come to the run's plan, drafts that were rejected included."""
     seconds = sum(answer.duration for answer in run.answers.values())
-    return Savings(tokens=run.spent.tokens, usd=run.spent.usd, seconds=seconds)
+    return Cost(tokens=run.spent.tokens, usd=run.spent.usd, seconds=seconds)
 
 
 def _traces(run: Run) -> list[str]:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from domain.kernel.reuse import Cost
 from domain.runs.entries import Journal
 from domain.runs.events import (
     ModelCallAnswered,
     RunFailed,
     VerdictReached,
 )
-from domain.runs.parts import Fault, Level, Savings
+from domain.runs.parts import Fault, Level
 from domain.runs.planning import (
     AgentPinned,
     ProgramCompiled,
@@ -105,7 +106,7 @@ class Precedent:
 
     level: Level
     entry: str
-    saved: Savings
+    saved: Cost
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from commands.indexes import Dropped
 from commands.replays.executing import re_execute
 from domain.cache.events import CacheEntryDisputed
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Cost
 from domain.runs.events import ModelCallAnswered, ToolCallFailed
-from domain.runs.parts import Savings
 from domain.runs.state import Phase
 from tests.commands.caching import L2, CachingWorld
 from tests.commands.world import TENANT
@@ -55,8 +55,8 @@ def test_what_an_answer_or_a_failure_of_a_tool_had_cost_is_told_where_it_is_give
                 await world.call(f"{run}-fails", "(try (call :m.fails {:n 1}) (catch :m.overflow e 0))")
             for name in ("a", "a-fails"):
                 (first,), (again,) = await world.tool_events(name), await world.tool_events(name.replace("a", "b", 1))
-                assert (first.source, first.saved) == ("executed", Savings())
-                assert (again.source, again.saved) == ("cache", Savings(seconds=first.duration))
+                assert (first.source, first.saved) == ("executed", Cost())
+                assert (again.source, again.saved) == ("cache", Cost(seconds=first.duration))
                 assert first.duration == 0.25
                 assert "saved" not in first.as_json()
 

@@ -9,9 +9,10 @@ from uuid import uuid4
 import pytest
 
 from commands.delegations import key_of
-from domain.cache.events import CacheEntryPublished, Cost
+from domain.cache.events import CacheEntryPublished
 from domain.kernel.events import Draft
 from domain.kernel.ids import StreamId
+from domain.kernel.reuse import Cost
 from domain.kernel.values import format_time
 from domain.models import ModelOffer
 from domain.runs.delegation import Rung, asked_next, ladder, tool_for

@@ -9,12 +9,12 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from domain.kernel.reuse import Cost
 from domain.kernel.values import digest_bytes, text_of_bytes
 from domain.ledger.notes import ED25519, VerifierKey
 from domain.programs.admission import Publishable, admit
 from domain.programs.envelope import sealed, to_sign
 from domain.programs.events import (
-    Cost,
     Meaning,
     Offer,
     OfferedEffect,

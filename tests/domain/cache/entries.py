@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from domain.cache.events import CacheEntryPublished, Cost
+from domain.cache.events import CacheEntryPublished
 from domain.cache.keys import CacheKey
 from domain.cache.rules import Held, expiry
 from domain.kernel.ids import Position
+from domain.kernel.reuse import Cost
 from domain.kernel.values import format_time
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -6,10 +6,11 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from domain.kernel.reuse import Cost
 from domain.kernel.values import digest_bytes
 from domain.programs.admission import Publishable, admit
 from domain.programs.envelope import sealed, to_sign
-from domain.programs.events import Cost, Meaning, Offer, OfferedEffect, Proof
+from domain.programs.events import Meaning, Offer, OfferedEffect, Proof
 from domain.programs.policy import Policy
 from domain.programs.state import EMPTY, Program, Status
 from domain.rtfs.capability import Capability, Parameter
