@@ -100,8 +100,10 @@ def _mounts(command: SandboxedCommand, limits: SandboxLimits, files: Mapping[str
         yield from ("--perms", "1777", "--size", str(limits.scratch_bytes), "--tmpfs", WORKSPACE)
     else:
         yield from ("--bind" if command.root_writable else "--ro-bind", str(command.root), WORKSPACE)
-        for hidden in command.hidden:
-            yield from _cover(hidden.resolve(), command.root.resolve())
+        covered = {hidden.resolve() for hidden in command.hidden}
+        for hidden in sorted(covered):
+            if covered.isdisjoint(hidden.parents):  # else it is gone with what it lies in
+                yield from _cover(hidden, command.root.resolve())
     for path, descriptor in files.items():
         yield from ("--perms", "0444", "--ro-bind-data", str(descriptor), path)
     # These two live in memory without a size: nothing may be added to them.

@@ -30,7 +30,8 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tools(root: Path) -> BuiltIn:
-    return BuiltIn(root, hidden=(root / ".precedent", root / "broker.json", root / "none"))
+    inside = root / ".precedent" / "content"  # as in every deployment that does not name another place
+    return BuiltIn(root, hidden=(inside, root / ".precedent", root / "broker.json", root / "none", inside / "acme"))
 
 
 @pytest.mark.parametrize(
