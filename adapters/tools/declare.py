@@ -40,6 +40,8 @@ class Tool:
     """Name of an argument -> what makes the function's own type of it; absent where nothing is to be done."""
     dump: Convert | None
     takes_context: bool
+    waits: bool = False
+    """Whether it is a coroutine function."""
     gives_copies: bool = False
     """Whether what it returns is held by nobody else, so that it need not be copied."""
 
@@ -189,6 +191,7 @@ def declare(
         loads={kebab(name): shape.load for name, shape in shapes.items() if shape.load},
         dump=result.dump,
         takes_context=takes_context,
+        waits=waits,
     )
 
 

@@ -36,6 +36,7 @@ class LocalToolRunner:
         self._settings = settings
         self._sandboxes = asyncio.Semaphore(settings.sandboxes)
         self._threads = DaemonThreads(settings.threads)
+        self._waiting = asyncio.Semaphore(settings.waiting)
 
     def declarations(self) -> Mapping[str, ToolDeclaration]:
         """Every tool by name."""
@@ -101,6 +102,9 @@ class LocalToolRunner:
         if isolation == "thread":
             timed = await _bounded(self._threads.run(call, f"tool {tool.declaration.name}"), timeout)
             return timed.result, {"cpu-seconds": timed.cpu_seconds}
+        if tool.waits:
+            async with self._waiting:
+                return await _bounded(call(), timeout), {}
         result = call()
         return (await _bounded(result, timeout) if isinstance(result, Awaitable) else result), {}
 

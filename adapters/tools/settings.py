@@ -29,4 +29,6 @@ class ToolSettings(BaseModel):
     """Sandboxed commands at once; further ones wait."""
     threads: Annotated[int, Field(ge=1)] = 64
     """Blocking tools at once, those included that went on after their timeout; further ones wait."""
+    waiting: Annotated[int, Field(ge=1)] = 256
+    """Calls of async tools at once; further ones wait. Each may hold a socket, of which a process has so many."""
     sandbox: SandboxLimits = SandboxLimits()

@@ -347,6 +347,42 @@ class TestThreads:
         assert {outcome.type for outcome in stuck} == {"tool.timeout"}
         assert isinstance(await runner.run("t.t", {}, CALL), ToolSucceeded)
 
+    async def test_calls_that_wait_for_others_are_bounded_so_that_sockets_are(self) -> None:
+        now, most = 0, 0
+
+        async def wait() -> None:
+            """Doc."""
+            nonlocal now, most
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            now -= 1
+
+        runner = runner_of(declare(wait, "t.t", effects="read"), waiting=3)
+        outcomes = await asyncio.gather(*(runner.run("t.t", {}, CALL) for _ in range(50)))
+        assert all(isinstance(outcome, ToolSucceeded) for outcome in outcomes)
+        assert most == 3
+
+    async def test_one_that_was_cancelled_while_it_waited_was_never_begun(self) -> None:
+        begun: list[int] = []
+        is_begun, release = asyncio.Event(), asyncio.Event()
+
+        async def wait() -> None:
+            """Doc."""
+            begun.append(1)
+            is_begun.set()
+            await release.wait()
+
+        runner = runner_of(declare(wait, "t.t", effects="read"), waiting=1)
+        first, second = (asyncio.create_task(runner.run("t.t", {}, CALL)) for _ in range(2))
+        await is_begun.wait()
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        release.set()
+        assert isinstance(await first, ToolSucceeded)
+        assert (second.cancelled(), begun) == (True, [1])
+
 
 class Counting:
     """Tools that count within a run."""
