@@ -128,6 +128,9 @@ async def _status(output: Output, settings: Settings, report: stack.StackStatus,
         output.show(Text(f"{report.phase}; ask again in a moment", "yellow"))
     if report.components:
         output.show(_table(report))
+        for each in report.components:
+            if each.url is not None:
+                output.show_line(f"{each.name}: {_address(each.url)}")
     elif endpoints is not None:
         output.show(f"servers configured elsewhere, broker at {endpoints.nats_url}")
     if inside:
@@ -177,7 +180,6 @@ def _projection(known: dict[str, Any]) -> Text:
 
 def _table(report: stack.StackStatus) -> Table:
     table = Table("", "state", "process", "up", "restarts", "memory", box=None, pad_edge=False)
-    table.add_column("address", overflow="fold")
     for each in report.components:
         table.add_row(
             each.name,
@@ -186,11 +188,10 @@ def _table(report: stack.StackStatus) -> Table:
             "-" if each.uptime is None else f"{each.uptime:,.0f} s",
             str(each.restarts),
             "-" if each.memory_bytes is None else f"{each.memory_bytes / 2**20:,.0f} MiB",
-            _address(each.url),
         )
     return table
 
 
-def _address(url: str | None) -> str:
+def _address(url: str) -> str:
     """An address without the password that it may hold."""
-    return "-" if url is None else _PASSWORD.sub(r"\1", url)
+    return _PASSWORD.sub(r"\1", url)

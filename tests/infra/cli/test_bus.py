@@ -100,7 +100,10 @@ def test_status_shows_what_runs_and_how_far_the_read_side_is(cli: Cli, deploymen
     )
     assert {each["name"] for each in document["projections"]} == set(PROJECTIONS)
     assert document["data"] == str(deployment)
-    assert "password" not in cli("status").out
+    printed = cli("status").out
+    assert "password" not in printed
+    for each in document["components"]:
+        assert each["url"] is None or f"{each['name']}: {each['url']}\n" in printed
 
 
 def test_a_second_stack_on_the_same_data_is_refused(cli: Cli, deployment: Path):
