@@ -46,12 +46,10 @@ class Programs:
         self._filling.filled.hear(recorded)
         event, stream, position = CATALOG.decode(recorded), recorded.stream, recorded.position
         match event:
-            case ProgramPublished(offer=offer):
+            case ProgramPublished(offer=offer) | ProgramReinstated(offer=offer):
                 if offer.id != stream.id:
                     raise StoredDataInvalid(f"program {offer.id} is in the stream {stream.id} of something else")
                 self.reuse.interfaces.add(stream.tenant, offer.namespace, offer.interface)
-                self._gather(stream.tenant, stream.id, offer, position)
-            case ProgramReinstated(offer=offer) if offer.id == stream.id:
                 self._gather(stream.tenant, stream.id, offer, position)
             case ProgramDemoted() | ProgramSuperseded():
                 self._filling.remove([point_id(stream.tenant, stream.id)], position)
