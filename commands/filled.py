@@ -111,6 +111,8 @@ class Filled:
         is_due = self._events >= self._noted + OFTEN if self._noted else self._events > 0
         if self._found is None or not is_due:
             return
+        if self._is_of_this_log(self._found) and self._found.upto.covers(upto):
+            return
         self._noted = self._events
         now = await self._read()
         if now is None or now.by != self._found.by:

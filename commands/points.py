@@ -68,6 +68,8 @@ class Filling:
 
     async def flush(self) -> None:
         """Bring the index up to what was heard. Raises as the ports, and then keeps what is left to be done."""
+        if not self._gathered and not self._gone:
+            return  # nor is an index started for nothing
         await self.filled.begin()
         self._gathered = {name: each for name, each in self._gathered.items() if not self.filled.has(each.position)}
         self._gone = {name: position for name, position in self._gone.items() if not self.filled.has(position)}

@@ -12,7 +12,7 @@ import pytest
 from adapters.embedding.lexical import LexicalEmbedder
 from adapters.vectors.memory import MemoryVectorIndex
 from commands.filled import LABEL, OFTEN, Filled
-from commands.indexes import Point
+from commands.indexes import Neighbour, Point
 from commands.points import Awaited, Filling
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position
@@ -96,7 +96,7 @@ def test_who_filled_an_index_that_was_emptied_meanwhile_does_not_say_that_it_is_
         await first.hear(*TEXTS)
         await index.clear()
         if is_begun:
-            await Process(index, "begun").hear()
+            await Process(index, "begun").filling.filled.begin()
         await first.hear(*(f"more {number}" for number in range(OFTEN)), first=5)
         await Process(index, "second").hear(*TEXTS)
         assert await index.texts() >= set(TEXTS)
@@ -164,6 +164,19 @@ def test_a_note_that_says_nothing_that_can_be_true_keeps_nothing_out(labels: Map
         await index.put([Point(str(UUID(int=9)), somewhere, {LABEL: "k", **labels})])
         await Process(index, "first").hear(*TEXTS)
         assert await index.texts() == set(TEXTS)
+
+    asyncio.run(story())
+
+
+def test_who_hears_of_nothing_for_the_index_does_not_start_one() -> None:
+    class Unstarted(Index):
+        async def search(self, *_: object) -> Sequence[Neighbour]:
+            raise AssertionError("nobody needs it")
+
+    async def story() -> None:
+        index = Unstarted()
+        await Process(index, "first").hear()
+        assert await index.count() == 0
 
     asyncio.run(story())
 
