@@ -11,6 +11,7 @@ import ctypes
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import Final
 
 from qdrant_edge import EdgeShard
@@ -27,7 +28,8 @@ def main(path: str, parent: int, *, is_urgent: bool) -> None:
         raise SystemExit("the index process ended first")
     os.nice(LESS_URGENT)
     if sys.platform == "linux" and not is_urgent:  # sched(7)
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        with suppress(OSError):  # some sandboxes forbid it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     shard = EdgeShard.load(path)
     shard.optimize()
     shard.flush()
