@@ -116,7 +116,7 @@ def _describe(item: Mapping[str, Any]) -> str:
         return f"{path}: it is missing"
     if item["type"] == "model_type":
         return f"{path}: expected a map of {', '.join(_part_at(place).model_fields)}, found {str(item['input'])[:80]!r}"
-    return f"{path}: {item['msg']} (found {str(item['input'])[:80]!r})"
+    return f"{path}: {item['msg']} (found {repr(item['input'])[:80]})"
 
 
 def _part_at(place: Sequence[str | int]) -> type[BaseModel]:

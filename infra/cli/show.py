@@ -270,8 +270,11 @@ def _ledger(entries: Sequence[LedgerEntry], width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("who", "effect", "chose"):
         table.add_column(name, no_wrap=True)
-    table.add_column("among", overflow="ellipsis", no_wrap=True, max_width=32)
-    table.add_column("because", ratio=1)
+    if wide:
+        table.add_column("among", overflow="ellipsis", no_wrap=True, max_width=32)
+    else:
+        table.add_column("among", ratio=1)
+    table.add_column("because", ratio=1 if wide else 2)
     if wide:
         table.add_column("saw", no_wrap=True)
     for each in entries:

@@ -22,7 +22,7 @@ from tests.infra.cli.conftest import Cli
         ("3", "task.yaml: a task is a map of fields"),
         ("plan: 1", "task.yaml: goal: it is missing"),
         ("goal: x\ngaol: y", "task.yaml: gaol: no such field; did you mean goal? allowed here: goal, inputs"),
-        ("goal: x\nlimits: {seconds: -1}", "limits.seconds: Input should be greater than 0 (found '-1')"),
+        ("goal: x\nlimits: {seconds: -1}", "limits.seconds: Input should be greater than 0 (found -1)"),
         ("goal: x\ninputs: {rate: .nan}", "task.yaml: inputs.rate: nan cannot travel as JSON"),
         ("goal: x\ninputs: {data: !!binary aGVsbG8=}", "task.yaml: inputs.data: bytes is no JSON"),
         ("goal: x\ninputs: {? [a, b] : 1}", "task.yaml, line 2"),
