@@ -188,7 +188,7 @@ def _document(replayed: Replayed) -> dict[str, Any]:
 def _show(output: Output, summary: Summary) -> None:
     if output.as_json:
         counts = {outcome: summary.outcomes[outcome] for outcome in STYLES}
-        reasons, code = dict(summary.reasons), summary.code
+        reasons, code = dict(summary.reasons), summary.code if summary.whole else None
         figures = {"runs": summary.outcomes.total(), "events": summary.events, "effects": summary.effects}
         write_json({"summary": {**figures, **counts, "reasons": reasons, "whole": summary.whole, "exit": code}})
         return

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from commands.catalog import COMMANDS, REACTIONS
+from commands.handle import CommandHandler
 from commands.replays import known_events
 from commands.runs.driver import Rest
 from domain.kernel.ids import StreamId
 from domain.runs.comparison import compare
 from domain.runs.inheritance import history_digest
-from tests.commands.world import TENANT, World, forever
+from domain.tools import CallContext, ToolDeclaration
+from tests.commands.world import DECLARATIONS, TENANT, Tools, World, forever
 from tests.simulation.virtual_loop import simulate
 
 PLAN = "(let [a (call :t.read {:n (:n inputs)}) b (call :t.add {:n a}) c (call :t.put {:n b})] [a b c])"
@@ -269,3 +273,39 @@ async def test_the_stream_tells_where_it_comes_from(world: World) -> None:
     }
     assert "forked_from" not in stored[0].data
     assert known_events(stored)[0].as_json() == stored[0].data
+
+
+@told
+async def test_what_another_version_of_a_tool_answered_is_not_inherited(world: World) -> None:
+    kinds = await parent(world)
+
+    class Newer(Tools):
+        def declarations(self) -> Mapping[str, ToolDeclaration]:
+            now = replace(DECLARATIONS["t.add"].capability, version="2")
+            return {**DECLARATIONS, "t.add": replace(DECLARATIONS["t.add"], capability=now)}
+
+    tools = Newer(done=world.tools.done)
+    world.services = replace(world.services, tools=tools)
+    world.handler = CommandHandler(world.services, COMMANDS, REACTIONS)
+    await fork(world, "fork", len(kinds))
+    assert await sources(world, "fork") == {"0": "inherited", "1": "executed", "2": "executed"}
+    assert (await world.verify("fork")).effects == 3
+
+
+@told
+async def test_a_fork_of_a_run_that_goes_on_inherits_what_there_was_when_it_was_forked(world: World) -> None:
+    async def stand_still(call: CallContext) -> None:
+        if call.effect == "1":
+            await forever()
+
+    world.tools.during = stand_still
+    await world.submit("parent", PLAN, **TASK)
+    driven = asyncio.ensure_future(world.drive("parent"))
+    await asyncio.sleep(1)
+    at = len(await world.kinds("parent"))
+    world.tools.during = None
+    await fork(world, "fork", at)
+    driven.cancel()
+    await asyncio.gather(driven, return_exceptions=True)
+    assert await sources(world, "fork") == {"0": "inherited", "1": "executed", "2": "executed"}
+    assert (await world.state("fork")).phase == "completed"

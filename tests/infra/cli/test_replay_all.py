@@ -132,10 +132,10 @@ def test_tools_are_called_again_for_all(cli: Cli, histories: Path):
     called = cli("replay", "--all", "--tenant", TENANT, "--mode", "re-execute", "--json")
     runs, summary = summary_of(called.out)
     diverged = {each["run"]: each["others"][0]["tool"] for each in runs if each["outcome"] == "diverged"}
-    readers = ("denied", "planned", "reused", "refuted", "shadowed", "alike", "alike-refuted")
+    readers = ("denied", "planned", "reused", "refuted", "shadowed", "explored", "alike", "alike-refuted")
     assert diverged == {"completed": "fs.list"} | dict.fromkeys(readers, "fs.read"), "its files are not here"
-    assert (called.code, summary["reasons"]) == (exits.DIVERGED, {"replay.tools-differ": 1}), (
-        "measured's tool is not here"
+    assert (called.code, summary["reasons"]) == (exits.DIVERGED, {"replay.tools-differ": 2}), (
+        "the tool of measured and gave-way is not here"
     )
     assert {each["run"]: each.get("answered") for each in runs}["stateful"] == {"write": 2}
 
@@ -188,7 +188,7 @@ def test_an_interrupt_gives_the_summary_so_far(cli: Cli, deployment: Path, tmp_p
     assert process.returncode == exits.INTERRUPTED, err
     assert last["summary"]["runs"] == len(runs)
     assert 1 <= len(runs) < len(ENDS)
-    assert last["summary"]["whole"] is False
+    assert (last["summary"]["whole"], last["summary"]["exit"]) == (False, None), "what was not read is not told"
     assert b"interrupted; this is the summary" in err
 
 
