@@ -78,7 +78,10 @@ async def _fork(
         at = len(stored) if at is None else at
         if at > len(stored):
             raise NotFound(f"run {name} has {counted(len(stored), 'event')}; --at {at} is beyond them")
-        task = changed_task(fold(known_events(stored)).accepted_task, changes, instead)
+        parent = fold(known_events(stored)).accepted_task
+        task = changed_task(parent, changes, instead)
+        for new in sorted(set(task["inputs"]) - set(plain(parent.input_values))):
+            cli.output.warn(f"inputs.{new} is new: run {name} has no input of this name")
         task = task if instead.folder is None else with_modules(task, instead.folder)
         digest = history_digest(event.body for event in stored[:at])
         cli.output.note(f"a fork of run {name} after its event {at} of {len(stored)}")

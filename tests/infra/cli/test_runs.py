@@ -261,6 +261,8 @@ def test_a_fork_inherits_and_is_compared_with_its_parent(cli: Cli, submitted: Su
     )
     other = tmp_path / "other.rtfs"
     other.write_text(plan.replace(":low 1", ":low 2"))
+    misspelt = cli("fork", run, "--set", "inputs.m=5")
+    assert f"note: inputs.m is new: run {run} has no input of this name" in misspelt.err
     shown = cli("fork", run, "--plan", other)
     assert (shown.code, "beside its parent: precedent diff " in shown.out) == (exits.DONE, True)
     early = cli("fork", run, "--at", "1", "--every")
