@@ -87,7 +87,9 @@ def test_who_must_have_signed():
     with pytest.raises(CheckpointInvalid, match=r"is not signed by precedent\.test"):
         Signed.open(only, stranger)
     text = replace(CHECKPOINT, origin="another.test/0").text()
-    with pytest.raises(CheckpointInvalid, match=r"is of another\.test/0 from 0\.0:1 on, and precedent\.test signs other logs"):
+    with pytest.raises(
+        CheckpointInvalid, match=r"is of another\.test/0 from 0\.0:1 on, and precedent\.test signs other logs"
+    ):
         Signed.open(str(Note(text, (signed(text),))), LOG)
 
 
