@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, Self
 
 import orjson
@@ -210,6 +211,15 @@ class Connection:
         if receive is not None:
             receive(subject, reply, payload, headers)
 
+    @contextmanager
+    def asking(self, subject: str, answer: asyncio.Future[bytes]) -> Iterator[None]:
+        """While this lasts, an answer that will never come is told as ``NotPermitted``."""
+        self._asked[answer] = subject
+        try:
+            yield
+        finally:
+            del self._asked[answer]
+
     async def request(self, subject: str, payload: bytes, within: float = ANSWERS_WITHIN) -> bytes:
         """One request, one answer. Raises ``ServiceUnreachable``, ``NotPermitted``."""
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
@@ -224,16 +234,15 @@ class Connection:
 
         await self.up(within)
         reply = self.expect(receive)
-        self._asked[answer] = subject
         try:
-            async with asyncio.timeout(within):
-                await self._client.publish(subject, payload, reply=reply)
-                return await answer
+            with self.asking(subject, answer):
+                async with asyncio.timeout(within):
+                    await self._client.publish(subject, payload, reply=reply)
+                    return await answer
         except (TimeoutError, driver.Error) as error:
             raise ServiceUnreachable(f"{self._url} does not answer {subject} within {within:g} s") from error
         finally:
             self.forget(reply)
-            del self._asked[answer]
 
     async def api(self, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Ask the JetStream API. Raises ``ApiRefused``, ``ServiceUnreachable``, ``NotPermitted``."""

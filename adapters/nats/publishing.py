@@ -28,7 +28,7 @@ async def publish(
 ) -> int:
     """Give the message's sequence in its stream.
 
-    Raises ``ApiRefused``, ``MessageTooLarge``, ``ServiceUnreachable`` (it may be there).
+    Raises ``ApiRefused``, ``MessageTooLarge``, ``NotPermitted``, ``ServiceUnreachable`` (it may be there).
     """
     acknowledged: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -48,9 +48,10 @@ async def publish(
         raise MessageTooLarge(f"{subject}: a message of {size} bytes; the broker takes {largest}")
     reply = connection.expect(receive)
     try:
-        connection.client.send(publication(subject, reply, lines, payload))
-        async with asyncio.timeout(within):
-            answer = orjson.loads(await acknowledged)
+        with connection.asking(subject, acknowledged):
+            connection.client.send(publication(subject, reply, lines, payload))
+            async with asyncio.timeout(within):
+                answer = orjson.loads(await acknowledged)
     except TimeoutError as error:
         raise ServiceUnreachable(f"the broker did not acknowledge {subject} within {within:g} s") from error
     finally:

@@ -118,6 +118,7 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 KEEPERS_ALONE: Final = (
+    "ledger.>",
     *(f"$JS.API.STREAM.{verb}.>" for verb in ("UPDATE", "DELETE", "RESTORE", "SNAPSHOT", "PEER")),
     *(
         f"$JS.API.STREAM.{verb}.{name}"
@@ -126,9 +127,9 @@ KEEPERS_ALONE: Final = (
         if not name.startswith(spared)
     ),
 )
-"""Requests that close, change or empty a stream: for the keeper's account; that of the services may not publish them.
+"""What closes, changes or empties a stream, and checkpoints: the services' account may not publish these.
 
-Streams of events and checkpoints refuse to be purged by anyone.
+Streams of events and checkpoints refuse to be purged by anyone; so what else lay there would break the ledger for good.
 """
 
 

@@ -250,7 +250,7 @@ def _replay_words(replay: Replay | None) -> str:
 
 
 async def _export(cli: Invocation, name: str, output: Path) -> int:
-    async with session(cli, services=False, whole=False) as connected:
+    async with session(cli, services=False, whole=False, keeping=True) as connected:
         name = await run_named(connected, name)
         with content_store(connected.endpoints.content) as content:
             exports = Exports(

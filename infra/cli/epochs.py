@@ -118,7 +118,7 @@ async def _rollover(cli: Invocation) -> int:
 
 
 async def _archive(cli: Invocation, epoch: int | None, *, is_drop_wanted: bool) -> int:
-    async with session(cli, services=False, keeping=is_drop_wanted) as connected:
+    async with session(cli, services=False, keeping=True) as connected:
         content, settings = connected.endpoints.content_directory, connected.settings
         broker = Epochs(connected.connection, archived_epochs(content))
         archiving = Archiving(

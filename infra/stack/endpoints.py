@@ -81,8 +81,9 @@ def _credential(settings: Settings) -> tuple[str | None, str | None]:
 
 
 def _keeper(settings: Settings) -> tuple[str, str] | None:
-    """Of the embedded broker; where servers are configured, the account that is configured is the one to use."""
-    if settings.nats.url is not None or not keeper_file(settings.data).exists():
+    """Of the embedded broker, as its services are told of it too; elsewhere the account that is configured is used."""
+    is_embedded = settings.nats.url is None or settings.nats.credentials == credential_file(settings.data)
+    if not is_embedded or not keeper_file(settings.data).exists():
         return None
     return read_credential(keeper_file(settings.data))
 

@@ -12,7 +12,7 @@ from infra.stack.service import announce_ready
 async def keep_ledger(settings: Settings, endpoints: Endpoints, name: str | None) -> None:  # noqa: ARG001
     """Serve until cancelled."""
     async with (
-        connected(endpoints, "precedent-ledger") as connection,
+        connected(endpoints, "precedent-ledger", keeping=True) as connection,
         event_store(connection, endpoints) as store,
         identity(settings, store) as known,
     ):

@@ -179,6 +179,8 @@ async def epochs_are_the_keepers(url: str):
     try:
         await ensure_streams(worker)
         for denied in KEEPERS_ALONE:
+            if not denied.startswith("$JS.API."):
+                continue
             with pytest.raises(NotPermitted):
                 await worker.api(denied.removeprefix("$JS.API.").replace(">", "EVENTS_0_0"))
         with pytest.raises(EpochEmpty):

@@ -30,7 +30,7 @@ from infra.stack.database import cause
 from infra.stack.endpoints import Endpoints, endpoints_of
 from infra.stack.errors import ComponentFailed, DataDirectoryRefused, StackAlreadyRunning
 from infra.stack.processes import ProcessIdentity
-from infra.stack.service import Service
+from infra.stack.service import Service, service_environment
 from infra.stack.stack import Stack, embedded
 from tests.conftest import settings_for, temporary_data_directory
 
@@ -103,13 +103,21 @@ async def test_the_broker_refuses_whoever_does_not_hold_the_credential(stack: En
     assert not await is_our_server(port, replace(ours, server_name="another server on the same port"))
 
 
-async def test_what_services_connect_with_cannot_close_an_epoch(stack: Endpoints):
+async def test_what_services_connect_with_cannot_close_an_epoch(stack: Endpoints, monkeypatch: pytest.MonkeyPatch):
     async with connected(stack, "worker") as worker, connected(stack, "operator", keeping=True) as keeper:
         with pytest.raises(NotPermitted):
             await Epochs(worker).close(0, 0)
         with pytest.raises(EpochEmpty):
             await Epochs(keeper).roll_over(0)
     assert stack.nats_keeper is not None
+    for name, value in service_environment(
+        settings_for(stack.data, "fsync"), stack.nats_url, stack.database_url
+    ).items():
+        if name.startswith("PRECEDENT_"):
+            monkeypatch.setenv(name, value)
+    started = endpoints_of(load())
+    assert started is not None
+    assert started.nats_keeper == stack.nats_keeper, "what a service of ours is told leads it there"
     assert all(secret not in repr(stack) for secret in stack.nats_keeper[1:])
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from adapters.memory.content import MemoryContentStore
+from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.connection import ApiRefused, Connection, NotPermitted
 from adapters.nats.epochs import Epochs, EpochStrange, ensure_streams
 from adapters.nats.event_store import JetStreamEventStore
@@ -71,6 +72,15 @@ async def test_services_change_no_stream(as_service, as_keeper, name):
         with pytest.raises(NotPermitted):
             await as_service.api(f"STREAM.{verb}.{name}", {**before, "max_msgs": 1})
     assert (await as_keeper.api(f"STREAM.INFO.{name}"))["config"] == before
+
+
+async def test_services_publish_no_checkpoint(as_service, as_keeper):
+    """Nothing in that stream can be taken away, and a ledger does not go on from what it did not sign."""
+    with pytest.raises(NotPermitted, match=r"may not publish ledger\.0\.checkpoint"):
+        await JetStreamCheckpoints(as_service).publish(0, "nonsense", 0)
+    assert await JetStreamCheckpoints(as_service).newest(0) is None
+    assert await JetStreamCheckpoints(as_keeper).publish(0, "a note", 0) == 1
+    assert await JetStreamCheckpoints(as_service).newest(0) == (1, "a note")
 
 
 @pytest.mark.parametrize("verb", ["PURGE", "MSG.DELETE"])
