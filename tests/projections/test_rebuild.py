@@ -48,7 +48,7 @@ async def test_only_the_serving_tables_stay(log, database):
             text("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         )
         assert list(tables) == [
-            "cache_entries_v1_1", "cache_withdrawals_v1_1", "ledger_v1_1", "programs_v1_1", "projection_builds", "reuse_v1_1", "runs_v2_4", "timeline_v2_1",
+            "cache_entries_v1_1", "cache_withdrawals_v1_1", "ledger_v1_1", "programs_v1_1", "projection_builds", "reuse_v2_1", "runs_v2_4", "timeline_v2_1",
         ]  # fmt: skip
 
 

@@ -217,7 +217,7 @@ async def test_a_folder_that_another_process_holds_is_refused_with_its_name(fold
         lock.write(str(os.getpid()))
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        async with opened(folder, start=0.5) as index:
+        async with opened(folder, start=4) as index:
             with pytest.raises(ServiceUnreachable, match=rf"process {os.getpid()} has the vector index in {folder}"):
                 await index.count()
 

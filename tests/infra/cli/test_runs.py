@@ -110,7 +110,7 @@ def test_an_approval_shows_the_command_that_gives_it(cli: Cli, submitted: Submit
     document = until_status(cli, run, "completed")
     assert document["output"] == 1
     assert 0 < document["usage"]["waited"] < document["usage"]["seconds"]
-    assert "of them waiting, 10 events, 1 tool call, 0 model calls" in cli("show", run).out
+    assert "of them waiting, 12 events, 1 tool call, 0 model calls" in cli("show", run).out
     decision = next(each for each in document["decisions"] if each["event"] == "ApprovalGranted")
     assert (decision["role"], decision["chosen"], decision["reason"]) == ("operator", "approve", "checked")
     again = cli("approve", run, "0", "--json")
