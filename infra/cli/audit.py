@@ -15,9 +15,7 @@ from adapters.memory.ledger import MemoryCheckpointLog
 from adapters.nats.checkpoints import JetStreamCheckpoints
 from commands.archive import ArchivedLog, Damages
 from commands.audits import Audits, Exports, Trust, rotations_in, rotations_of
-from commands.ledger import await_published
 from domain.kernel.errors import NotFound
-from domain.kernel.ids import StreamId
 from domain.kernel.values import format_time
 from domain.ledger import bundle as bundles
 from domain.ledger.notes import VerifierKey
@@ -28,8 +26,6 @@ from infra.bootstrap.ledger import (
     SHARD,
     digesting,
     earlier_keys,
-    identity,
-    ledger,
     segment_store,
     stored_log,
     tile_store,
@@ -42,13 +38,11 @@ from infra.cli.findings import finding_document, show_findings, show_report
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.naming import run_named
 from infra.cli.output import counted
+from infra.cli.publishing import published
 from infra.cli.repair import repair
-from infra.cli.session import Session, session
+from infra.cli.session import session
 from infra.cli.trust import key_of, keys_option, own_key, required_option, witness_option
 from infra.settings import Settings
-
-PUBLISHED_WITHIN = 5.0
-"""Seconds for a checkpoint over a run that is to be exported."""
 
 
 @click.group(
@@ -259,7 +253,9 @@ async def _export(cli: Invocation, name: str, output: Path) -> int:
                 JetStreamCheckpoints(connected.connection),
                 tile_store(connected.endpoints.content_directory),
             )
-            await _publish(connected, connected.run(name))
+            loaded = await connected.store.load(connected.run(name))
+            if loaded.events:
+                await published(connected, loaded.events[-1].position)
             rotations = await rotations_of(connected.store, connected.settings.tenant)
             bundle = await exports.bundle(SHARD, connected.run(name), rotations)
         key = own_key(connected.settings)
@@ -273,19 +269,6 @@ async def _export(cli: Invocation, name: str, output: Path) -> int:
     )
     cli.output.show_line(f"precedent audit verify --bundle {output} --key {key}", "dim")
     return DONE
-
-
-async def _publish(connected: Session, run: StreamId) -> None:
-    """See that a checkpoint stands over the run: made here where no ledger runs, waited for where one does."""
-    if connected.own:
-        async with identity(connected.settings, connected.store) as known:
-            await ledger(
-                connected.connection, connected.endpoints, known, archive=connected.settings.ledger.archive
-            ).catch_up()
-        return
-    loaded = await connected.store.load(run)
-    if loaded.events:
-        await await_published(JetStreamCheckpoints(connected.connection), loaded.events[-1].position, PUBLISHED_WITHIN)
 
 
 async def _checkpoint(cli: Invocation, output: Path | None) -> int:

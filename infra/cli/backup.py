@@ -21,7 +21,7 @@ from adapters.nats.checkpoints import JetStreamCheckpoints
 from commands.archive import ArchivedLog, JoinedLog
 from commands.audits import Trust, checkpoint_of, keys_of, rotations_of
 from commands.backups import segments_of
-from domain.kernel.errors import InvalidInput, NotFound
+from domain.kernel.errors import InvalidInput, NotFound, PrecedentError
 from domain.kernel.values import format_time
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note
@@ -30,6 +30,7 @@ from infra.bootstrap.ledger import SHARD, earlier_keys, key_file, segment_store,
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, complete, examples, invoked
 from infra.cli.output import counted
+from infra.cli.publishing import published
 from infra.cli.session import Session, session
 from infra.cli.trust import own_key
 from infra.settings import Settings
@@ -41,7 +42,7 @@ from infra.settings.show import without_password
 @click.option("--with-key", is_flag=True, help="Also the private key that signs checkpoints: keep such a file safe.")
 @invoked
 def backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
-    """Write the log up to its newest checkpoint, all checkpoints, and all content to FILE, while all runs or nothing.
+    """Write the log, all checkpoints, and all content to FILE, while all runs or nothing.
 
     The read side is not in it: it is made again. Nor are secrets, and the signing key only with --with-key.
     What is written has the signed root, or nothing is written.
@@ -50,12 +51,16 @@ def backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
 
 
 async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
-    async with session(cli, services=False, whole=False) as connected:
+    async with session(cli, services=False, whole=False, keeping=True) as connected:
         settings = connected.settings
         key = _private_key(settings) if with_key else None
+        log = _log(connected)
+        _, end = await log.extent(SHARD)
+        try:
+            await published(connected, end)
+        except PrecedentError as problem:  # what stands under the newest checkpoint can be kept all the same
+            cli.output.note(f"no checkpoint over the newest events: {problem}")
         checkpoint, note, rotations = await _newest(connected)
-        content = connected.endpoints.content_directory
-        log = JoinedLog(ArchivedLog(segment_store(content)), stored_log(connected.connection, content))
         with BackupWriter.writing(output) as writer, cli.output.progress("backup") as bar:
             async for kept, data in segments_of(log, checkpoint, bar):
                 name = f"segments/{SHARD}/{kept.first:020}-{kept.last:020}.segment.gz"
@@ -72,9 +77,16 @@ async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
             created = format_time(datetime.now(UTC))
             about = {"created": created, "checkpoint": note, "rotations": rotations, "events": checkpoint.size}
             writer.finish({**about, "key": str(own_key(settings))})
-    size = _size(output)
+    size, left = _size(output), max(0, end.sequence - checkpoint.position(checkpoint.size - 1).sequence)
     cli.output.document(
-        {"file": str(output), "events": checkpoint.size, "content": count, "bytes": size, "key": with_key}
+        {
+            "file": str(output),
+            "events": checkpoint.size,
+            "left": left,
+            "content": count,
+            "bytes": size,
+            "key": with_key,
+        }
     )
     cli.output.show(
         Text(
@@ -83,9 +95,19 @@ async def _backup(cli: Invocation, output: Path, *, with_key: bool) -> int:
         ),
         Text(f"precedent restore {output} --data DIR --key {own_key(settings)}", style="dim"),
     )
+    if left:
+        cli.output.note(
+            f"{counted(left, 'event')} under no checkpoint yet {'is' if left == 1 else 'are'} not in it: see with "
+            "`precedent status` that the ledger runs, and back up again"
+        )
     if key is None:
         cli.output.note("the signing key is not in it: keep a copy elsewhere, or a restored log signs with a new one")
     return DONE
+
+
+def _log(connected: Session) -> JoinedLog:
+    content = connected.endpoints.content_directory
+    return JoinedLog(ArchivedLog(segment_store(content)), stored_log(connected.connection, content))
 
 
 async def _newest(connected: Session) -> tuple[Checkpoint, str, list[str]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import click
 from rich.table import Table
@@ -13,7 +12,6 @@ from adapters.nats.checkpoints import JetStreamCheckpoints
 from adapters.nats.epochs import Epochs
 from commands.audits import Trust, rotations_of
 from commands.epochs import Archiving
-from commands.ledger import await_published
 from domain.kernel.ids import Position
 from domain.ledger.epochs import Closed
 from infra.bootstrap.ledger import (
@@ -21,8 +19,6 @@ from infra.bootstrap.ledger import (
     archived_epochs,
     earlier_keys,
     epoch_store,
-    identity,
-    ledger,
     segment_store,
     stored_log,
     tile_store,
@@ -30,11 +26,9 @@ from infra.bootstrap.ledger import (
 from infra.cli.exits import DONE
 from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
 from infra.cli.output import counted
-from infra.cli.session import Session, session
+from infra.cli.publishing import published
+from infra.cli.session import session
 from infra.cli.trust import own_key
-
-PUBLISHED_WITHIN: Final = 10.0
-"""Seconds for a checkpoint over the end of an epoch."""
 
 
 @click.group(
@@ -133,7 +127,8 @@ async def _archive(cli: Invocation, epoch: int | None, *, is_drop_wanted: bool) 
         rotations = await rotations_of(connected.store, settings.tenant)
         closed = await broker.closed(SHARD)
         wanted = [each.epoch for each in closed] if epoch is None else [epoch]
-        await _publish(connected, closed)
+        if closed:
+            await published(connected, Position(closed[-1].epoch, SHARD, closed[-1].last))
         done: list[Closed] = []
         for number in wanted:
             with cli.output.progress(f"epoch {number}") as bar:
@@ -152,15 +147,3 @@ def _told(closed: Closed, *, is_dropped: bool) -> Text:
     events = counted(closed.last - closed.first + 1, "event")
     where = "in the archive alone" if is_dropped or closed.has_left else "in the archive, and still in the broker"
     return Text.assemble(("whole", "bold green"), f"  epoch {closed.epoch}: {events}, read back and compared; {where}")
-
-
-async def _publish(connected: Session, closed: Sequence[Closed]) -> None:
-    """See that a checkpoint stands over closed epochs: made here where no ledger runs, waited for where one does."""
-    if connected.own:
-        async with identity(connected.settings, connected.store) as known:
-            await ledger(
-                connected.connection, connected.endpoints, known, archive=connected.settings.ledger.archive
-            ).catch_up()
-    elif closed:
-        end = Position(closed[-1].epoch, SHARD, closed[-1].last)
-        await await_published(JetStreamCheckpoints(connected.connection), end, PUBLISHED_WITHIN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import tarfile
@@ -18,6 +19,7 @@ from infra.cli import exits
 from tests.conftest import temporary_data_directory
 from tests.scenarios.test_audit import call
 from tests.scenarios.test_cli import environment_of
+from tests.scenarios.test_stack import pid_of
 
 
 @dataclass
@@ -48,6 +50,7 @@ def backed_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
         story.key = json.loads(story.call("audit", "keys", "--json").stdout)["key"]
         done = story.call("backup", "-o", story.file, "--json")
         assert done.returncode == exits.DONE, done.stderr
+        assert json.loads(done.stdout)["left"] == 0
         story.root = json.loads(story.call("audit", "verify", "--json").stdout)["root"]
         yield story
         story.call("down")
@@ -85,6 +88,21 @@ def test_a_restored_deployment_is_the_same_and_goes_on(backed_up: BackedUp, else
         assert new["name"] == backed_up.key.split("+")[0]
     finally:
         call(environment, "down")
+
+
+def test_events_that_no_checkpoint_stands_over_are_counted(backed_up: BackedUp, tmp_path: Path) -> None:
+    """Where no ledger answers, a backup has what is signed, and says how much is not."""
+    ledger = pid_of(backed_up.data, "ledger")
+    os.kill(ledger, signal.SIGSTOP)
+    try:
+        done = backed_up.call("submit", "examples/word-count.yaml")
+        assert done.returncode == exits.DONE, done.stderr
+        done = backed_up.call("backup", "-o", tmp_path / "late.tar", "--json")
+    finally:
+        os.kill(ledger, signal.SIGCONT)
+    assert done.returncode == exits.DONE, done.stderr
+    assert json.loads(done.stdout)["left"] >= 1
+    assert "under no checkpoint yet" in done.stderr
 
 
 def test_what_is_in_a_backup(backed_up: BackedUp) -> None:
