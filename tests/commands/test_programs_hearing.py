@@ -16,8 +16,7 @@ from commands.feed import Feed
 from commands.indexes import Embedder
 from commands.ports import Head
 from commands.programs.hearing import Programs
-from commands.programs.log import labels
-from commands.programs.log import append
+from commands.programs.log import append, labels
 from commands.reuse import Reuse
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.events import Recorded
