@@ -67,6 +67,7 @@ def room(entries: int, most: int, came: int, given_up: int, *, floor: int, ceili
     """How many entries to keep near from now on, and why; None where that does not change."""
     if came and given_up / came > MANY and most < ceiling:
         return min(ceiling, most * 2), f"of {came} entries that came, {given_up} others had to go for them"
-    if entries < most / 4 and not given_up and most > floor:
-        return max(floor, most // 2), f"{entries} of {most} places are used"
-    return None
+    after = most
+    while came and not given_up and entries < after / 4 and after > floor:  # where nothing comes, nothing is learned
+        after = max(floor, after // 2)
+    return (after, f"{entries} of {most} places are used") if after < most else None

@@ -39,10 +39,12 @@ def test_answers_that_stay_the_same_last_longer(same: int, changed: int, factor:
         (1_000, 1_000, 500, 40, None),  # 8 %
         (8_000, 8_000, 500, 400, None),  # at the ceiling
         (6_000, 6_000, 500, 400, 8_000),
-        (200, 4_000, 10, 0, 2_000),
+        (500, 4_000, 10, 0, 2_000),
+        (200, 4_000, 10, 0, 1_000),
         (200, 1_000, 10, 0, None),  # at the floor
         (200, 1_500, 10, 0, 1_000),
-        (0, 4_000, 0, 0, 2_000),
+        (1, 4_000, 1, 0, 1_000),  # at once
+        (0, 4_000, 0, 0, None),  # nothing came
     ],
 )
 def test_the_near_tier_has_the_room_that_it_needs(
