@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.kernel.values import Keyword, Value
 from domain.rtfs.bytecode.module import EffectSignature
-from domain.rtfs.capability import Capability
+from domain.rtfs.capability import Capability, Parameter
 from domain.rtfs.compiler.analysis import Analyzer
 from domain.rtfs.compiler.choice_forms import choose, constant, library, no_match
 from domain.rtfs.compiler.destructuring import Steps, bind, hold
@@ -17,6 +17,8 @@ from domain.rtfs.compiler.scope import Scope
 from domain.rtfs.nodes import ListNode, Literal, MapNode, Node
 from domain.rtfs.source import Span
 from domain.rtfs.spelling import nearest
+from domain.rtfs.types import ANY, MapOf
+from domain.rtfs.types.relation import conflict
 
 Named = list[tuple[int, Expression]]
 
@@ -99,18 +101,25 @@ def _by_name(analyzer: Analyzer, capability: Capability, nodes: Sequence[Node], 
         key.value.name if isinstance(key, Literal) and isinstance(key.value, Keyword) else None
         for key, _ in nodes[0].pairs
     ]
-    if numbers and not any(key in numbers for key in keys):
+    if numbers and not any(key in numbers for key in keys) and not (keys and _takes_no_map(capability.parameters[0])):
         # A map that names no parameter may itself be the one argument; without any keys it is no argument at all.
         return [] if not keys and not any(each.required for each in capability.parameters) else None
     arguments: Named = []
     for name, (key, value) in zip(keys, nodes[0].pairs, strict=True):
         if name is None or name not in numbers:
-            hint = f"its parameters are {', '.join(f':{each}' for each in numbers) or 'none'}"
+            near = nearest(name, numbers) if name else None
+            meant = f"did you mean :{near}? " if near else ""
+            hint = f"{meant}its parameters are {', '.join(f':{each}' for each in numbers) or 'none'}"
             analyzer.fail(f"`{capability.name}` has no parameter {name or 'of this kind'}", key.span, hint)
         if any(numbers[name] == number for number, _ in arguments):
             analyzer.fail(f"the parameter :{name} is given twice", key.span)
         arguments.append((numbers[name], analyzer.expression(value, scope)))
     return arguments
+
+
+def _takes_no_map(parameter: Parameter) -> bool:
+    """Whether no map may be this argument, so that one in its place can only name parameters."""
+    return conflict(MapOf(ANY, ANY), parameter.type) is not None
 
 
 def _by_place(analyzer: Analyzer, capability: Capability, nodes: Sequence[Node], scope: Scope, span: Span) -> Named:
