@@ -131,13 +131,23 @@ def test_content_may_be_on_s3_with_the_ledgers_files_in_the_volume(monkeypatch: 
 
 def test_the_key_of_programs_lies_in_a_volume_of_its_own(services: dict[str, Any]):
     image = final_stage_of_the_image()
-    (folder,) = re.findall(r"install -d -o precedent -g precedent -m 0700 (\S+)", image)
+    ((folder, _),) = re.findall(r"install -d -o precedent -g precedent -m 0700 (\S+) (\S+)", image)
     (home,) = re.findall(r"WORKDIR (\S+)", image)
     assert not folder.startswith(f"{home}/"), "tools may read what is below the working directory"
     for name in ("worker", "projector", "cli"):
         assert Path(services[name]["environment"]["PRECEDENT_PROGRAMS__KEY"]).parent == Path(folder)
         mounted = {volume["target"]: volume["source"] for volume in map(mount_of, services[name]["volumes"])}
         assert mounted[folder] == "keys"
+
+
+def test_the_key_of_checkpoints_is_the_ledger_s_and_the_operator_s(services: dict[str, Any]):
+    image = final_stage_of_the_image()
+    ((_, folder),) = re.findall(r"install -d -o precedent -g precedent -m 0700 (\S+) (\S+)", image)
+    for name, service in services.items():
+        mounted = {mount["target"]: mount["source"] for mount in map(mount_of, service.get("volumes", ()))}
+        assert mounted.get(folder) == ("ledger" if name in {"ledger", "cli"} else None), name
+    for name in ("ledger", "cli"):
+        assert Path(services[name]["environment"]["PRECEDENT_LEDGER__KEY"]).parent == Path(folder)
 
 
 def mount_of(volume: Any) -> dict[str, str]:
@@ -193,7 +203,7 @@ async def epochs_are_the_keepers(url: str):
 
 def test_the_services_are_not_the_keeper(services: dict[str, Any]):
     users = {name: service.get("environment", {}).get("PRECEDENT_NATS__USER") for name, service in services.items()}
-    assert {name for name, user in users.items() if user == "keeper"} <= {"cli"}
+    assert {name for name, user in users.items() if user == "keeper"} == {"cli", "ledger"}
     for name in ("worker", "projector"):
         assert SECRETS["NATS_KEEPER_PASSWORD"] not in services[name]["environment"].values()
 
