@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, ClassVar, Final, Self
 
+from adapters.system.folders import flush_folder
 from domain.kernel.errors import PrecedentError
 
 FORMAT: Final = "precedent-backup/1"
@@ -199,11 +200,8 @@ class BackupReader:
 
 
 def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(descriptor)
+        flush_folder(folder)
     except OSError as error:
         if error.errno != errno.EINVAL:  # a file system that has no such thing, as of a memory stick
             raise
-    finally:
-        os.close(descriptor)

@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 
 from adapters.content.tiles import write_file
+from adapters.system.folders import flush_folder
 from domain.kernel.errors import NotFound, ServiceUnreachable, StoredDataInvalid
 from domain.ledger.epochs import Closed, check_index
 
@@ -46,11 +47,7 @@ class FileEpochStore:
             if index is not None:
                 write_file(folder / f"{closed.epoch}.index", index, durably=True)
             write_file(folder / f"{closed.epoch}.json", closed.written(), durably=True)
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            flush_folder(folder)
         except OSError as error:
             raise ServiceUnreachable(f"the archive cannot write {folder}: {error.strerror or error}") from error
 

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from adapters.content.address import hexadecimal
+from adapters.system.folders import flush_folder
 from domain.kernel.errors import NotFound, ServiceUnreachable, StoredDataInvalid
 from domain.kernel.ids import token
 from domain.kernel.values import digest_bytes
@@ -61,7 +62,7 @@ class FileContentStore:
             else:
                 _write(path, data)
             # Also when another writer made the file: its rename may not be on disk yet, and we are about to promise.
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         except OSError as error:
             raise ServiceUnreachable(f"content store cannot write {path}: {error.strerror or error}") from error
         return digest
@@ -115,12 +116,4 @@ def _make_folder(folder: Path) -> None:
         return
     _make_folder(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
-    _flush_folder(folder.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush_folder(folder.parent)

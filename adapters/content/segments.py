@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from adapters.content.tiles import write_file
+from adapters.system.folders import flush_folder
 from domain.kernel.errors import NotFound, ServiceUnreachable
 from domain.ledger.segments import LARGEST, Kept, SegmentInvalid
 
@@ -99,7 +100,7 @@ class FileSegmentStore:
         with self._writing(shard):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_file(path, gzip.compress(data, LEVEL, mtime=0), durably=True)
-            _flush_folder(path.parent)
+            flush_folder(path.parent)
         if self.read(shard, kept) != data:
             raise ServiceUnreachable(f"the archive did not give back what was written to {path}: look at its disk")
         for each in self._opened(shard, kept.first):
@@ -127,7 +128,7 @@ class FileSegmentStore:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
         return _Open(path, descriptor)
 
     def _of(self, shard: int) -> Path:
@@ -210,13 +211,5 @@ def _remove_unless_locked(path: Path) -> None:
         with suppress(BlockingIOError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
-    finally:
-        os.close(descriptor)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -17,6 +17,7 @@ from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from adapters.system.folders import flush_folder
 from domain.kernel.errors import InvalidInput
 from domain.ledger.notes import ED25519, VerifierKey
 
@@ -69,7 +70,7 @@ class FileSigner:
             path.hardlink_to(partial)  # as a rename would, but never in the place of another key
         finally:
             partial.unlink(missing_ok=True)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
 
     @classmethod
     def kept(cls, path: Path, name: str) -> Self:
@@ -118,11 +119,3 @@ class FileSigner:
         if signer.key.hash.hex() != written:
             raise ValueError("the hash is of another key")
         return signer
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -35,7 +35,7 @@ async def watch_memory(first: int, most: int) -> None:
 
 def _processes(first: int) -> list[Path]:
     """Folders of the namespace's processes: from its own /proc, or from the machine's where that cannot be seen."""
-    inside = Path(f"/proc/{first}/root/proc")
+    inside = Path("/proc", str(first), "root", "proc")
     try:
         # To us, who are not in it, nobody is `self` there; before it is mounted, the machine's own is seen.
         if (inside / "self").is_symlink() and (inside / "self").readlink():
