@@ -13,7 +13,7 @@ from typing import Final, get_args
 import orjson
 
 from domain.kernel.errors import PrecedentError
-from domain.kernel.values import canonical, decode
+from domain.kernel.values import Value, canonical, decode
 from domain.rtfs.bytecode.module import (
     FORMAT,
     LANGUAGE,
@@ -25,7 +25,7 @@ from domain.rtfs.bytecode.module import (
     ModuleInvalid,
     ModuleParts,
 )
-from domain.rtfs.bytecode.operations import OPERANDS, OPERATIONS
+from domain.rtfs.bytecode.operations import OPERANDS, OperandKind
 from domain.rtfs.bytecode.packing import Packer, Unpacker
 from domain.rtfs.capability import EffectMode, Parameter
 from domain.rtfs.types import Type, parse_type, print_type
@@ -94,18 +94,16 @@ def decode_module(data: bytes) -> ModuleParts:
         raise ModuleInvalid("these bytes do not begin as a module does")
     reader = _Reader(data)
     try:
-        module = reader.module()
-        canonical_bytes = encode_module(module)
+        return reader.module()
     except ModuleInvalid:
         raise
     except (PrecedentError, ValueError, RecursionError) as problem:
         raise ModuleInvalid(f"the module is damaged near byte {reader.at}: {problem!s:.300}") from problem
-    if canonical_bytes != data:
-        raise ModuleInvalid("the module is not in canonical form")
-    return module
 
 
 class _Reader(Unpacker):
+    """Reads no second spelling of anything: numbers and texts have one, types and constants are written again."""
+
     def __init__(self, data: bytes) -> None:
         super().__init__(data, len(MAGIC), "the module", ModuleInvalid)
 
@@ -123,14 +121,21 @@ class _Reader(Unpacker):
             effects=self.list(self.effect),
             types=self.list(self.type),
             library=self.list(self.text),
-            constants=self.list(lambda: decode(orjson.loads(self.bytes()))),
+            constants=self.list(self.value),
             functions=self.list(self.function),
         )
         self.end()
         return module
 
     def type(self) -> Type:
-        return parse_type(self.text())
+        return _type(self.text())
+
+    def value(self) -> Value:
+        data = self.bytes()
+        value = decode(orjson.loads(data))
+        if canonical(value) != data:
+            raise ModuleInvalid(f"a constant near byte {self.at} is not in canonical form")
+        return value
 
     def parameter(self) -> tuple[str, Type]:
         return self.text(), self.type()
@@ -142,7 +147,7 @@ class _Reader(Unpacker):
         return EffectSignature(name, version, _MODES[mode], self.list(self.effect_parameter), self.type())
 
     def effect_parameter(self) -> Parameter:
-        return Parameter(self.text(), self.type(), self.flag())
+        return _parameter(self.text(), self.text(), self.flag())
 
     def function(self) -> FunctionCode:
         return FunctionCode(
@@ -151,24 +156,62 @@ class _Reader(Unpacker):
             captures=self.number(),
             constants=self.list(self.constant),
             locals=self.number(),
-            handlers=self.list(lambda: Handler(self.number(), self.number(), self.number(), self.number())),
+            handlers=self.list(self.handler),
             instructions=self.list(self.instruction),
         )
 
     def constant(self) -> Constant:
-        value = self.number()
-        return Constant(value >> 1, bool(value & 1))
+        return _constant(self.number())
+
+    def handler(self) -> Handler:
+        return Handler(self.number(), self.number(), self.number(), self.number())
 
     def instruction(self) -> Instruction:
+        data, at = self.data, self.at
         code = self.number()
-        operation = OPERATIONS.get(code)
-        if operation is None:
+        shape = _SHAPES.get(code)
+        if shape is None:
             raise ModuleInvalid(f"operation {code} is not known")
-        operands = OPERANDS[operation]
-        values = [code]
-        for kind in operands:
-            value = self.size() if kind in _LISTS else self.number()
-            values.append(value)
-            if kind in _LISTS:
-                values.extend([self.number() for _ in range(value * _LISTS[kind])])
+        fixed, width = shape
+        end = at + 1 + fixed
+        if width:
+            if end >= len(data):
+                raise self.cut_off()
+            end += 1 + width * data[end]
+        numbers = data[at:end]
+        if end <= len(data) and numbers.isascii():  # each of one byte, as most are
+            self.at = end
+            return tuple(numbers)
+        values = [code, *[self.number() for _ in range(fixed)]]
+        if width:
+            count = self.size()
+            values += [count, *[self.number() for _ in range(width * count)]]
         return tuple(values)
+
+
+@lru_cache(maxsize=4096)  # the few types of the tools are in all programs that call them
+def _type(text: str) -> Type:
+    found = parse_type(text)
+    if print_type(found) != text:
+        raise ModuleInvalid(f"the type {text!r:.60} is not in canonical form; that is {print_type(found)!r:.60}")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _parameter(name: str, type_text: str, required: bool) -> Parameter:
+    return Parameter(name, _type(type_text), required)
+
+
+@lru_cache(maxsize=4096)
+def _constant(number: int) -> Constant:
+    return Constant(number >> 1, bool(number & 1))
+
+
+def _shape(kinds: tuple[OperandKind, ...]) -> tuple[int, int]:
+    assert not any(kind in _LISTS for kind in kinds[:-1]), "a list comes last"
+    width = _LISTS.get(kinds[-1], 0)
+    return len(kinds) - bool(width), width
+
+
+_SHAPES: Final = {int(operation): _shape(kinds) for operation, kinds in OPERANDS.items()}
+"""By operation: single operands, and how many numbers an item of the list behind them has; 0: there is none."""

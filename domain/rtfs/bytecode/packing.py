@@ -1,7 +1,7 @@
 """Numbers, texts and lists as bytes: what stored modules and stored states are made of.
 
-Numbers are unsigned LEB128; text is UTF-8 with the number of its bytes before it, a list has the number of its items
-before it. The writer gives the shortest form; who reads checks that writing gives the same bytes again.
+Numbers are unsigned LEB128 in its shortest form, and nothing else is read; text is UTF-8 with the number of its bytes
+before it, a list has the number of its items before it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Packer:
 
 
 class Unpacker:
-    """Reads what a ``Packer`` wrote. At what is cut off or too large it raises ``error``."""
+    """Reads what a ``Packer`` wrote. At what is cut off, too large or longer than need be it raises ``error``."""
 
     def __init__(self, data: bytes, at: int, what: str, error: type[PrecedentError]) -> None:
         self.data = data
@@ -63,6 +63,13 @@ class Unpacker:
 
     def number(self, bits: int = 32) -> int:
         """Read a number below two to the power of ``bits``, which is at least seven."""
+        at = self.at
+        if at < len(self.data) and (byte := self.data[at]) < 128:
+            self.at = at + 1
+            return byte  # as most are
+        return self._long_number(bits)
+
+    def _long_number(self, bits: int) -> int:
         value = shift = 0
         while True:
             if self.at >= len(self.data):
@@ -75,8 +82,8 @@ class Unpacker:
             shift += 7
             if shift >= bits:
                 raise self.error(f"a number too large near byte {self.at}")
-        if not shift:
-            return byte  # as most are
+        if not byte:
+            raise self.error(f"a number longer than need be near byte {self.at}: {self.what} is not in canonical form")
         value |= byte << shift
         if value >> bits:
             raise self.error(f"a number too large near byte {self.at}")
@@ -91,10 +98,19 @@ class Unpacker:
 
     def bytes(self) -> bytes:
         """Read bytes."""
-        return self.take(self.number())
+        size = self.number()
+        at = self.at
+        self.at = end = at + size
+        if end > len(self.data):
+            raise self.cut_off()
+        return self.data[at:end]
 
     def text(self) -> str:
         """Read a text. Raises ``UnicodeDecodeError`` too."""
+        data, at = self.data, self.at
+        if at < len(data) and (size := data[at]) < 128 and (end := at + 1 + size) <= len(data):
+            self.at = end
+            return data[at + 1 : end].decode()  # as most are
         return self.bytes().decode()
 
     def flag(self) -> bool:

@@ -52,12 +52,13 @@ class _Checking:
         self.module = module
         self.number = number
         self.code = code
+        self.registers, self.first_local = code.registers, code.first_local
         self.at = 0
 
     def check(self) -> None:
         code = self.code
-        if code.registers > MAX_REGISTERS:
-            self.fail(f"{code.registers} registers; at most {MAX_REGISTERS} are allowed")
+        if self.registers > MAX_REGISTERS:
+            self.fail(f"{self.registers} registers; at most {MAX_REGISTERS} are allowed")
         for constant in code.constants:
             pool = len(self.module.library if constant.library else self.module.constants)
             self.within(constant.place, pool, "constant")
@@ -86,7 +87,7 @@ class _Checking:
 
     def items(self, kind: OperandKind, operation: Op, instruction: tuple[int, ...], items: tuple[int, ...]) -> None:
         for register in items[1::2] if kind == "named" else items:
-            self.within(register, self.code.registers, "register")
+            self.within(register, self.registers, "register")
         if kind == "named":
             count = len(self.module.effects[instruction[2]].parameters)
             numbers = items[::2]
@@ -111,10 +112,10 @@ class _Checking:
     def operand(self, kind: OperandKind, value: int) -> None:
         code, module = self.code, self.module
         if kind == "read":
-            self.within(value, code.registers, "register")
+            self.within(value, self.registers, "register")
         elif kind == "write":
-            self.within(value, code.registers, "register")
-            if code.parameters + code.rest <= value < code.first_local:
+            self.within(value, self.registers, "register")
+            if code.parameters + code.rest <= value < self.first_local:
                 self.fail(f"register {value} holds a captured value or a constant and is written")
         elif kind == "forward":
             if not self.at < value < len(code.instructions):

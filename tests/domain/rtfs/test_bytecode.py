@@ -107,6 +107,38 @@ def test_encoding_gives_back_what_was_decoded():
     assert encode_module(decode_module(module)) == module
 
 
+@pytest.mark.parametrize("inserted", [0, 0x7F, 0x80, 0xFF])
+def test_whatever_is_decoded_encodes_to_the_same_bytes(inserted):
+    module = plan()
+    for place in range(len(module)):
+        for damaged in (
+            module[:place] + bytes([inserted]) + module[place:],
+            module[:place] + bytes([inserted]) + module[place + 1 :],
+            module[:place] + bytes([module[place] | 0x80, 0]) + module[place + 1 :],
+        ):
+            with suppress(ModuleInvalid):
+                assert encode_module(decode_module(damaged)) == damaged
+
+
+@pytest.mark.parametrize(
+    ("canonical", "other"),
+    [
+        (b"\x04:any", b"\x05 :any"),
+        (b"\x10[:map [:n :int]]", b"\x11[:map  [:n :int]]"),
+        (b"\x06number", b"\x86\x00number"),
+        (b"\x015", b"\x025 "),
+        (b'\x10{"$kw":"result"}', b'\x11{"$kw": "result"}'),
+    ],
+    ids=["space before a type", "space in a type", "long number", "space behind a constant", "space in a constant"],
+)
+def test_another_spelling_of_the_same_is_refused(canonical, other):
+    source = "(let [a (call :number 5)] {:result (+ a 5)})"
+    module = plan(source)
+    assert module.count(canonical) >= 1
+    with pytest.raises(ModuleInvalid, match="canonical form"):
+        load(module.replace(canonical, other, 1))
+
+
 @pytest.mark.parametrize("size", range(0, 600, 7))
 def test_cut_off_modules_are_refused(size):
     module = plan()
