@@ -314,8 +314,10 @@ async def list_runs(
     return await rows_of(connection, page, RunRow)
 
 
-async def runs_without_driver(connection: AsyncConnection, now: datetime, limit: int = 1000) -> Sequence[RunRow]:
-    """Open runs of every tenant that nobody drives and that need nobody else, those left longest first.
+async def runs_without_driver(
+    connection: AsyncConnection, tenant: str, now: datetime, limit: int = 1000
+) -> Sequence[RunRow]:
+    """A tenant's open runs that nobody drives and that need nobody else, those left longest first.
 
     Runs that are paused, or wait for a person or for nothing but timers that are not due, are left alone: what they
     wait for wakes them, and that wake is kept by the bus until a worker has settled it. No sleep outlasts the run's
@@ -330,7 +332,8 @@ async def runs_without_driver(connection: AsyncConnection, now: datetime, limit:
     )
     query = (
         select(TABLE)
-        .where(TABLE.c.ended_at.is_(None), TABLE.c.status.not_in(("paused", "waiting")), unclaimed, ~asleep)
+        .where(TABLE.c.tenant == tenant, TABLE.c.ended_at.is_(None))
+        .where(TABLE.c.status.not_in(("paused", "waiting")), unclaimed, ~asleep)
         .order_by(TABLE.c.updated_at)
         .limit(limit)
     )

@@ -1,4 +1,4 @@
-"""Command intake: FastStream consumes the COMMANDS stream, every message gets an answer, none stops the consumer.
+"""Command intake: FastStream consumes a tenant's part of COMMANDS, every message gets an answer, none stops it.
 
 Who asks is the principal token of the subject, which broker permissions guarantee; the body cannot say it.
 """
@@ -17,10 +17,11 @@ from nats.js.api import AckPolicy as ConsumerAck
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from pydantic import ValidationError
 
-from adapters.nats.command_client import REPLY_HEADER
-from adapters.nats.connection import Connection
+from adapters.nats.command_client import EARLIER, REPLY_HEADER, consumer_of
+from adapters.nats.connection import ApiRefused, Connection
 from adapters.nats.dead_letters import bury
 from adapters.nats.publishing import put_back, settle
+from adapters.nats.streams import CONSUMER_NOT_FOUND
 from commands.handle import (
     Answer,
     CommandEnvelope,
@@ -72,8 +73,9 @@ class Address:
 class CommandBus:
     """Feeds commands to the handler, and answers to those who asked."""
 
-    def __init__(self, broker: NatsBroker, connection: Connection, handler: CommandHandler) -> None:
-        """Consume through ``broker``; answer and bury through ``connection``."""
+    def __init__(self, broker: NatsBroker, connection: Connection, handler: CommandHandler, tenant: str) -> None:
+        """Consume a tenant's commands through ``broker``; answer and bury through ``connection``."""
+        self._tenant = token(tenant, "tenant")
         self._broker = broker
         self._connection = connection
         self._handler = handler
@@ -82,9 +84,10 @@ class CommandBus:
 
     async def start(self) -> None:
         """Begin to consume."""
+        await self._forget_earlier()
         subscriber = self._broker.subscriber(
-            "cmd.*.*.*.*",
-            queue="commands",
+            f"cmd.{self._tenant}.*.*.*",
+            queue=consumer_of(self._tenant),
             stream=JStream("COMMANDS", declare=False),
             config=ConsumerConfig(
                 ack_policy=ConsumerAck.EXPLICIT,
@@ -99,6 +102,14 @@ class CommandBus:
         )
         subscriber(self._begin)
         await self._broker.start()
+
+    async def _forget_earlier(self) -> None:
+        """Delete the consumer of all tenants: beside it the broker lets none have its own. Its messages stay."""
+        try:
+            await self._connection.api(f"CONSUMER.DELETE.COMMANDS.{EARLIER}")
+        except ApiRefused as refusal:
+            if refusal.number != CONSUMER_NOT_FOUND:
+                raise
 
     async def stop(self) -> None:
         """Finish what was begun."""

@@ -9,8 +9,9 @@ from typing import Final, Self
 
 from pydantic import ValidationError
 
-from adapters.nats.connection import Connection
+from adapters.nats.connection import ApiRefused, Connection
 from adapters.nats.publishing import publish
+from adapters.nats.streams import CONSUMER_NOT_FOUND
 from commands.handle import Answer, CommandEnvelope
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import token
@@ -19,8 +20,23 @@ REPLY_HEADER: Final = "Precedent-Reply"
 """Header that names the inbox for the answer: a request on a stream's subject is answered by the broker itself."""
 
 
+EARLIER: Final = "commands"
+"""The consumer that the workers of all tenants shared in earlier releases; a tenant's own is named after it."""
+
+
+def consumer_of(tenant: str) -> str:
+    """Name of the consumer that a tenant's workers share, and that sees the commands of that tenant only."""
+    return f"{EARLIER}-{token(tenant, 'tenant')}"
+
+
+class TenantUnserved(PrecedentError):
+    """Name a tenant that has a worker (``--tenant``, ``PRECEDENT_TENANT``), or start a worker for this one."""
+
+    code = "access.tenant-unserved"
+
+
 class AnswerOverdue(ServiceUnreachable):
-    """The command is on the bus, but nobody answered in time: is a worker running? Repeat it with the same id."""
+    """The command is on the bus, but nobody answered in time: does a worker of its tenant run? Repeat it, same id."""
 
     code = "command.answer-overdue"
 
@@ -79,3 +95,19 @@ class CommandClient:
             raise AnswerOverdue(f"{subject} is on the bus, but nobody answered within {within:g} s") from error
         finally:
             self._waiting.pop(number, None)
+
+
+async def check_served(connection: Connection, tenant: str) -> None:
+    """See that a tenant has, or had, a worker: else nobody would take its commands. Raises ``TenantUnserved``."""
+    for consumer in (consumer_of(tenant), EARLIER):
+        try:
+            await connection.api(f"CONSUMER.INFO.COMMANDS.{consumer}")
+        except ApiRefused as refusal:
+            if refusal.number != CONSUMER_NOT_FOUND:
+                raise
+        else:
+            return
+    raise TenantUnserved(
+        f"no worker takes the commands of tenant {tenant!r}; name one that has a worker with --tenant, or start one "
+        f"for it with PRECEDENT_TENANT={tenant}"
+    )

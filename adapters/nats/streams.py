@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from adapters.nats.connection import ApiRefused, Connection
+from adapters.nats.connection import ApiRefused, Connection, NotPermitted
 from domain.kernel.errors import PrecedentError
 
 NOT_FOUND: Final = 10059
 NAME_TAKEN: Final = 10058
+CONSUMER_NOT_FOUND: Final = 10014
+
+logger = logging.getLogger(__name__)
 
 SHORTEST_WINDOW: Final = 100_000_000
 """Nanoseconds: the broker's shortest duplicate window. Duplicates are recognised by head expectations, not by it."""
@@ -92,8 +97,9 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "WAKE": {
         **_STORED,
-        # Timers lie beside the queue's own subjects, where no consumer sees them until they are due.
-        "subjects": ["wake.*.*", "wake.*.*.at.*"],
+        # Timers lie beside the queue's own subjects, where no consumer sees them until they are due. Those without a
+        # tenant are of earlier releases (adapters/nats/earlier_wakes.py).
+        "subjects": ["wake.*.*.*", "wake.*.*.*.at.*", "wake.*.*", "wake.*.*.at.*"],
         "retention": "workqueue",
         "discard": "old",  # the broker wants this for schedules; without limits nothing is discarded
         "allow_msg_schedules": True,
@@ -116,6 +122,15 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """Streams of the command bus, the work queue, the ledger's checkpoints and what could not be handled; and buckets."""
 
+
+EARLIER_SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "WAKE": {"subjects": ["wake.*.*", "wake.*.*.at.*"]},
+}
+"""What streams that an earlier release made have instead: the keeper's account gives them the present settings."""
+
+RENEWED_WITHIN: Final = 15.0
+"""Seconds that others wait for the keeper to do so."""
+LOOKS_EVERY: Final = 0.2
 
 KEEPERS_ALONE: Final = (
     "ledger.>",
@@ -146,7 +161,10 @@ async def _ensure(connection: Connection, name: str, settings: Mapping[str, Any]
         if refusal.number != NOT_FOUND:
             raise
         found = await _create(connection, name, settings)
-    check_settings(name, settings, found["config"])
+    config = found["config"]
+    if _is_earlier(name, settings, config):
+        config = await _renewed(connection, name, settings, config)
+    check_settings(name, settings, config)
 
 
 async def _create(connection: Connection, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,13 +177,50 @@ async def _create(connection: Connection, name: str, settings: Mapping[str, Any]
         return await connection.api(f"STREAM.INFO.{name}")
 
 
-def check_settings(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> None:
-    """Compare a stream's settings with those that it must have. Raises ``StreamDiffers``."""
-    differing = {
+def _is_earlier(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    earlier = {**settings, **EARLIER_SETTINGS.get(name, {})}
+    differing = _differing(settings, found)
+    return bool(differing) and not _differing({setting: earlier[setting] for setting in differing}, found)
+
+
+async def _renewed(
+    connection: Connection, name: str, settings: Mapping[str, Any], config: dict[str, Any]
+) -> Mapping[str, Any]:
+    try:
+        updated = await connection.api(f"STREAM.UPDATE.{name}", {**config, **settings})
+    except NotPermitted as error:
+        logger.warning("stream %s is of an earlier release; the keeper is waited for", name)
+        return await _renewed_by_keeper(connection, name, settings, error)
+    return dict(updated["config"])
+
+
+async def _renewed_by_keeper(
+    connection: Connection, name: str, settings: Mapping[str, Any], error: NotPermitted
+) -> Mapping[str, Any]:
+    """Start order does not matter: the ledger's process has the keeper's account, and comes at about the same time."""
+    for _ in range(int(RENEWED_WITHIN / LOOKS_EVERY)):
+        config: Mapping[str, Any] = (await connection.api(f"STREAM.INFO.{name}"))["config"]
+        if not _is_earlier(name, settings, config):
+            return config
+        await asyncio.sleep(LOOKS_EVERY)
+    raise StreamDiffers(
+        f"stream {name} has the settings of an earlier release, and only the keeper's account may change them: start "
+        "the ledger of this release, or any command with that account"
+    ) from error
+
+
+def _differing(settings: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Setting -> what it is, what it ought to be."""
+    return {
         setting: (found.get(setting), wanted)
         for setting, wanted in settings.items()
         if found.get(setting) != wanted and not (wanted is False and setting not in found)
     }
+
+
+def check_settings(name: str, settings: Mapping[str, Any], found: Mapping[str, Any]) -> None:
+    """Compare a stream's settings with those that it must have. Raises ``StreamDiffers``."""
+    differing = _differing(settings, found)
     if differing:
         shown = "; ".join(f"{setting} is {is_!r}, not {ought!r}" for setting, (is_, ought) in differing.items())
         raise StreamDiffers(f"stream {name} exists with other settings: {shown}")

@@ -1,4 +1,7 @@
-"""The work queue of runs on JetStream: wakes, held by one worker at a time, and timers as scheduled messages."""
+"""The work queue of runs on JetStream: wakes, held by one worker at a time, and timers as scheduled messages.
+
+A tenant's workers share one consumer, which sees the wakes of that tenant only.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,17 @@ from adapters.nats.dead_letters import bury
 from adapters.nats.publishing import publish, put_back, settle
 from commands.ports import Clock, HeldWake, Wake
 from domain.kernel.errors import InvalidInput, ServiceUnreachable
-from domain.kernel.ids import StreamId
+from domain.kernel.ids import StreamId, token
 from domain.kernel.values import format_time
 
 LOST_AFTER: Final = 5.0
 """Seconds of silence after which a delivered wake is delivered again, to anyone."""
 
-WORKERS: Final = "drivers"
-"""The consumer that all workers share."""
+EARLIER: Final = "drivers"
+"""The consumer that the workers of all tenants shared in earlier releases; a tenant's own is named after it."""
+
+EARLIER_WAKES: Final = "wake.*.*"
+"""Subjects of wakes in earlier releases."""
 
 SLACK: Final = 1.0
 """Seconds beyond the wait after which the broker's silence means that it is gone."""
@@ -37,8 +43,10 @@ _NANOSECONDS: Final = 1_000_000_000
 class JetStreamWakes:
     """The port on the stream WAKE; ``ensure_streams`` makes it."""
 
-    def __init__(self, connection: Connection, clock: Clock, shards: int) -> None:
+    def __init__(self, connection: Connection, clock: Clock, shards: int, tenant: str | None) -> None:
         self._connection = connection
+        self._tenant = tenant
+        self._consumer = EARLIER if tenant is None else f"{EARLIER}-{token(tenant, 'tenant')}"
         self._clock = clock
         self._shards = shards
         self._inbox = connection.client.new_inbox()
@@ -51,9 +59,9 @@ class JetStreamWakes:
         self._stops: list[Callable[[], None]] = []
 
     @classmethod
-    async def open(cls, connection: Connection, clock: Clock, *, shards: int = 1) -> Self:
-        """Share in the work queue."""
-        wakes = cls(connection, clock, shards)
+    async def open(cls, connection: Connection, clock: Clock, tenant: str | None, *, shards: int = 1) -> Self:
+        """Share in a tenant's work queue, or in the one that earlier releases had for all; send to any tenant's."""
+        wakes = cls(connection, clock, shards, tenant)
         await wakes._share()
         wakes._stops = [
             await connection.client.receive(f"{wakes._inbox}.*", wakes._receive),
@@ -62,18 +70,18 @@ class JetStreamWakes:
         return wakes
 
     async def _share(self) -> None:
-        """Make the consumer that all workers share, or see that it is there."""
+        """Make the consumer that the tenant's workers share, or see that it is there."""
         config = {
-            "durable_name": WORKERS,
+            "durable_name": self._consumer,
             "ack_policy": "explicit",
             "ack_wait": int(LOST_AFTER * _NANOSECONDS),
             # The default of 1,000 would stop deliveries while so many runs are being driven.
             "max_ack_pending": -1,
             "max_deliver": -1,
-            "filter_subject": "wake.*.*",
+            "filter_subject": EARLIER_WAKES if self._tenant is None else f"wake.*.{self._tenant}.*",
         }
         request = {"stream_name": "WAKE", "config": config}
-        await self._connection.api(f"CONSUMER.DURABLE.CREATE.WAKE.{WORKERS}", request)
+        await self._connection.api(f"CONSUMER.DURABLE.CREATE.WAKE.{self._consumer}", request)
 
     def close(self) -> None:
         """Stop receiving. What is held and not settled is delivered again, to anyone."""
@@ -83,7 +91,7 @@ class JetStreamWakes:
     async def send(self, wake: Wake, due: datetime | None = None) -> None:
         """As the port says."""
         run = wake.run
-        subject = f"wake.{run.shard(self._shards)}.{run.id}"
+        subject = f"wake.{run.shard(self._shards)}.{run.tenant}.{run.id}"
         fields = {"tenant": run.tenant, "category": run.category, "id": run.id, "reason": wake.reason}
         schedule = {}
         if due is not None:
@@ -110,7 +118,7 @@ class JetStreamWakes:
         self._news.clear()
         # With both, the broker sends what it has at once, or else the first that comes.
         request = orjson.dumps({"batch": limit, "no_wait": True, "expires": int(wait * _NANOSECONDS)})
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.WAKE.{WORKERS}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.WAKE.{self._consumer}"
         await self._connection.client.publish(subject, request, reply=f"{self._inbox}.{next(self._pulls)}")
         try:
             async with asyncio.timeout(wait + SLACK):
@@ -131,11 +139,16 @@ class JetStreamWakes:
         try:
             fields = orjson.loads(payload)
             wake = Wake(StreamId(fields["tenant"], fields["category"], fields["id"]), str(fields["reason"]))
+            self._check_tenant(wake.run)
         except (ValueError, TypeError, KeyError, InvalidInput) as error:
             await bury(self._connection, subject.decode(), payload, f"no wake: {error!r}", self._clock.now())
             settle(self._connection, reply, b"+TERM")
             return None
         return _Held(wake, reply, self._connection)
+
+    def _check_tenant(self, run: StreamId) -> None:
+        if self._tenant not in (None, run.tenant):
+            raise InvalidInput(f"it is for tenant {run.tenant}")
 
 
 class _Held:

@@ -15,14 +15,15 @@ GRACE: Final = timedelta(seconds=10)
 
 
 class PostgresRunIndex:
-    """The ``RunIndex`` port on the run table."""
+    """The ``RunIndex`` port on the run table, for one tenant's workers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, tenant: str) -> None:
         """Read from this database."""
         self._database = database
+        self._tenant = tenant
 
     async def unfinished(self, claim_ended_before: datetime, limit: int) -> Sequence[StreamId]:
         """As the port says."""
         async with self._database.transaction() as connection:
-            rows = await runs_without_driver(connection, claim_ended_before, limit)
+            rows = await runs_without_driver(connection, self._tenant, claim_ended_before, limit)
         return [StreamId(row.tenant, "run", row.id) for row in rows if row.updated_at < claim_ended_before - GRACE]

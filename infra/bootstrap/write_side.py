@@ -43,6 +43,8 @@ class WriteSide:
 
     services: Services
     connection: Connection
+    tenant: str
+    """Whose commands are taken and whose runs are driven."""
     feed: Feed
     """To be followed by whoever drives runs."""
     kept: KeptCache
@@ -61,7 +63,7 @@ async def write_side(
         database = await stack.enter_async_context(PostgresDatabase.at(endpoints.database_url))
         models = await stack.enter_async_context(ModelClients(_models(settings)))
         clock = SystemClock()
-        wakes = await JetStreamWakes.open(connection, clock)
+        wakes = await JetStreamWakes.open(connection, clock, settings.tenant)
         stack.callback(wakes.close)
         filled = await stack.enter_async_context(reuse(settings))
         feed, tools = feed_of(store, clock, filled), tool_runner(settings, run_scoped)
@@ -75,14 +77,14 @@ async def write_side(
             tools=tools,
             models=models,
             agents=ThreadedAgents(agents_of(settings)),
-            runs=PostgresRunIndex(database),
+            runs=PostgresRunIndex(database, settings.tenant),
             clock=clock,
             randomness=SystemRandomness(),
             default_limits=Limits.model_validate(settings.limits.model_dump()),
             reuse=filled,
             cache=kept.cache,
         )
-        yield WriteSide(services=services, connection=connection, feed=feed, kept=kept)
+        yield WriteSide(services=services, connection=connection, tenant=settings.tenant, feed=feed, kept=kept)
 
 
 def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:
@@ -90,7 +92,7 @@ def command_bus(side: WriteSide, endpoints: Endpoints) -> CommandBus:
     user, password = endpoints.nats_user, endpoints.nats_password
     security = None if user is None or password is None else SASLPlaintext(username=user, password=password)
     broker = CommandBroker(endpoints.nats_url, security=security)
-    return CommandBus(broker, side.connection, CommandHandler(side.services, COMMANDS, REACTIONS))
+    return CommandBus(broker, side.connection, CommandHandler(side.services, COMMANDS, REACTIONS), side.tenant)
 
 
 def _models(settings: Settings) -> dict[str, ModelConfiguration]:

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from adapters.nats.command_client import AnswerOverdue, CommandClient
+from adapters.nats.command_client import AnswerOverdue, CommandClient, check_served
 from adapters.nats.connection import Connection
 from adapters.nats.event_store import JetStreamEventStore
 from adapters.postgres.database import PostgresDatabase
@@ -131,7 +131,7 @@ async def session(
 
     ``settings`` are those to act by, where they are not just what the command line says.
 
-    Raises ``ConfigurationError``, ``NoWorker``, and what the servers raise when unreachable.
+    Raises ``ConfigurationError``, ``NoWorker``, ``TenantUnserved``, and what the servers raise when unreachable.
     """
     settings = settings or cli.settings()
     async with AsyncExitStack() as stack:
@@ -139,6 +139,8 @@ async def session(
         connection = await stack.enter_async_context(
             connected(endpoints, "precedent-cli", whole=whole, keeping=keeping)
         )
+        if services:
+            await check_served(connection, settings.tenant)
         yield Session(
             settings=settings,
             endpoints=endpoints,

@@ -165,7 +165,9 @@ class Stack:
 
     async def _start_services(self) -> None:
         assert self._directory is not None
-        async with connected(endpoints_at(self._settings, self._url("nats"), self._url("postgres")), "precedent-stack"):
+        endpoints = endpoints_at(self._settings, self._url("nats"), self._url("postgres"))
+        # As the keeper, since streams of an earlier release are brought up to date here.
+        async with connected(endpoints, "precedent-stack", keeping=True):
             pass  # what it refuses, every service would
         environment = service_environment(self._settings, self._url("nats"), self._url("postgres"))
         programs = [service_program(self._directory, service, environment) for service in self._services]

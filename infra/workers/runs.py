@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from typing import Final
 
+from adapters.nats.earlier_wakes import carry_over
 from adapters.tools.registry import RunScopedTools
 from commands.feed import Feed
 from commands.runs.pool import DriverPool
@@ -31,6 +32,7 @@ async def work(
             asyncio.create_task(side.feed.follow()),
             asyncio.create_task(side.kept.keep(side.services, settings.tenant)),
             asyncio.create_task(_relieve_when_heard(side.feed)),
+            asyncio.create_task(carry_over(side.connection, side.services.clock, side.services.wakes)),
         ]
         await bus.start()
         try:

@@ -238,15 +238,18 @@ async def test_runs_without_a_driver(log, database):
     }
     for run, happenings in stories.items():
         await tell(log, run, [submitted(), *happenings])
+    await tell(log, "another-tenants", [submitted(), dead], tenant="globex")
     await project(log, database)
     async with database.transaction() as connection:
-        found = await runs_without_driver(connection, now)
-        first = await runs_without_driver(connection, now, limit=1)
+        found = await runs_without_driver(connection, "acme", now)
+        first = await runs_without_driver(connection, "acme", now, limit=1)
+        others = await runs_without_driver(connection, "globex", now)
     assert {run.id for run in found} == {
         *("never-claimed", "abandoned", "approved"),
         *("should-have-woken", "sleeps-beyond-its-time", "busy-beside-a-timer"),
     }
     assert [run.id for run in first] == ["never-claimed"]
+    assert [run.id for run in others] == ["another-tenants"]
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,7 @@ class TestFaults:
         await asyncio.gather(*(bus.submit(f"c{number}") for number in range(100)))
 
         async def unsettled() -> bool:
-            info = await raw.jetstream().consumer_info("COMMANDS", "commands")
+            info = await raw.jetstream().consumer_info("COMMANDS", f"commands-{bus.tenant}")
             return info.num_ack_pending == 0
 
         await until(unsettled)

@@ -9,12 +9,9 @@ import nats
 import pytest
 
 from adapters.nats.command_bus import LARGEST_COMMAND
-from adapters.nats.command_client import CommandClient
 from adapters.nats.dead_letters import DeadLetterCut, retry
 from adapters.nats.publishing import MessageTooLarge
-from commands.handle import Answer
 from domain.kernel.ids import StreamId
-from infra.stack.endpoints import Endpoints
 from tests.adapters.nats.commanding import PRINCIPAL, TASK, Bus, send_raw, submit, until
 
 
@@ -173,14 +170,6 @@ class TestWhatIsNotAllowed:
             "command.unknown",
         )
         assert "SubmitRun" in answer.error.message
-
-    async def test_another_tenants_command_is_denied(self, bus: Bus, stack: Endpoints) -> None:
-        other = f"{bus.tenant}-other"
-        async with CommandClient(bus.side.connection, other, PRINCIPAL) as client:
-            body = json.dumps(submit("c1", other)).encode()
-            answer = Answer.model_validate_json(await client.send_bytes("run.SubmitRun", body))
-        assert (answer.outcome, answer.error and answer.error.code) == ("denied", "access.denied")
-        assert (await bus.side.services.store.load(StreamId(other, "run", "c1"))).events == ()
 
     @pytest.mark.parametrize(
         ("task", "words"),

@@ -45,21 +45,21 @@ async def connection(broker: Broker) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def wakes(connection: Connection, clock: SystemClock) -> AsyncIterator[JetStreamWakes]:
-    wakes = await JetStreamWakes.open(connection, clock)
+    wakes = await JetStreamWakes.open(connection, clock, "acme")
     yield wakes
     wakes.close()
 
 
 class TestJetStreamWakes(WakesContract):
     async def test_what_is_no_wake_is_buried(self, wakes: JetStreamWakes, connection: Connection) -> None:
-        await connection.request("wake.0.r1", b"nonsense")
+        await connection.request("wake.0.acme.r1", b"nonsense")
         await wakes.send(wake("r2"))
         async with asyncio.timeout(10):
             while not (held := await wakes.receive(5, 1.0)):
                 pass
         assert [one.wake for one in held] == [wake("r2")]
         (letter,) = [letter async for letter in dead_letters(connection)]
-        assert (letter.origin, letter.payload) == ("wake.0.r1", b"nonsense")
+        assert (letter.origin, letter.payload) == ("wake.0.acme.r1", b"nonsense")
         assert "no wake" in letter.reason
 
     async def test_wakes_and_timers_survive_the_broker(
@@ -79,7 +79,7 @@ class TestJetStreamWakes(WakesContract):
     async def test_a_queue_whose_consumer_is_gone_is_shared_again(
         self, wakes: JetStreamWakes, connection: Connection
     ) -> None:
-        await connection.api("CONSUMER.DELETE.WAKE.drivers")
+        await connection.api("CONSUMER.DELETE.WAKE.drivers-acme")
         await wakes.send(wake("r1"))
         with pytest.raises(ServiceUnreachable, match="consumer"):  # who asks for ever pauses then
             await wakes.receive(5, 0.2)

@@ -66,9 +66,10 @@ def test_what_is_not_accepted_says_why(publish, envelope, code: int, outcome: st
     assert called.err.startswith(f"error: {outcome} ({error}): ")
 
 
-def test_another_tenant_is_denied(publish):
+def test_a_tenant_that_no_worker_serves_is_denied_and_nothing_is_sent(publish):
     called = publish({"type": "CancelRun", "data": {"run": "nosuch"}}, "--tenant", "other")
-    assert (called.code, called.document["outcome"]) == (exits.DENIED, "denied")
+    assert (called.code, called.document["error"]["code"]) == (exits.DENIED, "access.tenant-unserved")
+    assert "no worker takes the commands of tenant 'other'; name one that has a worker with --tenant" in called.err
 
 
 def test_an_unreadable_command_is_a_dead_letter(cli: Cli, publish):
