@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from adapters.nats.connection import ApiRefused, Connection
 from adapters.nats.publishing import publish
-from adapters.nats.streams import CONSUMER_NOT_FOUND
+from adapters.nats.streams import COMMANDS_BYTES, CONSUMER_NOT_FOUND, NO_ROOM
 from commands.handle import Answer, CommandEnvelope
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import token
@@ -39,6 +39,12 @@ class AnswerOverdue(ServiceUnreachable):
     """The command is on the bus, but nobody answered in time: does a worker of its tenant run? Repeat it, same id."""
 
     code = "command.answer-overdue"
+
+
+class QueueFull(ServiceUnreachable):
+    """Nothing was sent: so many commands wait that the broker takes no more. Try again once workers have caught up."""
+
+    code = "command.queue-full"
 
 
 class AnswerUnreadable(PrecedentError):
@@ -73,7 +79,7 @@ class CommandClient:
             waiting.set_result(payload)
 
     async def send(self, envelope: CommandEnvelope, category: str, within: float = 10.0) -> Answer:
-        """Send a command and give its answer. Raises ``AnswerOverdue``, ``ServiceUnreachable``."""
+        """Send a command and give its answer. Raises as ``send_bytes``."""
         body = envelope.model_dump_json(exclude_none=True).encode()
         payload = await self.send_bytes(f"{category}.{envelope.type}", body, within)
         try:
@@ -82,7 +88,10 @@ class CommandClient:
             raise AnswerUnreadable(f"the answer to {envelope.id} is none: {payload[:200]!r}") from error
 
     async def send_bytes(self, address: str, body: bytes, within: float = 10.0) -> bytes:
-        """Send any bytes to ``<category>.<CommandName>`` as this principal, and give the answer's bytes."""
+        """Send any bytes to ``<category>.<CommandName>`` as this principal, and give the answer's bytes.
+
+        Raises ``AnswerOverdue``, ``QueueFull``, ``ServiceUnreachable``, and what else ``publish`` raises.
+        """
         number = secrets.token_hex(8)
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -91,6 +100,13 @@ class CommandClient:
             await publish(self._connection, subject, body, {REPLY_HEADER: f"{self._inbox}.{number}"})
             async with asyncio.timeout(within):
                 return await answer
+        except ApiRefused as refusal:
+            if refusal.number != NO_ROOM:
+                raise
+            raise QueueFull(
+                f"{subject} was not sent: commands of {COMMANDS_BYTES} bytes wait already; see that a worker of every "
+                "tenant runs (`precedent status`), and send it again then"
+            ) from refusal
         except TimeoutError as error:
             raise AnswerOverdue(f"{subject} is on the bus, but nobody answered within {within:g} s") from error
         finally:

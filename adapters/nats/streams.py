@@ -13,6 +13,7 @@ from domain.kernel.errors import PrecedentError
 NOT_FOUND: Final = 10059
 NAME_TAKEN: Final = 10058
 CONSUMER_NOT_FOUND: Final = 10014
+NO_ROOM: Final = 10077
 
 logger = logging.getLogger(__name__)
 
@@ -78,11 +79,17 @@ def events_settings(shard: int) -> dict[str, Any]:
     return {**_STORED, **_UNDELETABLE, "subjects": [f"evt.{shard}.>"], "allow_atomic": True}
 
 
+COMMANDS_BYTES: Final = 512 * 1024 * 1024
+"""Bytes of commands that wait at most; further ones are refused, and whoever sends them is told."""
+DEAD_BYTES: Final = 256 * 1024 * 1024
+"""Bytes of dead letters at most; the oldest give way."""
+
 BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
     "COMMANDS": {
         **_STORED,
         "subjects": ["cmd.*.*.*.*"],
         "retention": "workqueue",
+        "max_bytes": COMMANDS_BYTES,
         "duplicate_window": SHORTEST_WINDOW,
     },
     "ANSWERS": {
@@ -114,6 +121,8 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
         **_STORED,
         "subjects": ["dead.>"],
         "retention": "limits",
+        "discard": "old",
+        "max_bytes": DEAD_BYTES,
         "allow_direct": True,
         "duplicate_window": SHORTEST_WINDOW,
     },
@@ -124,7 +133,9 @@ BUS_STREAMS: Final[Mapping[str, Mapping[str, Any]]] = {
 
 
 EARLIER_SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "COMMANDS": {"max_bytes": -1},
     "WAKE": {"subjects": ["wake.*.*", "wake.*.*.at.*"]},
+    "DEAD": {"discard": "new", "max_bytes": -1},
 }
 """What streams that an earlier release made have instead: the keeper's account gives them the present settings."""
 

@@ -41,6 +41,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "command.answer-unreadable": UNREACHABLE,
     "command.expired": NO,
     "command.id-reused": INVALID,
+    "command.queue-full": UNREACHABLE,
     "command.unhandled": NO,
     "configuration": INVALID,
     "content.credentials-refused": INVALID,
