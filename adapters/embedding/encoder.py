@@ -3,14 +3,16 @@
 Sources: Devlin et al., arXiv:1810.04805; Vaswani et al., arXiv:1706.03762; Wang et al. (MiniLM), arXiv:2002.10957;
 mean pooling and unit length as sentence-transformers does.
 
-Activations are columns, one a token: a product of weights and few columns is twice as fast as one of rows and weights.
+Activations are columns, one a token. For a short text the weights lie in strips of 16 rows, as many as a register has
+room for, the rows of a strip side by side: they are read in the order in which they lie, and OpenBLAS copies nothing
+first. Products so take 0.75 to 0.9 of the time for 8 to 32 tokens. A long text needs the rows as they were published.
 Every text is computed alone: in a padded batch the blocking of a product, and so its last bits, would depend on the
 other texts. Buffers are kept, so an encoder is for one thread at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Final
@@ -26,11 +28,9 @@ WIDTH: Final = 384
 HEAD_WIDTH: Final = WIDTH // HEADS
 INNER: Final = 1_536
 MOST_TOKENS: Final = 256
-_ROWS: Final = (128, 64, 32, 16)
-"""Rows of weights in one product, of which as many are taken as stay within ``_SMALL``."""
-_SMALL: Final = 1_000_000
-"""Multiplications up to which OpenBLAS leaves out copying the operands of a product first."""
-_FEW: Final = 32
+_STRIP: Final = 16
+"""Rows of weights in one product of a short text: binary32 numbers in a register."""
+_SHORT: Final = 40
 """Tokens up to which many small products are faster than a large one."""
 
 _EPSILON: Final = np.float32(1e-12)
@@ -61,6 +61,8 @@ class _Norm:
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
+    """Weights are strips of rows: (strips, rows of a strip, columns)."""
+
     into_heads: Array
     """Queries, keys and values below one another; queries scaled by the root of the width of a head."""
     query_bias: Array
@@ -99,6 +101,11 @@ class _Layer:
     def weights(self) -> tuple[Array, Array, Array, Array]:
         return self.into_heads, self.out_of_heads, self.inner, self.outer
 
+    def cut(self, weights: Iterator[Array]) -> _Layer:
+        """The same layer with weights that lie otherwise."""
+        into, out, inner, outer = (next(weights) for _ in range(4))
+        return replace(self, into_heads=into, out_of_heads=out, inner=inner, outer=outer)
+
 
 class Encoder:
     """all-MiniLM-L6-v2: tokens to a point of unit length."""
@@ -109,7 +116,9 @@ class Encoder:
         places = tensors["embeddings.position_embeddings.weight"][:MOST_TOKENS]
         self._places = places + tensors["embeddings.token_type_embeddings.weight"][0]
         self._norm = _Norm.of(tensors, "embeddings")
-        self._layers = _together([_Layer.of(tensors, f"encoder.layer.{number}") for number in range(LAYERS)])
+        self._short = _strips([_Layer.of(tensors, f"encoder.layer.{number}") for number in range(LAYERS)])
+        self._long: list[_Layer] | None = None
+        """The same in one strip, 42 MB, made for the first long text."""
         most = MOST_TOKENS * max(INNER, HEADS * MOST_TOKENS)
         self._buffers = [np.empty(most, dtype=np.float32) for _ in range(3)]
 
@@ -117,7 +126,7 @@ class Encoder:
         """The mean of the last layer over at most ``MOST_TOKENS`` tokens, of unit length."""
         x = np.ascontiguousarray((self._words[np.asarray(tokens)] + self._places[: len(tokens)]).T)
         self._norm.apply(x, self._buffer(0, WIDTH, len(tokens)))
-        for layer in self._layers:
+        for layer in self._layers(len(tokens)):
             self._attend(layer, x)
             self._feed_forward(layer, x)
         mean = x.mean(axis=1)
@@ -127,22 +136,28 @@ class Encoder:
     def _buffer(self, number: int, *shape: int) -> Array:
         return self._buffers[number][: prod(shape)].reshape(shape)
 
+    def _layers(self, tokens: int) -> list[_Layer]:
+        if tokens <= _SHORT:
+            return self._short
+        if self._long is None:
+            self._long = _whole(self._short)
+        return self._long
+
     def _product(self, weights: Array, x: Array, buffer: int) -> Array:
-        (rows, inner), columns = weights.shape, x.shape[1]
-        together = _rows_together(rows, inner, columns)
-        out = self._buffer(buffer, rows // together, together, columns)
-        return np.matmul(weights.reshape(-1, together, inner), x, out=out).reshape(rows, columns)
+        (strips, rows, _), columns = weights.shape, x.shape[1]
+        out = self._buffer(buffer, strips, rows, columns)
+        return np.matmul(weights, x, out=out).reshape(strips * rows, columns)
 
     def _attend(self, layer: _Layer, x: Array) -> None:
         count = x.shape[1]
         heads = self._product(layer.into_heads, x, 0)
         heads[:WIDTH] += layer.query_bias
         queries, keys, values = heads.reshape(3, HEADS, HEAD_WIDTH, count)
-        scores = np.matmul(queries.transpose(0, 2, 1), keys, out=self._buffer(1, HEADS, count, count))
-        scores -= scores.max(axis=2, keepdims=True)
+        scores = np.matmul(keys.transpose(0, 2, 1), queries, out=self._buffer(1, HEADS, count, count))
+        scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
-        scores /= scores.sum(axis=2, keepdims=True)
-        mixed = np.matmul(values, scores.transpose(0, 2, 1), out=self._buffer(2, HEADS, HEAD_WIDTH, count))
+        scores /= scores.sum(axis=1, keepdims=True)
+        mixed = np.matmul(values, scores, out=self._buffer(2, HEADS, HEAD_WIDTH, count))
         added = self._product(layer.out_of_heads, mixed.reshape(WIDTH, count), 0)
         added += layer.out_of_heads_bias
         x += added
@@ -183,23 +198,31 @@ def gelu(x: Array, one: Array, other: Array) -> None:
     x -= tail
 
 
-def _together(layers: Sequence[_Layer]) -> list[_Layer]:
-    """The layers with their weights side by side in one array, which numpy asks the system to keep on huge pages."""
+def _strips(layers: Sequence[_Layer]) -> list[_Layer]:
+    """The layers with weights in strips, whose columns lie one after the other; one array, as ``_laid`` says."""
     every = [weights for layer in layers for weights in layer.weights()]
-    whole = np.concatenate([weights.ravel() for weights in every])
-    parts = np.split(whole, np.cumsum([weights.size for weights in every])[:-1])
-    moved = iter([part.reshape(weights.shape) for part, weights in zip(parts, every, strict=True)])
-    return [
-        replace(layer, into_heads=next(moved), out_of_heads=next(moved), inner=next(moved), outer=next(moved))
-        for layer in layers
-    ]
+    laid = _laid([weights.reshape(-1, _STRIP, weights.shape[1]).transpose(0, 2, 1) for weights in every])
+    return _cut(layers, (strips.transpose(0, 2, 1) for strips in laid))
 
 
-def _rows_together(rows: int, inner: int, columns: int) -> int:
-    """How many rows of weights are multiplied with the columns in one product."""
-    if columns > _FEW:
-        return rows
-    return next((some for some in _ROWS if some * inner * columns <= _SMALL), _ROWS[-1])
+def _whole(layers: Sequence[_Layer]) -> list[_Layer]:
+    """The layers with all rows of a weight in one strip, row after row."""
+    laid = _laid([weights for layer in layers for weights in layer.weights()])
+    return _cut(layers, (rows.reshape(1, -1, rows.shape[2]) for rows in laid))
+
+
+def _laid(every: Sequence[Array]) -> Iterator[Array]:
+    """The same numbers, each array as its shape says, side by side: numpy asks for huge pages for what is so large."""
+    whole, begin = np.empty(sum(each.size for each in every), dtype=np.float32), 0
+    for each in every:
+        laid = whole[begin : begin + each.size].reshape(each.shape)
+        laid[...] = each
+        begin += each.size
+        yield laid
+
+
+def _cut(layers: Sequence[_Layer], weights: Iterator[Array]) -> list[_Layer]:
+    return [layer.cut(weights) for layer in layers]
 
 
 def _column(values: Array) -> Array:
