@@ -31,7 +31,7 @@ EXACT_INTEGER: Final = 2**53 - 1
 COMMON_KEYWORDS: Final = 16_384
 """Keyword names that stay in memory once met."""
 
-PLAIN_FLOATS: Final = (1e-3, 1e15)
+LEAST_PLAIN, MOST_PLAIN = 1e-3, 1e15
 """Magnitudes from and below which every JSON writer spells the shortest decimal alike, without an exponent."""
 
 SHORT: Final = 16
@@ -349,7 +349,7 @@ def _have_unusual_float(items: Iterable[Any]) -> bool:
     for item in items:
         kind = type(item)
         if kind is float:
-            if item.is_integer() or not PLAIN_FLOATS[0] <= abs(item) < PLAIN_FLOATS[1]:
+            if not (LEAST_PLAIN <= item < MOST_PLAIN or -MOST_PLAIN < item <= -LEAST_PLAIN) or item.is_integer():
                 return True
         elif kind is dict:
             if _have_unusual_float(item.values()):

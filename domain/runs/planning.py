@@ -61,7 +61,10 @@ class ProgramCompiled(RunEvent):
 
     def version_of(self, tool: str) -> str | None:
         """The version of a tool to which this program is pinned; None where its effects do not have it."""
-        return next((effect.version for effect in self.effects if effect.name == tool), None)
+        for effect in self.effects:
+            if effect.name == tool:
+                return effect.version
+        return None
 
 
 class ProgramReused(ProgramCompiled):
@@ -117,4 +120,7 @@ class AgentPinned(RunEvent):
 
     def version_of(self, tool: str) -> str | None:
         """The version of a tool to which the agent is pinned; None where the task does not list it."""
-        return next((effect.version for effect in self.effects if effect.name == tool), None)
+        for effect in self.effects:
+            if effect.name == tool:
+                return effect.version
+        return None

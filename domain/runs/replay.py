@@ -14,7 +14,7 @@ a run raises ``HistoryInvalid``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -22,7 +22,7 @@ import orjson
 
 from domain.agents.execution import AgentExecution, Waiting
 from domain.kernel.errors import StoredDataInvalid
-from domain.kernel.values import ValueNotDecodable, digest_json, encode
+from domain.kernel.values import Json, Value, ValueNotDecodable, digest_json, encode
 from domain.rtfs import vm
 from domain.rtfs.bytecode.module import ModuleInvalid
 from domain.rtfs.modules import ModuleSource
@@ -156,7 +156,7 @@ def _verify(
     finally:
         execution.close()
     execution.check_all_asked()  # 4
-    output = _check_end(run, step, output_digest)  # 5
+    output = _check_end(run, step, output_digest, execution.encoded)  # 5
     fuel = step.fuel if isinstance(step, vm.Finished | vm.Trapped) else 0
     return Replay(events=len(recorded), effects=len(execution.asked), ended=run.phase, output_digest=output, fuel=fuel)
 
@@ -229,6 +229,8 @@ class _Execution:
         self, run: Run, pinned: ProgramCompiled | AgentPinned, execution: ProgramExecution | AgentExecution
     ) -> None:
         self.asked: set[str] = set()
+        self._given: list[tuple[Value, Json]] = []
+        """Results given to a program, with their JSON forms."""
         self._run = run
         self._pinned = pinned
         self._execution = execution
@@ -272,13 +274,31 @@ class _Execution:
             return vm.Returned(value=False)
         if entry is None and self._run.ended and self._run.phase is Phase.COMPLETED:
             raise ReplayDiverged(asked.key, "no such effect", f"{asked.tool} {asked.digest}", site=asked.site)
-        return answer_of(entry, asked)
+        answer = answer_of(entry, asked)
+        if entry is not None and isinstance(answer, vm.Returned):
+            self._given.append((answer.value, entry.result))
+        return answer
+
+    def encoded(self, value: Value) -> Json:
+        """The JSON form of what came out; what a program passes on unchanged was read from its form in the journal."""
+        if isinstance(self._execution, AgentExecution):
+            return encode(value)  # Python may have changed what it was given
+        return _encoded(value, {id(given): form for given, form in self._given})
 
     def check_all_asked(self) -> None:
         """Refuse a journal that holds more than the program asks for."""
         for key, entry in self._run.journal.items():
             if key not in self.asked:
                 raise ReplayDiverged(key, _described(entry), "nothing there")
+
+
+def _encoded(value: Value, known: Mapping[int, Json]) -> Json:
+    """As ``encode``, where the JSON forms of some vectors and maps within are known by their ``id``."""
+    if type(value) is list:
+        return known.get(id(value)) or [_encoded(item, known) for item in value]
+    if type(value) is dict and all(type(key) is str and key.isascii() and "$" not in key for key in value):
+        return known.get(id(value)) or {key: _encoded(item, known) for key, item in value.items()}
+    return encode(value)
 
 
 def _described(entry: Entry) -> str:
@@ -290,12 +310,12 @@ def _bytes(tree: Any) -> bytes:
     return orjson.dumps(tree, option=orjson.OPT_SORT_KEYS)
 
 
-def _check_end(run: Run, step: Step, recorded: str | None) -> str | None:
+def _check_end(run: Run, step: Step, recorded: str | None, encoded: Callable[[Value], Json]) -> str | None:
     if run.phase is Phase.COMPLETED:
         if not isinstance(step, vm.Finished):
             raise ReplayDiverged("output", "a completed run", _ended(step), site=_site(step))
         assert recorded is not None, "only an output completes a run"
-        actual = encode(step.value)
+        actual = encoded(step.value)
         if _bytes(actual) != _bytes(run.output):
             raise ReplayDiverged("output", recorded, digest_json(actual), values=(run.output, actual))
         verdict = judge(run.accepted_task, step.value, saw=recorded)
