@@ -10,6 +10,7 @@ from typing import Final
 from commands.cache.withdrawn import Withdrawn
 from commands.delegations import Delegations
 from commands.evidence import EvidenceBook
+from commands.heard import Heard
 from commands.indexes import Embedder, VectorIndex
 from commands.ledger_ports import Signer
 from domain.programs.policy import Policy
@@ -100,6 +101,8 @@ class Reuse:
     """No port: what this process has read."""
     revocations: Revocations = field(default_factory=Revocations)
     """No port: what this process has heard."""
+    heard: Heard = field(default_factory=Heard)
+    """Streams of programs and answers as this process has heard them, where it keeps them."""
     withdrawn: Withdrawn = field(default_factory=Withdrawn)
     """No port: invalidations of namespaces that this process has read."""
 

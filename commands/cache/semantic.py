@@ -3,8 +3,8 @@
 1. The goal is embedded, and the vector index asked for near ones among questions that have the rest in common.
 2. Gates refuse what likeness does not see; of what they let pass the nearest is proposed, and the others vote.
 3. The evidence of the namespace and of the entry says whether to reuse, to explore, or to ask.
-4. The entry is read from its own stream, at the log's leader: its key, its expiry, its invalidation, its goal and its
-   point. No index has a say in what may be given.
+4. The entry is read from its own stream, as the log has it or this process has heard within the last second: its key,
+   its expiry, its invalidation, its goal and its point. No index has a say in what may be given.
 5. Its plan is compiled as this task's: an answer that cannot be used is not given.
 """
 
@@ -20,6 +20,7 @@ from commands.cache.judgements import append_judgement, withdraw
 from commands.cache.log import CATALOG, CATEGORY, folded, held_of
 from commands.cache.meanings import Meant, point_id, recorded_point
 from commands.evidence import terms_of
+from commands.heard import UNHEARD, Heard
 from commands.indexes import Neighbour
 from commands.reuse import Reuse
 from commands.services import Services
@@ -123,7 +124,7 @@ async def _searched(
         if lookup.outcome == "miss":
             return first or lookup, None
         try:
-            answer = await usable(services, reuse, question, proposal.entry)  # 4
+            answer = await usable(services, reuse, question, proposal.entry, reuse.heard)  # 4
             _check_likeness(embedding, answer, near, proposal)
             await _check_program(services, question, lookup, answer, compiled)  # 5
         except EntryUnusable as reason:
@@ -187,11 +188,14 @@ def _why(verdict: Verdict) -> str:
     return f"{verdict.reason} (score {verdict.score:.4f}{needed})"
 
 
-async def usable(services: Services, reuse: Reuse, question: Meant, entry: str) -> Answer:
-    """An entry as the log has it now. Raises ``EntryUnusable``, ``ServiceUnreachable``, ``StoredDataInvalid``."""
+async def usable(services: Services, reuse: Reuse, question: Meant, entry: str, heard: Heard = UNHEARD) -> Answer:
+    """An entry as the log has it now; as ``heard`` has it where that is given.
+
+    Raises ``EntryUnusable``, ``ServiceUnreachable``, ``StoredDataInvalid``.
+    """
     held, broad = await asyncio.gather(
-        _newest(services, question.tenant, entry),
-        reuse.withdrawn.of(services.store, question.tenant, question.namespace),
+        _newest(services, heard, question.tenant, entry),
+        reuse.withdrawn.of(services.store, question.tenant, question.namespace, heard),
     )
     meaning = held.published.meaning
     if meaning is None:
@@ -202,7 +206,11 @@ async def usable(services: Services, reuse: Reuse, question: Meant, entry: str) 
     value = held.published.value
     if not isinstance(value, dict) or not isinstance(value.get("program"), str):
         raise EntryGone("the entry cannot be read: it does not say what its answer was compiled to", "damaged")
-    answer = value["answer"] if "answer" in value else await _pointed_at(services, question, value.get("entry"), broad)
+    answer = (
+        value["answer"]
+        if "answer" in value
+        else await _pointed_at(services, heard, question, value.get("entry"), broad)
+    )
     if not isinstance(answer, dict) or not all(isinstance(answer.get(name), str) for name in ("text", "served_model")):
         raise EntryGone("the entry cannot be read: it is no answer of a model", "damaged")
     try:
@@ -221,9 +229,9 @@ async def usable(services: Services, reuse: Reuse, question: Meant, entry: str) 
     )
 
 
-async def _newest(services: Services, tenant: str, entry: str) -> Held:
+async def _newest(services: Services, heard: Heard, tenant: str, entry: str) -> Held:
     """The newest answer of an entry that was not invalidated."""
-    events = (await services.store.load(StreamId(tenant, CATEGORY, entry))).events
+    events = await heard.events(services.store, StreamId(tenant, CATEGORY, entry))
     state = folded(events)
     if state.published is None:
         raise EntryGone("the index names an entry that the log has not", "damaged")
@@ -246,12 +254,12 @@ def _own(held: Held, entry: str) -> Held:
     return held
 
 
-async def _pointed_at(services: Services, question: Meant, entry: object, broad: Withdrawals) -> Any:
+async def _pointed_at(services: Services, heard: Heard, question: Meant, entry: object, broad: Withdrawals) -> Any:
     """The value of the exact entry that has the answer."""
     if not isinstance(entry, str):
         raise EntryGone("the entry cannot be read: it neither has an answer nor names one", "damaged")
     try:
-        held = await _newest(services, question.tenant, entry)
+        held = await _newest(services, heard, question.tenant, entry)
     except EntryGone as reason:
         raise EntryUnusable(f"the entry that has the answer ({entry}): {reason}", reason.miss) from reason
     key = held.key

@@ -1,8 +1,8 @@
 """Find a program for a task.
 
 1. Exact interface and 2. similarity are asked of the vector index; then come the steps of
-``domain/programs/acceptance``. The status is read from the program's own stream, at the log's leader: no index has a
-say in what may run.
+``domain/programs/acceptance``. The status is read from the program's own stream, as this process has heard it within
+the last second, or else at the log's leader: no index has a say in what may run.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from commands.evidence import terms_of
+from commands.heard import UNHEARD, Heard
 from commands.indexes import Neighbour
-from commands.programs.log import (
-    CATEGORY,
-    labels,
-    load_program,
-)
+from commands.programs.log import CATEGORY, folded, labels
 from commands.reuse import Reuse
 from commands.services import Services
 from domain.cache.gates import refusal
@@ -102,7 +99,7 @@ async def _known(
     services: Services, reuse: Reuse, goal: str, wanted: Wanted, draw: str, entry: str
 ) -> tuple[Lookup | None, Found | None]:
     try:
-        found = await accepted(services, reuse, entry, 1.0, wanted)
+        found = await accepted(services, reuse, entry, 1.0, wanted, heard=reuse.heard)
     except ServiceUnreachable:
         raise
     except PrecedentError:
@@ -134,7 +131,9 @@ async def _searched(
     async for near in _near(reuse, embedding, where):  # 2
         entry = near.labels.get("entry", near.id)
         try:
-            found = await accepted(services, reuse, entry, near.score, wanted, near.labels.get("module"))
+            found = await accepted(
+                services, reuse, entry, near.score, wanted, near.labels.get("module"), heard=reuse.heard
+            )
         except ServiceUnreachable:
             raise
         except PrecedentError as error:
@@ -202,27 +201,33 @@ def _weighed(reuse: Reuse, goal: str, wanted: Wanted, found: Found, draw: str) -
 
 
 async def accepted(
-    services: Services, reuse: Reuse, entry: str, score: float, wanted: Wanted, module: str | None = None
+    services: Services,
+    reuse: Reuse,
+    entry: str,
+    score: float,
+    wanted: Wanted,
+    module: str | None = None,
+    *,
+    heard: Heard = UNHEARD,
 ) -> Found:
     """Steps 3 to 7. Raises ``Unacceptable``, ``NotFound``, ``StoredDataInvalid``, ``ServiceUnreachable``.
 
     ``module``: what an index says its module is; else what it was when it was read before. It is read at the same time
-    as the program, and not used where the log names another.
+    as the program, and not used where the log names another. ``heard``: where what the log says is taken from.
     """
     module = module or reuse.modules.of(wanted.tenant, entry)
-    loaded, ahead = await asyncio.gather(
-        load_program(services, StreamId(wanted.tenant, CATEGORY, entry)),
-        _module(services, wanted.tenant, module),
+    program, ahead = await asyncio.gather(
+        _program(services, heard, StreamId(wanted.tenant, CATEGORY, entry)),
+        _module(services, heard, wanted.tenant, module),
         return_exceptions=True,
     )
-    if isinstance(loaded, BaseException):
-        raise loaded
-    program, _ = loaded
+    if isinstance(program, BaseException):
+        raise program
     if program.offer is None:
         raise Unacceptable("the index names a program that the log has not", "damaged")
     reuse.modules.note(wanted.tenant, entry, program.offer.module)
     if ahead is None or module != program.offer.module:
-        ahead = await _module(services, wanted.tenant, program.offer.module)
+        ahead = await _module(services, heard, wanted.tenant, program.offer.module)
     if isinstance(ahead, BaseException):
         raise ahead
     assert ahead is not None, "the program names its module"
@@ -235,11 +240,15 @@ async def accepted(
     return Found(entry, offer, data, score)
 
 
-async def _module(services: Services, tenant: str, module: str | None) -> tuple[Program, bytes] | None:
-    """What the log says of a module's withdrawal, and its bytecode; None where no module is named."""
+async def _program(services: Services, heard: Heard, stream: StreamId) -> Program:
+    return folded(await heard.events(services.store, stream))
+
+
+async def _module(services: Services, heard: Heard, tenant: str, module: str | None) -> tuple[Program, bytes] | None:
+    """What was said of a module's withdrawal, and its bytecode; None where no module is named."""
     if module is None:
         return None
-    (withdrawn, _), data = await asyncio.gather(
-        load_program(services, StreamId(tenant, CATEGORY, module_stream(module))), services.content.get(tenant, module)
+    return await asyncio.gather(
+        _program(services, heard, StreamId(tenant, CATEGORY, module_stream(module))),
+        services.content.get(tenant, module),
     )
-    return withdrawn, data

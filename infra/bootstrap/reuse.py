@@ -8,9 +8,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from adapters.crypto.signing import FileSigner
+from adapters.system.kept_streams import FileStreams
 from commands.cache.semantic_hearing import Answers
 from commands.evidence import EvidenceBook
 from commands.feed import Feed
+from commands.heard import Heard
 from commands.ledger_ports import Signer
 from commands.ports import Clock, EventStore
 from commands.programs.hearing import Programs
@@ -65,6 +67,7 @@ async def reuse(settings: Settings) -> AsyncIterator[Reuse]:
             trusted=trusted_keys(settings),
             policy=settings.programs.policy,
             evidence=EvidenceBook(policy=settings.cache.evidence.policy),
+            heard=Heard(stack.enter_context(FileStreams(settings.data))),
         )
 
 
@@ -81,9 +84,10 @@ def feed_of(store: EventStore, clock: Clock, filled: Reuse) -> Feed:
     process = secrets.token_hex(8)
     programs, answers = Programs(filled, process), Answers(filled, process)
     listeners = {
-        "program": (programs.hear,),
-        "cache": (filled.evidence.hear, filled.delegations.hear, answers.hear),
+        "program": (filled.heard.hear, programs.hear),
+        "cache": (filled.heard.hear, filled.evidence.hear, filled.delegations.hear, answers.hear),
     }
     feed = Feed(store, clock, listeners, [programs.flush, answers.flush])
     filled.revocations.silence = lambda: feed.silent_for("program")
+    filled.heard.silent_for = feed.silent_for
     return feed

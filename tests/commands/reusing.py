@@ -7,11 +7,13 @@ from typing import Any
 
 from adapters.crypto.signing import FileSigner
 from adapters.embedding.lexical import LexicalEmbedder
+from adapters.memory.kept_streams import MemoryStreams
 from adapters.vectors.memory import MemoryVectorIndex
 from commands.cache.semantic_hearing import Answers
 from commands.catalog import COMMANDS, REACTIONS
 from commands.feed import Feed
 from commands.handle import CommandHandler
+from commands.heard import Heard
 from commands.ports import Selection
 from commands.programs.hearing import Programs
 from commands.programs.log import CATALOG
@@ -50,6 +52,7 @@ class ReusingWorld(World):
                 "signer": self.signer,
                 "trusted": {TENANT: {f"{key.name}+{key.hash.hex()}": key.public}},
                 "policy": policy or Policy(),
+                "heard": Heard(MemoryStreams(), self._silent_for),
             }
             | changes
         )
@@ -57,10 +60,14 @@ class ReusingWorld(World):
         self.handler = CommandHandler(self.services, COMMANDS, REACTIONS)
         programs, answers = Programs(self.reuse), Answers(self.reuse)
         listeners = {
-            "program": [programs.hear],
-            "cache": [self.reuse.evidence.hear, self.reuse.delegations.hear, answers.hear],
+            "program": [self.reuse.heard.hear, programs.hear],
+            "cache": [self.reuse.heard.hear, self.reuse.evidence.hear, self.reuse.delegations.hear, answers.hear],
         }
         self.feed = Feed(self.store, self.clock, listeners, [programs.flush, answers.flush])
+
+    def _silent_for(self, category: str) -> float:
+        """Of the feed that this world has now: a test may give it another."""
+        return self.feed.silent_for(category)
 
     async def solve(self, run: str, plan: str | None = PLAN, **task: Any) -> list[str]:
         """Submit and drive a run; ``plan`` is what a model would answer, None for a model that must not be asked."""

@@ -1,0 +1,32 @@
+"""Streams in this process's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from domain.kernel.events import Recorded
+from domain.kernel.ids import StreamId
+
+
+class MemoryStreams:
+    """``commands.heard.KeptStreams`` in a dictionary."""
+
+    def __init__(self) -> None:
+        """Begin with nothing heard."""
+        self._streams: dict[StreamId, list[Recorded] | None] = {}
+        """None: the log must be asked."""
+
+    def add(self, recorded: Recorded) -> None:
+        """As the port says."""
+        events = self._streams.setdefault(recorded.stream, [])
+        if events is None or recorded.version <= len(events):
+            return
+        if recorded.version == len(events) + 1:
+            events.append(recorded)
+        else:
+            self._streams[recorded.stream] = None
+
+    def events(self, stream: StreamId) -> Sequence[Recorded] | None:
+        """As the port says."""
+        events = self._streams.get(stream, [])
+        return None if events is None else tuple(events)

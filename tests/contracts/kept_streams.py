@@ -1,0 +1,64 @@
+"""What every keeper of streams does. Subclass it and give a `streams` fixture."""
+
+from __future__ import annotations
+
+import pytest
+
+from commands.heard import KeptStreams
+from domain.kernel.events import Recorded
+from domain.kernel.ids import Position, StreamId
+
+ONE = StreamId("acme", "program", "one")
+
+
+def event(version: int, stream: StreamId = ONE, body: bytes = b"{}", sequence: int = 0) -> Recorded:
+    """One event, as the log has it."""
+    where = f"evt.0.{stream.tenant}.{stream.category}.{stream.id}.{version}.Happened"
+    return Recorded(Position(0, 0, sequence or version), where, body)
+
+
+class KeptStreamsContract:
+    def test_what_was_not_heard_of_has_no_events(self, streams: KeptStreams) -> None:
+        assert streams.events(ONE) == ()
+
+    def test_events_are_given_as_they_were_heard(self, streams: KeptStreams) -> None:
+        heard = [event(1, body="é\0".encode()), event(2, body=b""), event(3, body=b"x" * 100_000, sequence=2**62)]
+        for each in heard:
+            streams.add(each)
+        assert list(streams.events(ONE) or ()) == heard
+
+    def test_what_is_heard_again_changes_nothing(self, streams: KeptStreams) -> None:
+        for version in (1, 2, 1, 2, 3, 3):
+            streams.add(event(version))
+        assert [each.version for each in streams.events(ONE) or ()] == [1, 2, 3]
+
+    @pytest.mark.parametrize("versions", [[2], [1, 3], [1, 2, 4, 3], [1, 3, 2, 3]], ids=str)
+    def test_a_stream_of_which_an_event_is_missing_is_not_known(
+        self, streams: KeptStreams, versions: list[int]
+    ) -> None:
+        for version in versions:
+            streams.add(event(version))
+        assert streams.events(ONE) is None
+
+    def test_streams_are_apart(self, streams: KeptStreams) -> None:
+        others = [
+            StreamId("rival", "program", "one"),
+            StreamId("acme", "cache", "one"),
+            StreamId("acme", "program", "o"),
+        ]
+        streams.add(event(1))
+        streams.add(event(2, others[0]))
+        streams.add(event(1, others[1], b"other"))
+        assert [each.body for each in streams.events(ONE) or ()] == [b"{}"]
+        assert streams.events(others[0]) is None
+        assert [each.body for each in streams.events(others[1]) or ()] == [b"other"]
+        assert streams.events(others[2]) == ()
+
+    def test_many_streams_and_long_ones_are_kept(self, streams: KeptStreams) -> None:
+        names = [StreamId("acme", "program", f"{number:064x}") for number in range(200)]
+        for version in range(1, 6):
+            for number, name in enumerate(names):
+                streams.add(event(version, name, b"%d of %d" % (version, number)))
+        for number, name in enumerate(names):
+            expected = [b"%d of %d" % (version, number) for version in range(1, 6)]
+            assert [each.body for each in streams.events(name) or ()] == expected
