@@ -40,13 +40,18 @@ _WAIT_IS_OVER: Final = frozenset({404, 408})
 _NANOSECONDS: Final = 1_000_000_000
 
 
+def consumer_of(tenant: str) -> str:
+    """Name of the consumer that a tenant's workers share."""
+    return f"{EARLIER}-{token(tenant, 'tenant')}"
+
+
 class JetStreamWakes:
     """The port on the stream WAKE; ``ensure_streams`` makes it."""
 
     def __init__(self, connection: Connection, clock: Clock, shards: int, tenant: str | None) -> None:
         self._connection = connection
         self._tenant = tenant
-        self._consumer = EARLIER if tenant is None else f"{EARLIER}-{token(tenant, 'tenant')}"
+        self._consumer = EARLIER if tenant is None else consumer_of(tenant)
         self._clock = clock
         self._shards = shards
         self._inbox = connection.client.new_inbox()
@@ -172,3 +177,9 @@ class _Held:
     async def put_back(self, delay: float) -> None:
         """As the port says."""
         settle(self._connection, self._reply, put_back(delay))
+
+
+async def unsettled(connection: Connection, tenant: str) -> int:
+    """Wakes of a tenant that wait for a worker or are held by one; at 0, its workers are done, with learning too."""
+    info = await connection.api(f"CONSUMER.INFO.WAKE.{consumer_of(tenant)}")
+    return int(info["num_pending"]) + int(info["num_ack_pending"])

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from adapters.nats.wakes import unsettled
 from commands.catalog import COMMANDS, REACTIONS
 from commands.handle import Answer, CommandEnvelope, CommandHandler
 from commands.runs.pool import DriverPool
@@ -72,11 +74,12 @@ async def working(endpoints: Endpoints, tools: BfclTools, tenant: str, url: str,
             return handled.answer
 
         tasks = [
-            asyncio.create_task(DriverPool(side.services, f"{tenant}/1", 4).work()),
+            # One by one, as the benchmark's worker drives them: what a run teaches is there before the next one begins.
+            asyncio.create_task(DriverPool(side.services, f"{tenant}/1", 1).work()),
             asyncio.create_task(side.feed.follow()),
         ]
         try:
-            yield Log(tenant, side.services.store, send)
+            yield Log(tenant, side.services.store, send, partial(unsettled, side.connection, tenant))
         finally:
             for task in tasks:
                 task.cancel()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
 from adapters.nats.command_client import CommandClient
+from adapters.nats.wakes import unsettled
 from commands.ports import EventStore, Selection
 from domain.kernel.events import Recorded
 from domain.kernel.ids import START
@@ -36,8 +37,8 @@ ANSWERS_WITHIN: Final = 60.0
 
 _LOOK: Final = 0.5
 _QUIET: Final = 4
-"""What runs teach is appended after their end. So many looks at the log in a row, so many seconds apart, that show
-nothing new mean that it is all there: the longest pause in between is one embedding, some 0.1 s."""
+"""What runs teach is appended after their end and before their wakes are settled. Once they are, so many looks at the
+log in a row, so many seconds apart, leave the worker time to hear of it."""
 
 
 _SERVICES: Final = (
@@ -110,7 +111,8 @@ async def run_setup(setup: Setup, workload: Workload, concurrent: int, advance: 
             CommandClient(connection, settings.tenant, "bench") as client,
         ):
             send = partial(client.send, category="run", within=ANSWERS_WITHIN)
-            passes = await run_passes(setup, workload, Log(settings.tenant, store, send), model, concurrent, advance)
+            log = Log(settings.tenant, store, send, partial(unsettled, connection, settings.tenant))
+            passes = await run_passes(setup, workload, log, model, concurrent, advance)
             used = usage_of_stack(data)
     return Ran(
         setup=setup,
@@ -128,6 +130,8 @@ class Log:
     tenant: str
     store: EventStore
     send: Send
+    unsettled: Callable[[], Awaitable[int]]
+    """How many wakes are left, those of runs that have ended and still teach included."""
 
 
 async def run_passes(
@@ -142,7 +146,7 @@ async def run_passes(
         submissions = Submissions(tenant=log.tenant, tasks=tasks, concurrent=concurrent)
         asked = model.asked.total()
         events, seconds = await run_all(submissions, log.send, log.store, partial(advance, name))
-        await _quiet(log.store)
+        await _quiet(log)
         taught = await _taught(log)
         histories = _by_entry(histories_of(events), name)
         passes.append(
@@ -175,13 +179,13 @@ def _needless(workload: Workload, histories: Histories, known: Learned) -> Itera
             yield task.entry.id
 
 
-async def _quiet(store: EventStore) -> None:
-    """Wait until nothing is appended any more."""
+async def _quiet(log: Log) -> None:
+    """Wait until nobody works any more and nothing is appended."""
     last: Any = None
     quiet = 0
     while quiet < _QUIET:
-        end = await store.end()
-        quiet = quiet + 1 if end == last else 0
+        left, end = await log.unsettled(), await log.store.end()
+        quiet = quiet + 1 if left == 0 and end == last else 0
         last = end
         await asyncio.sleep(_LOOK)
 

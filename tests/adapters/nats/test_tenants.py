@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from adapters.nats.command_client import AnswerOverdue, CommandClient, TenantUns
 from adapters.nats.connection import Connection, NotPermitted
 from adapters.nats.dead_letters import dead_letters
 from adapters.nats.epochs import ensure_streams
-from adapters.nats.wakes import JetStreamWakes
+from adapters.nats.wakes import JetStreamWakes, unsettled
 from adapters.postgres.database import PostgresDatabase
 from adapters.system.clock import SystemClock
 from commands.ports import Wake
@@ -110,6 +111,19 @@ class TestWakes:
             mine, yours, none = await asyncio.gather(taken(first), taken(second), taken(other))
             assert sorted(each.run.id for each in mine + yours) == sorted(f"r{number}" for number in range(40))
             assert none == []
+
+    async def test_what_is_left_is_known_until_it_is_settled(self, connection: Connection) -> None:
+        async with self.queues(connection, "acme", "globex") as (acme, globex):
+            for run in ("r1", "r2"):
+                await globex.send(wake("acme", run))
+            (held,) = await acme.receive(1, 5.0)
+            assert (await unsettled(connection, "acme"), await unsettled(connection, "globex")) == (2, 0)
+            await held.settle()
+            assert await taken(acme) == [wake("acme", "r2")]
+            await until(partial(self.is_idle, connection))
+
+    async def is_idle(self, connection: Connection) -> bool:
+        return await unsettled(connection, "acme") == 0
 
     async def test_a_tenant_whose_name_begins_like_anothers(self, connection: Connection) -> None:
         async with self.queues(connection, "a", "a-b", "0") as (short, long, digit):
