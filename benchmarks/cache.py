@@ -1,6 +1,6 @@
 """How long a look-up of an exact answer takes, by the tier that has it, with many entries; and a miss of all tiers.
 
-    python -m benchmarks.cache [--entries 100000] [--lookups 2000] [--json]
+    python -m benchmarks.cache [--entries 100000] [--hits 2000] [--json]
 
 A cold look-up is the first one of its entry since the tiers were filled; warm ones ask for the same few entries again.
 Each goes through everything that a run's does: the log's silence, the tier, and the checks of what it gave. Promotion
@@ -9,20 +9,14 @@ to the tiers above is left out: every tier is asked alone. The miss asks all thr
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import gc
-import json
 import random
-import statistics
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
 
 import uvloop
 
@@ -36,6 +30,7 @@ from adapters.nats.streams import ensure_bus
 from adapters.postgres.cache_tier import PostgresCacheTier
 from adapters.postgres.database import PostgresDatabase
 from adapters.system.clock import SystemClock
+from benchmarks.latencies import Call, Latency, measured, parser, show
 from commands.cache.cache import Cache
 from commands.cache.finding import find
 from commands.cache.flying import SingleFlight
@@ -48,6 +43,7 @@ from domain.kernel.events import Draft, Recorded, address
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.reuse import Cost
 from domain.kernel.values import format_time
+from infra.bootstrap.collector import relieve_collector
 from infra.settings import Settings
 from infra.stack.stack import embedded
 from projections import builds
@@ -56,26 +52,13 @@ from projections.facts import read_fact
 
 TENANT = "bench"
 TEXT = "The quick brown fox jumps over the lazy dog. " * 8
-GOAL = 2.0
+AIM = 2.0
 """Milliseconds, p99."""
 
 FEW = 100
 """Entries that warm look-ups ask for."""
 
 CHUNK = 2_000
-
-
-@dataclass
-class Figure:
-    """One line of the table; milliseconds."""
-
-    what: str
-    p50: float
-    p99: float
-    cpu: float
-    """Mean of this process's own processor time: what stays the same on a busy machine."""
-    lookups: int
-    goal: float | None = None
 
 
 def key_of(number: int) -> CacheKey:
@@ -124,27 +107,23 @@ def recorded(held: Held) -> Recorded:
     return Recorded(held.position, address(stream, 1, 1, draft.short_name), draft.body(stream, 1))
 
 
-async def measured(what: str, tiers: Sequence[CacheSource], keys: Sequence[CacheKey], outcome: str) -> Figure:
+async def timed(
+    what: str, tiers: Sequence[CacheSource], keys: Sequence[CacheKey], outcome: Literal["hit", "miss"]
+) -> Latency:
     clock = SystemClock()
     cache = Cache(near=(), far=tuple(tiers), flight=SingleFlight(MemoryFlights()))
-    took = []
-    gc.collect()
-    gc.disable()
-    worked = time.process_time()
-    try:
-        for key in keys:
-            began = time.perf_counter()
-            lookup, _ = await find(cache, clock, TENANT, key)
-            took.append((time.perf_counter() - began) * 1_000)
-            assert lookup.outcome == outcome, lookup
-    finally:
-        gc.enable()
-    cpu = (time.process_time() - worked) / len(keys) * 1_000
-    cuts = statistics.quantiles(took, n=100)
-    return Figure(what, statistics.median(took), cuts[98], cpu, len(took), GOAL if outcome == "hit" else None)
+
+    def lookup(key: CacheKey) -> Call:
+        async def call() -> None:
+            found, _ = await find(cache, clock, TENANT, key)
+            assert found.outcome == outcome, found
+
+        return call
+
+    return await measured(what, [lookup(key) for key in keys], AIM if outcome == "hit" else None)
 
 
-async def figures(entries: int, lookups: int) -> list[Figure]:
+async def figures(entries: int, lookups: int) -> list[Latency]:
     dice = random.Random(7)  # figures, not secrets
     with tempfile.TemporaryDirectory(prefix="precedent-bench-") as folder:
         Path(folder).chmod(0o755)  # noqa: ASYNC240
@@ -163,36 +142,25 @@ async def figures(entries: int, lookups: int) -> list[Figure]:
             far = PostgresCacheTier(database, MemoryEventStore(MemoryContentStore()))
             now = format_time(SystemClock().now())
             await fill(memory, shared, database, [held_of(number, now) for number in range(entries)])
+            relieve_collector()
             numbers = dice.sample(range(entries), min(lookups, entries))
             cold = [key_of(number) for number in numbers]
             warm = [key_of(number) for number in dice.choices(numbers[:FEW], k=lookups)]
             none = [key_of(entries + number) for number in range(lookups)]
             found = []
             for tier in (memory, shared, far):
-                found.append(await measured(f"hit, {tier.name}, cold", [tier], cold, "hit"))
-                found.append(await measured(f"hit, {tier.name}, warm", [tier], warm, "hit"))
-            found.append(await measured("miss of all tiers", [memory, shared, far], none, "miss"))
+                found.append(await timed(f"hit, {tier.name}, cold", [tier], cold, "hit"))
+                found.append(await timed(f"hit, {tier.name}, warm", [tier], warm, "hit"))
+            found.append(await timed("miss of all tiers", [memory, shared, far], none, "miss"))
             await connection.close()
             return found
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--lookups", type=int, default=2_000)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    found = uvloop.run(figures(chosen.entries, chosen.lookups))
-    if chosen.json:
-        print(json.dumps([asdict(each) for each in found], indent=2))
-        return 0
-    print(f"{chosen.entries:,} entries")
-    print(f"{'':32} {'p50 ms':>8} {'p99 ms':>8} {'CPU ms':>8}  goal")
-    for each in found:
-        goal = "" if each.goal is None else f"{each.goal:g}{'' if each.p99 <= each.goal else '  missed'}"
-        print(f"{each.what:32} {each.p50:8.3f} {each.p99:8.3f} {each.cpu:8.3f}  {goal}")
-    return 0
+def main() -> None:
+    """Run."""
+    given = parser(__doc__ or "", entries=100_000, calls=2_000).parse_args()
+    show(uvloop.run(figures(given.entries, given.hits)), as_json=given.json)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

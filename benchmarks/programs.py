@@ -2,41 +2,41 @@
 
     python -m benchmarks.programs [--entries 100000] [--hits 2000] [--json]
 
-A hit of level 4 is the index query, the program's stream read at the log's leader, the module's stream, the fetch of
-the bytecode, the signature, the bytes' digest, the bytecode's verification and the rights: all that stands between a
-task and its program but the embedding, whose points are made before. *Cold* is the first retrieval of an entry, *warm*
-the second one. *While indexing* is a first retrieval while the engine makes the graph of so many new points on the
-other processor, as after a bulk load; cold and warm are taken once that has ended. Beside it, in the same run, one bare
-read of a stream of one event: the floor of anything that asks the log. Every entry is in the log and in the index;
-those that are retrieved have bytecode of their own.
-Processor time is this process's own: it changes less on a busy machine.
+A hit of level 4 is the index query, what was heard of the program and its module, the fetch of the bytecode, the
+signature, the bytes' digest, the bytecode's verification and the rights: all that stands between a task and its program
+but the embedding, whose points are made before. The log is heard meanwhile, as in a worker. *Unheard* is the same where
+it is not, so that two streams are read at its leader. *Cold* is the first retrieval of an entry, *warm* the second one.
+*While indexing* is a first retrieval while the engine makes the graph of so many new points on the other processor, as
+after a bulk load; the others are taken once that has ended. Beside it, in the same run, one bare read of a stream of
+one event. Every entry is in the log and in the index; those that are retrieved have bytecode of their own.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import os
 import random
-import statistics
 import sys
 import tempfile
 import time
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from math import sqrt
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
 from adapters.vectors.edge import EdgeVectorIndex
+from benchmarks.latencies import Call, Latency, measured, parser, show
 from commands.delegations import key_of
+from commands.heard import UNHEARD
+from commands.indexes import VectorIndex
 from commands.ports import NEW_STREAM
 from commands.programs.log import CATEGORY, append, meaning_of
 from commands.programs.retrieving import retrieve
+from commands.reuse import Reuse
 from commands.runs.remembering import remember
 from commands.services import Services
 from domain.kernel.embedding import Embedding
@@ -52,8 +52,10 @@ from domain.rtfs.program import Program, compile_program
 from domain.rtfs.types import parse_type
 from domain.runs.task import Limits, TaskFile, accept
 from infra.bootstrap.collector import relieve_collector
-from infra.bootstrap.write_side import write_side
-from infra.settings import load
+from infra.bootstrap.reuse import feed_of
+from infra.bootstrap.vectors import vector_index
+from infra.bootstrap.write_side import WriteSide, write_side
+from infra.settings import Settings, load
 from infra.stack.stack import embedded
 
 TENANT = "bench"
@@ -61,18 +63,8 @@ DIMENSIONS = 384
 GROUPS = 100
 """Interfaces over which the entries are spread."""
 AT_ONCE = 64
-
-
-@dataclass
-class Figure:
-    """One line of the table."""
-
-    what: str
-    p50_ms: float
-    p99_ms: float
-    floors: float
-    """p50 as a multiple of reading one stream."""
-    cpu_ms: float
+AIM = 10.0
+"""Milliseconds, p99."""
 
 
 class Known:
@@ -162,33 +154,7 @@ async def fill(
     return retrieved
 
 
-@dataclass
-class Times:
-    """Of calls that were made one after the other, in milliseconds."""
-
-    each: list[float]
-    cpu: float
-    """Mean of this process's own processor time."""
-
-
-async def timed(calls: Sequence[Any]) -> Times:
-    """Make the calls."""
-    times, worked = [], time.process_time()
-    for call in calls:
-        began = time.perf_counter()
-        await call()
-        times.append((time.perf_counter() - began) * 1e3)
-    return Times(times, (time.process_time() - worked) / len(calls) * 1e3)
-
-
-def figure(what: str, times: Times, floor: float) -> Figure:
-    """One line of the table."""
-    centiles = statistics.quantiles(times.each, n=100)
-    p50, p99 = round(centiles[49], 3), round(centiles[98], 3)
-    return Figure(what, p50, p99, round(centiles[49] / floor, 2), round(times.cpu, 3))
-
-
-async def measure(entries: int, hits: int) -> list[Figure]:
+async def measure(entries: int, hits: int) -> list[Latency]:
     """All figures."""
     chance, known = random.Random(7), Known()
     with tempfile.TemporaryDirectory(prefix="bench-programs-") as place:
@@ -199,72 +165,84 @@ async def measure(entries: int, hits: int) -> list[Figure]:
 
 
 async def _measure(
-    side: Any, settings: Any, known: Known, entries: int, hits: int, chance: random.Random
-) -> list[Figure]:
-    from infra.bootstrap.reuse import feed_of  # noqa: PLC0415  # beside what it fills
-    from infra.bootstrap.vectors import vector_index  # noqa: PLC0415
-
+    side: WriteSide, settings: Settings, known: Known, entries: int, hits: int, chance: random.Random
+) -> list[Latency]:
+    assert side.services.reuse is not None
     async with vector_index(settings, known, "benchmark") as index:
         reuse = replace(side.services.reuse, embedder=known, vectors=index)
         services = replace(side.services, reuse=reuse)
         retrieved = await fill(services, known, entries, hits, chance)
-        feed = feed_of(services.store, services.clock, reuse)
-        began = time.perf_counter()
-        await feed.catch_up()
-        rate = entries / (time.perf_counter() - began)
-        print(f"index filled from the log: {rate:,.0f} entries/s", file=sys.stderr)
-        relieve_collector()
-        reads = await timed([lambda: services.store.load(StreamId(TENANT, CATEGORY, "0" * 64)) for _ in range(500)])
-        floor = statistics.median(reads.each)
+        async with hearing(services, reuse, entries):
+            return await _retrieved(services, reuse, index, retrieved, entries)
 
-        def hit(goal: str, made: Program) -> Any:
-            wanted = Wanted(tenant=TENANT, namespace="default", interface=made.interface_hash, tools={})
 
-            async def call() -> None:
-                lookup, found = await retrieve(services, reuse, goal, wanted, draw=goal)
-                assert found is not None, lookup
+async def _retrieved(
+    services: Services, reuse: Reuse, index: VectorIndex, retrieved: Sequence[tuple[str, Program]], entries: int
+) -> list[Latency]:
+    def hits(among: Sequence[tuple[str, Program]], from_: Reuse = reuse) -> list[Call]:
+        return [hit(services, from_, goal, made) for goal, made in among]
 
-            return call
+    some, rest = retrieved[: len(retrieved) // 4], retrieved[len(retrieved) // 4 :]
+    streams = [StreamId(TENANT, CATEGORY, f"{number:064x}") for number in range(500)]
+    reads: list[Call] = [lambda stream=stream: services.store.load(stream) for stream in streams]  # type: ignore[misc]
+    lines = [
+        await measured("one stream read", reads),
+        await measured("L4 hit, while indexing", hits(some), AIM),
+    ]
+    if isinstance(index, EdgeVectorIndex):
+        await index.optimize()
+    lines += [
+        await measured(f"L4 hit, cold, {entries:,} entries", hits(rest), AIM),
+        await measured(f"L4 hit, warm, {entries:,} entries", hits(rest), AIM),
+        await measured(f"L4 hit, unheard, {entries:,} entries", hits(some, replace(reuse, heard=UNHEARD)), AIM),
+    ]
+    return [await delegations(services, reuse, len(retrieved)), *lines]
 
-        calls = [hit(goal, made) for goal, made in retrieved]
-        meanwhile, rest = calls[: hits // 4], calls[hits // 4 :]
-        indexing = await timed(meanwhile)
-        began = time.perf_counter()
-        if isinstance(index, EdgeVectorIndex):
-            await index.optimize()
-            print(f"index optimized after {time.perf_counter() - began:.0f} s more", file=sys.stderr)
-        cold, warm = await timed(rest), await timed(rest)
-        task = accept(TaskFile(goal="g"), (), Limits())
-        await remember(services, TENANT, task, {"target": "model", "name": "m"}, "r")
-        await feed.catch_up()
 
-        async def delegation() -> None:
-            assert reuse.delegations.find(TENANT, key_of(task)) is not None
+def hit(services: Services, reuse: Reuse, goal: str, made: Program) -> Call:
+    """One retrieval."""
+    wanted = Wanted(tenant=TENANT, namespace="default", interface=made.interface_hash, tools={})
 
-        delegations = await timed([delegation] * hits)
-        return [
-            figure("one stream read (floor)", reads, floor),
-            figure("L1 hit: key and look-up", delegations, floor),
-            figure(f"L4 hit while indexing {entries:,}", indexing, floor),
-            figure(f"L4 hit, cold, {entries:,} entries", cold, floor),
-            figure(f"L4 hit, warm, {entries:,} entries", warm, floor),
-        ]
+    async def call() -> None:
+        lookup, found = await retrieve(services, reuse, goal, wanted, draw=goal)
+        assert found is not None, lookup
+
+    return call
+
+
+async def delegations(services: Services, reuse: Reuse, count: int) -> Latency:
+    """Level 1: key and look-up."""
+    task = accept(TaskFile(goal="g"), (), Limits())
+    await remember(services, TENANT, task, {"target": "model", "name": "m"}, "r")
+    while reuse.delegations.find(TENANT, key_of(task)) is None:  # noqa: ASYNC110  # the feed tells nobody else
+        await asyncio.sleep(0.01)
+
+    async def delegation() -> None:
+        assert reuse.delegations.find(TENANT, key_of(task)) is not None
+
+    return await measured("L1 hit: key and look-up", [delegation] * count, 0.1)
+
+
+@asynccontextmanager
+async def hearing(services: Services, reuse: Reuse, entries: int) -> AsyncIterator[None]:
+    """What a worker does: hear all that the log has, which fills the index, and go on hearing."""
+    feed, began = feed_of(services.store, services.clock, reuse), time.perf_counter()
+    await feed.catch_up()
+    print(f"heard: {entries / (time.perf_counter() - began):,.0f} entries/s", file=sys.stderr)
+    following = asyncio.create_task(feed.follow())
+    relieve_collector()
+    try:
+        yield
+    finally:
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
 
 
 def main() -> None:
     """Run."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--entries", type=int, default=100_000)
-    parser.add_argument("--hits", type=int, default=2_000)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    figures = uvloop.run(measure(given.entries, given.hits))
-    if given.json:
-        print(json.dumps([vars(each) for each in figures], indent=2))
-        return
-    print(f"{'':<36}{'p50 ms':>10}{'p99 ms':>10}{'x floor':>10}{'CPU ms':>10}")
-    for each in figures:
-        print(f"{each.what:<36}{each.p50_ms:>10.3f}{each.p99_ms:>10.3f}{each.floors:>10.2f}{each.cpu_ms:>10.3f}")
+    given = parser(__doc__ or "", entries=100_000, calls=2_000).parse_args()
+    show(uvloop.run(measure(given.entries, given.hits)), as_json=given.json)
 
 
 if __name__ == "__main__":
