@@ -7,9 +7,9 @@ takes the entry and its namespace's withdrawals from what was heard, compares th
 that a run waits for. The log is heard meanwhile, as in a worker. *Cold* is the first look-up of an entry, *warm* the
 second one; no text is remembered. In the same run: one bare read of a stream, and the embedding alone.
 
-To embed 100,000 questions would take a quarter of an hour. Only those that will be asked are embedded; the points of the
-others are made of these, at a cosine of 0.3 to 0.95 from one of them, and are published and heard as any entry is, so
-that the index has neighbours to tell apart. Nothing asks for their goals, which are no questions.
+To embed 100,000 questions would take a quarter of an hour. Only those that will be asked are embedded; the points of
+the others are made of these, at a cosine of 0.3 to 0.95 from one of them, and are published and heard as any entry is,
+so that the index has neighbours to tell apart. Nothing asks for their goals, which are no questions.
 """
 
 from __future__ import annotations
