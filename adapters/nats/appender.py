@@ -24,6 +24,12 @@ from domain.ledger.stored import EPOCH
 GROUP_FROM: Final = 16
 """Events under way or waiting beyond which they are sent as one batch."""
 
+FULL: Final = 48
+"""Waiting events from which on a batch goes although another is under way: the broker has the next at hand."""
+
+BATCHES: Final = 2
+"""Batches under way at most."""
+
 WINDOW: Final = 1000
 """Events under way at most, where they are not grouped."""
 
@@ -144,7 +150,7 @@ class Appender:
         """Sequences of the events as acknowledged; ``Refused`` or ``Unacknowledged`` otherwise."""
         self._waiting.append(entry)
         self._waiting_events += len(entry.written)
-        if not self._under_way:
+        if not self._under_way or (self._grouped and self._may_group()):
             self._pump()  # an idle broker starts on the first at once
         elif not self._pumping:
             # Others that run in this turn of the loop join the same group.
@@ -163,13 +169,16 @@ class Appender:
         self._pumping = False
         if self._waiting and not self._connection.is_up:
             self._lose_all()
-        while self._waiting and not self._groups:
+        while self._waiting and (not self._groups or self._may_group()):
             if self._grouped and self._waiting_events > GROUP_FROM:
                 self._send_group(self._take_group(), divisible=True)
             elif len(self._under_way) < self._window:
                 self._send_next(self._take())
             else:
                 return
+
+    def _may_group(self) -> bool:
+        return self._waiting_events >= FULL and self._groups < BATCHES
 
     def _take(self) -> Entry:
         entry = self._waiting.popleft()

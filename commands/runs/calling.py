@@ -81,7 +81,7 @@ class Caller:
         """Do these effects at once and stage their outcomes. Raises as ``watch``."""
         await self.hold_claim()
         self.exact.begin_writes(effects)
-        if len(effects) == 1 and self._is_short(effects[0]):
+        if len(effects) == 1 and self.is_short(effects[0]):
             self._log.stage(await self._outcome(effects[0]))
         else:
             await self.watch([self._outcome(asked) for asked in effects])
@@ -115,7 +115,7 @@ class Caller:
         assert claim is not None, "a driver claims before it executes"
         return (parse_time(claim.deadline) - self._services.clock.now()).total_seconds()
 
-    def _is_short(self, asked: Asked) -> bool:
+    def is_short(self, asked: Asked) -> bool:
         """Whether a call is over before anyone would look up from it: it needs no task of its own."""
         declaration = self._services.tools.declarations()[asked.tool]
         if self.exact.wants(asked.tool):

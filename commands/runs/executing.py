@@ -22,7 +22,14 @@ from domain.rtfs.bytecode.source_map import SourceMap
 from domain.runs.controller import failed, overtime
 from domain.runs.decide import remaining
 from domain.runs.effects import SLEEP, SLEEP_TERMS, SleepRefused, timer
-from domain.runs.events import RunFailed, TimerFired, ToolCallFailed, ToolCallOutcomeUnknown, ToolCallRequested
+from domain.runs.events import (
+    RunFailed,
+    TimerFired,
+    ToolCallCompleted,
+    ToolCallFailed,
+    ToolCallOutcomeUnknown,
+    ToolCallRequested,
+)
 from domain.runs.execution import (
     MOST_EFFECTS,
     RANDOM_BYTES,
@@ -47,6 +54,9 @@ LONGEST_PIECE: Final = LEASE.total_seconds() / 2
 
 MOST_STAGED: Final = 100
 """Values given to an agent that wait for a commit; more would be lost at once."""
+
+SOON: Final = 0.005
+"""Seconds for which outcomes may wait for the next commit: about what a commit takes."""
 
 AWAIT_MORE: Final = "Let the agent await something now and then: what computes for long belongs into a tool."
 TOO_MANY: Final = f"the agent has asked for {MOST_EFFECTS} effects"
@@ -213,10 +223,31 @@ class Executor:
                 ready.append(asked)
                 uncounted += not self._is_counted(asked)
         if ready:
-            await self._log.commit()
+            if not self._may_go_first(ready):
+                await self._log.commit()
             await self._caller.call(ready)
-        elif self._log.staged > MOST_STAGED:
+        elif len(self._log.staged) > MOST_STAGED:
             await self._log.commit()
+
+    def _may_go_first(self, ready: Sequence[Asked]) -> bool:
+        """Whether a call may be made while the outcomes before it still wait for a commit.
+
+        A crash then loses what is had again by the same calls, in less time than a commit takes. Whatever the world
+        must not see twice has been asked for first, by an event that is acknowledged before the call.
+        """
+        return (
+            len(ready) == 1
+            and self._log.staged_for() < SOON
+            and len(self._log.staged) <= MOST_STAGED
+            and self._caller.is_short(ready[0])
+            and all(self._can_be_had_again(event) for event in self._log.staged)
+        )
+
+    def _can_be_had_again(self, event: RunEvent) -> bool:
+        if not isinstance(event, (ToolCallCompleted, ToolCallFailed)):
+            return False
+        terms = self._terms(event.tool)
+        return terms is not None and terms.repeatable
 
     def _is_counted(self, asked: Asked) -> bool:
         entry = self._log.preview.journal.get(asked.key)

@@ -51,6 +51,7 @@ class RunLog:
         self._services = services
         self._head = Head()
         self._staged: list[RunEvent] = []
+        self._staged_at = 0.0
         self._last_id = ""
         self.stream = stream
         self.author = author
@@ -82,6 +83,8 @@ class RunLog:
 
     def stage(self, *events: RunEvent) -> None:
         """Add decisions to the next commit."""
+        if not self._staged:
+            self._staged_at = self._services.clock.monotonic()
         for event in events:
             self._staged.append(event)
             self.preview = evolve(self.preview, event)
@@ -92,9 +95,13 @@ class RunLog:
         return any(not isinstance(event, RunClaimed) for event in self._staged)
 
     @property
-    def staged(self) -> int:
-        """How many events wait for a commit."""
-        return len(self._staged)
+    def staged(self) -> Sequence[RunEvent]:
+        """What waits for a commit."""
+        return self._staged
+
+    def staged_for(self) -> float:
+        """Seconds since the first of what is staged was."""
+        return self._services.clock.monotonic() - self._staged_at if self._staged else 0.0
 
     @property
     def holds_claim(self) -> bool:
