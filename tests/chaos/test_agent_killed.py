@@ -22,7 +22,7 @@ STEPS = [
 
 
 @pytest.mark.chaos
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 async def test_killed_at_each_step_of_an_agent(data_directory: Path) -> None:
     async with system(data_directory, ["left", "right"], concurrent=4) as world:
         left = list(STEPS)
@@ -35,7 +35,7 @@ async def test_killed_at_each_step_of_an_agent(data_directory: Path) -> None:
                 task = {"goal": "Survive", "agent": "chaos.agent", "tools": [tool], "inputs": {"tool": tool}}
                 assert (await world.tell("SubmitRun", {"task": task}, run)).outcome == "accepted"
             runs |= started
-            await world.until_ended(started, 150)
+            await world.until_ended(started)
             left = [runs[run] for run in world.faults_left()]
             world.forget_faults()
         await until(lambda: world.restarts("left") + world.restarts("right") == len(STEPS))

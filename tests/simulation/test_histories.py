@@ -45,7 +45,7 @@ from domain.runs.events import (
 from domain.runs.parts import RunEvent
 from domain.runs.replay import fold, verify
 from domain.runs.state import Run, Settlement
-from tests.simulation.virtual_loop import simulate
+from tests.simulation.virtual_loop import Stuck, simulate
 from tests.simulation.world import (
     DECLARATIONS,
     Deeds,
@@ -349,6 +349,7 @@ async def _unfold_and_check(seed: int) -> None:
     await history.check()
 
 
+@pytest.mark.timeout(1800)  # turns are what is limited
 @pytest.mark.parametrize("first", range(0, len(SEEDS), BLOCK))
 def test_every_history_keeps_the_promises(first: int) -> None:
     for seed in SEEDS[first : first + BLOCK]:
@@ -375,3 +376,21 @@ def test_a_history_is_a_function_of_its_seed() -> None:
 
     seed = SEEDS[-1]
     assert simulate(bodies(seed)) == simulate(bodies(seed))
+
+
+@pytest.mark.parametrize("pause", [0, 1e-9, 1])
+def test_what_never_ends_is_stuck_however_fast_the_machine_is(pause: float) -> None:
+    async def never() -> None:
+        while True:  # noqa: ASYNC110  # as a livelock does
+            await asyncio.sleep(pause)
+
+    with pytest.raises(Stuck, match="no end after 500000 turns of the loop"):
+        simulate(never())
+
+
+def test_what_waits_for_nothing_is_stuck() -> None:
+    async def never() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(Stuck, match="no timer is set"):
+        simulate(never())

@@ -13,8 +13,15 @@ SHORTEST = 1e-6
 """Virtual seconds that each turn of the loop takes."""
 
 
+MOST_TURNS = 500_000
+"""Turns of the loop in which every history must have come to its end: a hundred times what the longest one takes.
+
+Counted instead of timed, so that a busy machine fails no history, and one that never ends fails on any.
+"""
+
+
 class Stuck(AssertionError):
-    """Every task waits and no timer is set: the simulated system can never go on."""
+    """Every task waits and no timer is set, or the loop turns for ever: the simulated system can never end."""
 
 
 class _InstantSelector(selectors.DefaultSelector):
@@ -23,6 +30,10 @@ class _InstantSelector(selectors.DefaultSelector):
     loop: VirtualLoop
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        self.loop.turns += 1
+        if self.loop.turns > MOST_TURNS:
+            self.loop.turns = 0  # tasks that are cancelled now need some more
+            raise Stuck(f"no end after {MOST_TURNS} turns of the loop, at second {self.loop.virtual_time:g}")
         ready = super().select(0)
         if timeout is None and not ready:
             raise Stuck("every task waits and no timer is set")
@@ -36,6 +47,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.virtual_time = 0.0
+        self.turns = 0
         selector = _InstantSelector()
         selector.loop = self
         super().__init__(selector)
