@@ -196,8 +196,8 @@ class Bench:
         self.add(what, statistics.median(rates["ours"]), statistics.median(rates["bare"]), "/s", goal)
         ratios = [ours / bare for ours, bare in zip(rates["ours"], rates["bare"], strict=True)]
         self.figures[-1].ratio = statistics.median(ratios)
-        used = {name: statistics.median(times) for name, times in cpu.items()}
-        self.add(f"{what}, CPU of this process", used["ours"], used["bare"], "us each")
+        spent = {name: statistics.median(times) for name, times in cpu.items()}
+        self.add(f"{what}, CPU of this process", spent["ours"], spent["bare"], "us each")
 
     async def load(self) -> None:
         """A stream of 20 events, in the log as it is now and as it grows."""

@@ -17,7 +17,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from typing import Any
 
 from rich.console import Console
@@ -113,7 +113,7 @@ def report(orders: list[Any]) -> Any:
     by_customer: dict[str, list[Any]] = {}
     for order in paid:
         by_customer.setdefault(order[CUSTOMER], []).append(order)
-    lines = []
+    lines: list[dict[Keyword, Any]] = []
     for customer in sorted(by_customer):
         theirs = by_customer[customer]
         total = reduce(lambda total, order: total + order[AMOUNT], theirs, 0)
@@ -234,7 +234,7 @@ def measure(case: Case, repeats: int) -> Figure:
         base = min(cpu(lambda: case.plain(**arguments)) for _ in range(3))
         plain.append(base)
         compiled.append(cpu(lambda: run(warm, arguments)) / base)
-        first.append(cpu(lambda module=fresh: run(module, arguments)) / base)
+        first.append(cpu(partial(run, fresh, arguments)) / base)
         interpreted.append(cpu(lambda: run(cold, arguments)) / base)
     return Figure(
         case.name,
@@ -268,12 +268,13 @@ def first_effect(repeats: int) -> tuple[float, float, float]:
     parameters = {"n": INT, "items": parse_type("[:vector [:map [:name :string]]]")}
     program = compile_program(FIRST_EFFECT, parameters=parameters, output=None, capabilities=CAPABILITIES)
     module = load(program.module)
-    arguments = {"n": 3, "items": [{NAME: "a"}, {NAME: "b"}]}
+    arguments: dict[str, Any] = {"n": 3, "items": [{NAME: "a"}, {NAME: "b"}]}
 
-    def once() -> None:
-        assert isinstance(start(module, arguments), Suspended)
+    def thousand() -> None:
+        for _ in range(1_000):
+            assert isinstance(start(module, arguments), Suspended)
 
-    times = sorted(cpu(lambda: [once() for _ in range(1_000)]) for _ in range(repeats))
+    times = sorted(cpu(thousand) for _ in range(repeats))
     return tuple(round(each, 1) for each in (statistics.median(times), times[0], times[-1]))  # type: ignore[return-value]
 
 
@@ -312,7 +313,7 @@ def compile_time(repeats: int) -> tuple[float, float, float]:
     """Milliseconds to compile 1,000 lines: median and spread."""
     source = long_source()
     lines = source.count("\n")
-    work = lambda: compile_program(source, parameters={}, output=None, capabilities=CAPABILITIES)  # noqa: E731
+    work = partial(compile_program, source, parameters={}, output=None, capabilities=CAPABILITIES)
     work()
     times = sorted(cpu(work) * 1000 / lines for _ in range(repeats))
     return tuple(round(each, 1) for each in (statistics.median(times), times[0], times[-1]))  # type: ignore[return-value]
