@@ -11,6 +11,9 @@ from typing import Any, Final
 
 from domain.kernel.values import MAX_DEPTH, Keyword, key_order
 
+LONG: Final = 16
+"""Items from which on a collection is looked at as a whole first."""
+
 
 class Fault(Exception):
     """The running program fails here; the machine turns this into an error value that the program may catch.
@@ -108,6 +111,8 @@ def _contents(level: list[Any], leaving: Any) -> tuple[list[Any], int]:
             items: Any = collection.values()
         else:
             items = collection
+        if len(items) > LONG and _UNWEIGHED.issuperset(map(type, items)):
+            continue
         for item in items:
             kind = type(item)
             if kind is list or kind is dict:
@@ -119,7 +124,10 @@ def _contents(level: list[Any], leaving: Any) -> tuple[list[Any], int]:
     return inner, cells
 
 
-_DATA: Final = frozenset({str, int, bool, float, type(None), Keyword})
+_UNWEIGHED: Final = frozenset({int, bool, float, type(None), Keyword})
+"""What is one cell, and holds nothing."""
+
+_DATA: Final = _UNWEIGHED | {str}
 
 
 def _refuse_function(value: Any, whole: Any) -> None:

@@ -250,11 +250,15 @@ class _Execution:
                 continue
             for request in step.requests:
                 came_to(request.key)
-            self.asked.update(request.key for request in step.requests if request.key in self._run.journal)
-            answers = {request.key: self._answer(request) for request in step.requests}
-            if any(answer is None for answer in answers.values()) or self._stuck_now():
+                if request.key in self._run.journal:
+                    self.asked.add(request.key)
+            answers: dict[str, vm.Answer] = {}
+            for request in step.requests:
+                if (answer := self._answer(request)) is not None:
+                    answers[request.key] = answer
+            if len(answers) < len(step.requests) or self._stuck_now():
                 return step
-            step = self._execution.resume({key: answer for key, answer in answers.items() if answer is not None})
+            step = self._execution.resume(answers)
         return step
 
     def _stuck_now(self) -> bool:
