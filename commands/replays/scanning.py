@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -26,6 +27,9 @@ from domain.runs.state import ENDED, Run
 
 LARGEST_HELD: Final = 256 * 1024 * 1024
 """Bytes of events of unended runs that are held; of a run beyond them, the events are loaded when its end is read."""
+
+DEAF: Final = 0.01
+"""Seconds for which nothing else is listened to."""
 
 BEGINNING: Final = RunSubmitted.short_name()
 ENDINGS: Final = frozenset({RunCompleted.short_name(), RunFailed.short_name(), RunCancelled.short_name()})
@@ -70,6 +74,17 @@ async def verified(run: StreamId, events: Sequence[RunEvent], agents: Agents = N
     return await verify_events(events, agents)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run that may be wanted."""
+
+    stream: StreamId
+    stored: Sequence[Recorded]
+    """Its events so far, whole."""
+    error: PrecedentError | None = None
+    """Why they cannot be had, or are none of a run."""
+
+
 async def scan(
     store: EventStore,
     wanted: Wanted,
@@ -78,29 +93,37 @@ async def scan(
     largest_held: int = LARGEST_HELD,
 ) -> AsyncGenerator[Replayed, None]:
     """Replay every wanted run, in the order of their ends, then the open ones. Raises ``ServiceUnreachable``."""
+    loop = asyncio.get_running_loop()
+    listened = loop.time()
+    async with aclosing(find(store, wanted, progress, largest_held)) as runs:
+        async for found in runs:
+            if (replayed := await replay_found(found, wanted.statuses, replay)) is not None:
+                yield replayed
+            if loop.time() - listened > DEAF:
+                await asyncio.sleep(0)  # whoever wants to interrupt must get a word in
+                listened = loop.time()
+
+
+async def find(store: EventStore, wanted: Wanted, progress: Progress, largest_held: int) -> AsyncGenerator[Found, None]:
+    """Find the runs of a tenant, in the order of their ends, then the open ones. Raises ``ServiceUnreachable``."""
     held = _Held(largest_held)
     batches = store.read(START, Selection(tenant=wanted.tenant, category="run", whole=False))
     try:
         async for batch in batches:
             for event in batch:
                 if held.take(event, wanted) and (ended := held.give(event.stream.id)) is not None:
-                    if (replayed := await _replay(store, wanted, event.stream, ended, replay)) is not None:
-                        yield replayed
-                    await asyncio.sleep(0)  # whoever wants to interrupt must get a word in
+                    yield await _whole(store, event.stream, ended)
             if batch:
                 progress(batch[-1].position)
     finally:
         if isinstance(batches, AsyncGenerator):
             await batches.aclose()  # a reader's consumer is let go of now, not when the garbage collector comes by
     for name in list(held.runs):
-        events = held.give(name)
-        stream = StreamId(wanted.tenant, "run", name)
-        if events is not None and (replayed := await _replay(store, wanted, stream, events, replay)) is not None:
-            yield replayed
-        await asyncio.sleep(0)
+        if (gathered := held.give(name)) is not None:
+            yield await _whole(store, StreamId(wanted.tenant, "run", name), gathered)
     for name in sorted(held.strays):
         error = HistoryInvalid(f"run {name} has events before its beginning or behind its end")
-        yield Replayed(run=name, outcome="refused", status="unknown", events=0, effects=0, error=error)
+        yield Found(StreamId(wanted.tenant, "run", name), (), error)
 
 
 @dataclass(slots=True)
@@ -166,25 +189,39 @@ def _too_old(event: Recorded, since: datetime | None) -> bool:
         return False  # its replay will tell
 
 
-async def _replay(
-    store: EventStore, wanted: Wanted, stream: StreamId, gathered: _Gathered, replay: ReplayRun
-) -> Replayed | None:
+async def _whole(store: EventStore, stream: StreamId, gathered: _Gathered) -> Found:
+    """Load what was not held, or has content elsewhere."""
+    if not gathered.parked and not any(map(has_references, gathered.events)):
+        return Found(stream, gathered.events)
+    try:
+        return Found(stream, (await store.load(stream)).events[: gathered.count])
+    except ServiceUnreachable:
+        raise
+    except PrecedentError as error:
+        return Found(stream, gathered.events, error)
+
+
+async def replay_found(found: Found, statuses_wanted: frozenset[str] | None, replay: ReplayRun) -> Replayed | None:
     """The outcome for one run; None where its status is not wanted."""
-    stored: Sequence[Recorded] = gathered.events
     events: list[RunEvent] | None = None
     try:
-        if gathered.parked or any(map(has_references, stored)):
-            stored = (await store.load(stream)).events[: gathered.count]
-        events = known_events(stored)
-        if wanted.statuses is not None and wanted.statuses.isdisjoint(statuses(fold(events))):
+        if found.error is not None:
+            raise found.error
+        events = known_events(found.stored)
+        if statuses_wanted is not None and statuses_wanted.isdisjoint(statuses(fold(events))):
             return None
-        return _replayed(stream.id, events, await replay(stream, events))
+        return _replayed(found.stream.id, events, await replay(found.stream, events))
     except ServiceUnreachable:
         raise
     except PrecedentError as error:
         outcome: Outcome = "diverged" if isinstance(error, ReplayDiverged) else "refused"
         return Replayed(
-            run=stream.id, outcome=outcome, status=_status(events), events=len(stored), effects=0, error=error
+            run=found.stream.id,
+            outcome=outcome,
+            status=_status(events),
+            events=len(found.stored),
+            effects=0,
+            error=error,
         )
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
@@ -33,6 +30,7 @@ from domain.kernel.ids import Position
 from domain.ledger.checkpoint import Checkpoint
 from domain.ledger.notes import Note, VerifierKey
 from domain.ledger.rotation import predecessors
+from infra.bootstrap.processes import processes, processor_count
 from infra.bootstrap.signing import pinned_key, token_signer
 from infra.settings import Settings
 from infra.stack.endpoints import Endpoints
@@ -42,9 +40,6 @@ SHARD = 0
 
 FIRST = Position(0, SHARD, 1)
 """Where its log begins."""
-
-MOST_PROCESSES = 8
-"""Processes that audit an archive: one joins what they find, and more would wait for it."""
 
 WORTH_PROCESSES = 8
 """Segments from which on they are worth their start of a second."""
@@ -99,15 +94,12 @@ def stored_log(connection: Connection, content: Path, on_damaged: Damaged | None
 def digesting(content: Path, log: ArchivedLog) -> Iterator[Digesting]:
     """What audits an archive, on all processors where there are several and it is worth their start."""
     segments = segment_store(content)
-    count = min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+    count = processor_count()
     if count < 2 or len(segments.listed(SHARD)) < WORTH_PROCESSES:
         yield Digesting(log, segments, None, 1)
         return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as processes:
-        try:
-            yield Digesting(log, segments, processes, 2 * count)
-        finally:
-            processes.shutdown(wait=False, cancel_futures=True)
+    with processes(count, now=False) as several:
+        yield Digesting(log, segments, several.executor, 2 * count)
 
 
 def earlier_keys(settings: Settings) -> list[VerifierKey]:

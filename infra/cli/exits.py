@@ -72,6 +72,7 @@ OF_CODE: Final[Mapping[str, int]] = {
     "projection": UNREACHABLE,
     "replay": DIVERGED,
     "replay.no-upcast": NO,
+    "replay.process-lost": UNREACHABLE,
     "replay.tools-differ": NO,
     "rtfs": INVALID,
     "run": NO,

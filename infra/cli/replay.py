@@ -28,6 +28,8 @@ from domain.runs.replay import Replay, fold
 from domain.runs.replay_events import Mode, ReplayFinished, ReplayStarted
 from domain.runs.state import Run
 from infra.bootstrap.agents import agents_of
+from infra.bootstrap.processes import MOST_PROCESSES
+from infra.bootstrap.replays import replaying
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
@@ -91,6 +93,12 @@ from infra.cli.watching import Watch
 @click.option(
     "--redact", "fields", metavar="FIELD", multiple=True, help="With --save: remove what this field holds; repeatable."
 )
+@click.option(
+    "--jobs",
+    type=WholeNumber(1, MOST_PROCESSES),
+    metavar="N",
+    help="With --all: so many processes verify side by side (default: one for each processor); 1: this one alone.",
+)
 @click.option("--no-record", is_flag=True, help="Leave no trace; else `precedent replays` lists this replay.")
 @invoked
 def replay(
@@ -102,6 +110,7 @@ def replay(
     statuses: tuple[str, ...],
     file: Path | None,
     fields: tuple[str, ...],
+    jobs: int | None,
     *,
     every: bool,
     upcast: bool,
@@ -116,6 +125,10 @@ def replay(
         raise click.UsageError("give RUN, or --all for every run")
     if not every and (since is not None or statuses):
         raise click.UsageError("--since and --status go with --all")
+    if jobs is not None and (not every or mode != "verify"):
+        raise click.UsageError(
+            "--jobs goes with --all and the mode verify; the other modes go through one run at a time"
+        )
     if at is not None and mode != "view":
         raise click.UsageError("--at goes with --mode view; the other modes go through the whole run")
     if fields and file is None:
@@ -130,7 +143,8 @@ def replay(
         if mode == "view":
             raise click.UsageError("--mode view shows one run; `precedent runs` lists all")
         after = None if since is None else moment_of(since, datetime.now(UTC), "--since")
-        return complete(replay_all(cli, mode, after, statuses, kept=not no_record))
+        with replaying(cli.settings(), jobs if mode == "verify" else 1) as spread:
+            return complete(replay_all(cli, mode, after, statuses, spread, kept=not no_record))
     if mode == "view":
         return complete(_view(cli, run, at))
     return complete(_replay(cli, run, mode, upcast=upcast, kept=not no_record))

@@ -18,6 +18,7 @@ from commands.replays.executing import ReExecution, re_execute
 from commands.replays.recording import divergence as diverged_event
 from commands.replays.recording import other_answers
 from commands.replays.scanning import Replayed, ReplayRun, Wanted, scan, verified
+from commands.replays.spreading import Spread, scan_spread
 from domain.kernel.errors import PrecedentError
 from domain.kernel.ids import Position, StreamId
 from domain.kernel.values import format_time
@@ -72,13 +73,15 @@ class Summary:
 
 
 async def replay_all(
-    cli: Invocation, mode: Mode, since: datetime | None, statuses: Sequence[str], *, kept: bool
+    cli: Invocation, mode: Mode, since: datetime | None, statuses: Sequence[str], spread: Spread | None, *, kept: bool
 ) -> int:
-    """Replay them, telling what became of each; give the exit code. Ctrl-C ends it with the summary so far."""
+    """Replay them, telling what became of each; give the exit code. Ctrl-C ends it with the summary so far.
+
+    ``spread``: processes that verify; without them this one replays all.
+    """
     summary = Summary()
     async with session(cli, services=False) as connected:
         wanted = Wanted(tenant=connected.settings.tenant, since=since, statuses=frozenset(statuses) or None)
-        replay = _replay_of(connected.settings, mode)
         record = Record(cli.output, connected, kept=kept)
         await record.add(_started(mode, since, statuses))
         relieve_collector()
@@ -89,14 +92,18 @@ async def replay_all(
                 def advance(position: Position) -> None:
                     bar(position.sequence, end)
 
-                async with aclosing(scan(connected.store, wanted, replay, advance)) as found:
+                if spread is not None:
+                    scanning = scan_spread(connected.store, wanted, spread, advance)
+                else:
+                    scanning = scan(connected.store, wanted, _replay_of(connected.settings, mode), advance)
+                async with aclosing(scanning) as found:
                     async for replayed in found:
                         summary.see(replayed)
                         await record.add(*_divergences(replayed))
                         _tell(cli.output, replayed)
             summary.whole = True
         except (asyncio.CancelledError, PrecedentError) as error:
-            why = "interrupted" if isinstance(error, asyncio.CancelledError) else "the log could not be read to its end"
+            why = "interrupted" if isinstance(error, asyncio.CancelledError) else "not all could be replayed"
             cli.output.warn(f"{why}; this is the summary of what was replayed until then")
             _show(cli.output, summary)
             await record.add(_finished(summary))
