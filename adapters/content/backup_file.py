@@ -10,9 +10,7 @@ import errno
 import hashlib
 import io
 import json
-import os
 import re
-import secrets
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar, Final, Self
 
 from adapters.system.folders import flush_folder
+from adapters.system.whole_files import appearing
 from domain.kernel.errors import PrecedentError
 
 FORMAT: Final = "precedent-backup/1"
@@ -55,10 +54,8 @@ class BackupInvalid(PrecedentError):
 class BackupWriter:
     """Writes one backup. It appears under its name complete, or not at all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self) -> None:
         """Use ``writing``."""
-        self._path = path
-        self._partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
         self._files: dict[str, dict[str, Any]] = {}
 
     @classmethod
@@ -67,23 +64,17 @@ class BackupWriter:
         """Write within a block; what fails there leaves nothing behind. Raises ``BackupNotWritten``."""
         if path.exists():
             raise BackupNotWritten(f"{path}: this is there already; name another file")
-        writer = cls(path)
+        writer = cls()
         try:
             with (
-                os.fdopen(os.open(writer._partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+                appearing(path) as file,
                 tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive,
             ):
                 writer._archive = archive
                 yield writer
-                archive.close()
-                file.flush()
-                os.fsync(file.fileno())
-            writer._partial.rename(path)
             _flush_folder(path.parent)
         except OSError as error:
             raise BackupNotWritten(f"{path}: {error.strerror or error}") from error
-        finally:
-            writer._partial.unlink(missing_ok=True)
 
     def add(self, name: str, data: bytes) -> None:
         """Add a file."""

@@ -5,14 +5,13 @@ flushed, renamed, and the folder flushed), so a crash leaves at most a `.partial
 """
 
 import asyncio
-import os
 import re
-import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 from adapters.content.address import hexadecimal
 from adapters.system.folders import flush_folder
+from adapters.system.whole_files import appearing
 from domain.kernel.errors import NotFound, ServiceUnreachable, StoredDataInvalid
 from domain.kernel.ids import token
 from domain.kernel.values import digest_bytes
@@ -97,18 +96,8 @@ def _verify(path: Path, digest: str) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     _make_folder(path.parent)
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}.partial")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        # Whoever renames last replaces the same bytes by the same bytes.
-        partial.rename(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    with appearing(path) as file:  # whoever comes last replaces the same bytes by the same bytes
+        file.write(data)
 
 
 def _make_folder(folder: Path) -> None:

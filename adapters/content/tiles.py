@@ -7,12 +7,11 @@ renamed into place but not flushed to the disk one by one.
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapters.system.whole_files import appearing
 from domain.kernel.errors import NotFound, ServiceUnreachable
 from domain.ledger.tiles import WIDTH, Tile, part_of
 
@@ -83,20 +82,14 @@ class FileTileStore:
 
 
 def write_file(path: Path, data: bytes, *, durably: bool = False) -> None:
-    """Make a file appear complete, or not at all. Raises ``OSError``."""
-    partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
+    """Make a file appear complete, or not at all, and its folder where there is none. Raises ``OSError``."""
     try:
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        _write(path, data, durably)
     except FileNotFoundError:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            if durably:
-                file.flush()
-                os.fsync(descriptor)
-        partial.rename(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+        _write(path, data, durably)
+
+
+def _write(path: Path, data: bytes, durably: bool) -> None:
+    with appearing(path, durably=durably) as file:
+        file.write(data)

@@ -18,6 +18,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.system.folders import flush_folder
+from adapters.system.whole_files import appearing
 from domain.kernel.errors import InvalidInput
 from domain.ledger.notes import ED25519, VerifierKey
 
@@ -60,16 +61,8 @@ class FileSigner:
         """Write the key to a new file that only its owner can read, whole or not at all. Raises ``FileExistsError``."""
         encoded = base64.b64encode(bytes([ED25519]) + self._private.private_bytes_raw()).decode()
         line = f"{PREFIX}{self._key.name}+{self._key.hash.hex()}+{encoded}\n"
-        partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}.partial")
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(line)
-                file.flush()
-                os.fsync(descriptor)
-            path.hardlink_to(partial)  # as a rename would, but never in the place of another key
-        finally:
-            partial.unlink(missing_ok=True)
+        with appearing(path, replacing=False) as file:
+            file.write(line.encode())
         flush_folder(path.parent)
 
     @classmethod

@@ -155,7 +155,9 @@ def test_it_is_on_the_disk_under_its_name_when_it_is_told_to_be_there(tmp_path, 
         flushed.append((str(Path(f"/proc/self/fd/{descriptor}").readlink()), (tmp_path / "backup.tar").exists()))
         fsync(descriptor)
 
-    monkeypatch.setattr("adapters.content.backup_file.os.fsync", noted)
+    monkeypatch.setattr("adapters.system.whole_files.os.fsync", noted)
     with BackupWriter.writing(tmp_path / "backup.tar") as writer:
         writer.finish(ABOUT)
-    assert flushed[-1] == (str(tmp_path), True)
+    (file, existed), folder = flushed
+    assert (file.startswith(f"{tmp_path}/backup.tar."), existed) == (True, False)
+    assert folder == (str(tmp_path), True)

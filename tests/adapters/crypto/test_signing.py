@@ -75,7 +75,7 @@ def test_a_key_for_which_there_was_no_room_leaves_nothing_behind(tmp_path):
 def test_nobody_finds_half_a_key(tmp_path, monkeypatch):
     path = tmp_path / "key"
     seen = []
-    monkeypatch.setattr("adapters.crypto.signing.os.fsync", lambda _: seen.append(path.exists()))
+    monkeypatch.setattr("adapters.system.whole_files.os.fsync", lambda _: seen.append(path.exists()))
     made = FileSigner.kept(path, "precedent.test")
     assert seen[0] is False  # another process may look for it at any moment
     assert [each.name for each in tmp_path.iterdir()] == ["key"]
