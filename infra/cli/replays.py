@@ -10,15 +10,14 @@ from rich.text import Text
 
 from commands.replays.recording import PastReplay, past_replays
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.lists import LIMIT
 from infra.cli.replay_all import IN_WORDS
 from infra.cli.session import session
 
 
 @click.command(epilog=examples("precedent replays", "precedent replays --json"))
-@click.option(
-    "--limit", type=WholeNumber(1, 10_000), metavar="N", default=20, show_default=True, help="At most so many."
-)
+@LIMIT
 @invoked
 def replays(cli: Invocation, limit: int) -> int:
     """List the newest replays that were recorded, the latest first. `precedent replay --no-record` leaves no trace."""

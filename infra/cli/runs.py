@@ -13,7 +13,8 @@ from rich.text import Text
 
 from domain.runs.state import Phase
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.lists import GOAL, LIMIT, of_status
 from infra.cli.session import session
 from projections.runs import RunRow, list_runs
 
@@ -39,17 +40,9 @@ STYLES: Final = {
 @click.command(
     epilog=examples("precedent runs", "precedent runs --status waiting", "precedent runs --goal licences --json")
 )
-@click.option(
-    "--status",
-    multiple=True,
-    type=click.Choice(STATUSES),
-    metavar="STATUS",
-    help=f"Of this status only: {', '.join(STATUSES)}. May be repeated.",
-)
-@click.option("--goal", metavar="TEXT", help="Whose goal contains this text.")
-@click.option(
-    "--limit", type=WholeNumber(1, 10_000), metavar="N", default=20, show_default=True, help="At most so many."
-)
+@of_status(STATUSES)
+@GOAL
+@LIMIT
 @invoked
 def runs(cli: Invocation, status: Sequence[str], goal: str | None, limit: int) -> int:
     """List runs, the newest first, with where each stands and what it used.

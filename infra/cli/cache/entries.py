@@ -17,7 +17,8 @@ from domain.kernel.errors import InvalidInput, NotFound
 from domain.kernel.values import format_time
 from infra.cli.answers import report_answer
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.lists import LIMIT
 from infra.cli.output import short
 from infra.cli.session import Session, session
 from projections.cache_entries import EntryRow, entries_beginning, list_entries
@@ -36,9 +37,7 @@ _level = click.option("--level", type=click.Choice(get_args(Level)), help="Of th
 @click.command(epilog=examples("precedent cache ls", "precedent cache ls --namespace crm --level L2 --json"))
 @click.option("--namespace", metavar="NAME", help="Of this cache namespace only.")
 @_level
-@click.option(
-    "--limit", type=WholeNumber(1, 10_000), metavar="N", default=20, show_default=True, help="At most so many."
-)
+@LIMIT
 @invoked
 def ls(cli: Invocation, namespace: str | None, level: str | None, limit: int) -> int:
     """List entries that may be given now, the newest first. Programs are listed by `precedent programs ls`."""

@@ -13,7 +13,8 @@ from rich.text import Text
 
 from domain.programs.state import Status
 from infra.cli.exits import DONE
-from infra.cli.invocation import Invocation, WholeNumber, complete, examples, invoked
+from infra.cli.invocation import Invocation, complete, examples, invoked
+from infra.cli.lists import GOAL, LIMIT, of_status
 from infra.cli.session import session
 from projections.program_rows import REFUSED, ProgramRow, list_programs
 
@@ -45,19 +46,11 @@ SHOWN_OF_ID: Final = 8
         "precedent programs ls --goal licences --json",
     ),
 )
-@click.option(
-    "--status",
-    multiple=True,
-    type=click.Choice(STATUSES),
-    metavar="STATUS",
-    help=f"Of this status only: {', '.join(STATUSES)}. May be repeated.",
-)
+@of_status(STATUSES)
 @click.option("--namespace", metavar="NAME", help="Of this cache namespace only.")
 @click.option("--module", metavar="DIGEST", help="Of this module only.")
-@click.option("--goal", metavar="TEXT", help="Whose goal contains this text.")
-@click.option(
-    "--limit", type=WholeNumber(1, 10_000), metavar="N", default=20, show_default=True, help="At most so many."
-)
+@GOAL
+@LIMIT
 @invoked
 def ls(
     cli: Invocation, status: Sequence[str], namespace: str | None, module: str | None, goal: str | None, limit: int
