@@ -55,6 +55,7 @@ class Spread:
     """Gives the agents, there; it is sent along with the runs."""
     fate: Callable[[], str]
     """Says which process was lost."""
+    chunk: int = CHUNK
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ async def scan_spread(
             async for found in runs:
                 chunk.runs.append(found)
                 chunk.bytes += sum([len(event.body) + referred(event) for event in found.stored])
-                if chunk.bytes < CHUNK:
+                if chunk.bytes < spread.chunk:
                     continue
                 _hand_on(chunk, wanted, spread)
                 under_way.append(chunk)
@@ -129,6 +130,7 @@ def _hand_on(chunk: _Chunk, wanted: Wanted, spread: Spread) -> None:
 
 async def _replayed(chunk: _Chunk, spread: Spread, progress: Progress) -> list[Replayed]:
     assert chunk.replaying is not None, "it was handed on"
+    await asyncio.sleep(0)  # whoever wants to interrupt must get a word in, also where all is done already
     try:
         found = await chunk.replaying
     except BrokenExecutor as error:

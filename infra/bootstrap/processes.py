@@ -35,6 +35,10 @@ class Processes:
     executor: ProcessPoolExecutor
     _all: list[BaseProcess] = field(default_factory=list)
 
+    def ids(self) -> list[int]:
+        """Ids of those that have been started."""
+        return [each.pid for each in self._all if each.pid is not None]
+
     def fate(self) -> str:
         """Say which of them was lost, once the executor is broken; the others are ended by it."""
         for each in self._all:

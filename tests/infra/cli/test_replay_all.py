@@ -163,6 +163,10 @@ def test_what_cannot_be_replayed_is_no_success(cli: Cli, deployment: Path):
         (("--all", "--since", "yesterday"), "--since yesterday: give a time like"),
         (("--all", "--since", "9" * 6 + "w"), "give a time like"),
         (("--all", "--status", "broken"), "--status 'broken': give one of submitted, "),
+        (("RUN", "--jobs", "2"), "--jobs goes with --all"),
+        (("--all", "--jobs", "2", "--mode", "re-execute"), "--jobs goes with --all and the mode verify"),
+        (("--all", "--jobs", "0"), "--jobs"),
+        (("--all", "--jobs", "1000000"), "--jobs"),
     ],
     ids=str,
 )
@@ -190,6 +194,68 @@ def test_an_interrupt_gives_the_summary_so_far(cli: Cli, deployment: Path, tmp_p
     assert 1 <= len(runs) < len(ENDS)
     assert (last["summary"]["whole"], last["summary"]["exit"]) == (False, None), "what was not read is not told"
     assert b"interrupted; this is the summary" in err
+
+
+SPREAD = """
+import functools, os, signal, sys
+import infra.bootstrap.replays as replays
+replays.Spread = functools.partial(replays.Spread, chunk=1)  # however few there are
+import infra.cli.replay_all as replay_all
+tell = replay_all._tell
+def told(output, replayed):
+    tell(output, replayed)
+    sys.stdout.flush()
+    if sys.argv[1] == "kill":
+        for pid in map(int, open(f"/proc/self/task/{os.getpid()}/children").read().split()):
+            os.kill(pid, signal.SIGKILL)
+    elif sys.argv[1] == "interrupt":
+        os.kill(os.getpid(), signal.SIGINT)
+        sys.argv[1] = "interrupted"
+replay_all._tell = told
+from infra.cli.main import main
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def spread(data: Path, tmp_path: Path, how: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Call it in a process of its own, which forks others."""
+    script = tmp_path / "spread.py"
+    script.write_text(SPREAD, "utf-8")
+    environment = {**os.environ, "PRECEDENT_DATA": str(data), "PYTHONPATH": str(Path.cwd())}
+    command = [sys.executable, str(script), how, "replay", "--all", "--json", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("tenant", [TENANT, f"{TENANT}-2"], ids=["identical", "diverged"])
+def test_several_processes_tell_what_one_tells(cli: Cli, histories: Path, tmp_path: Path, tenant: str):
+    alone = spread(histories, tmp_path, "", "--tenant", tenant, "--jobs", "1")
+    several = spread(histories, tmp_path, "", "--tenant", tenant, "--jobs", "2")
+    assert several.stdout == alone.stdout
+    assert (several.returncode, several.stderr) == (alone.returncode, alone.stderr)
+    assert several.returncode == (exits.DONE if tenant == TENANT else exits.DIVERGED)
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "said"),
+    [
+        ("kill", exits.UNREACHABLE, "was ended by SIGKILL while runs were replayed; nothing is known of run "),
+        ("interrupt", exits.INTERRUPTED, "interrupted; this is the summary of what was replayed until then"),
+    ],
+    ids=["killed", "interrupted"],
+)
+def test_what_ends_several_processes_ends_with_the_summary_so_far(
+    cli: Cli, histories: Path, tmp_path: Path, how: str, code: int, said: str
+):
+    asyncio.run(written(histories, f"{TENANT}-{how}", list(ENDS)))
+    called = spread(histories, tmp_path, how, "--tenant", f"{TENANT}-{how}", "--jobs", "2")
+    assert (called.returncode, said in called.stderr) == (code, True), called.stderr
+    assert "Traceback" not in called.stderr
+    lines_out, _, error = called.stdout.partition("\n{\n")
+    assert ('"code": "replay.process-lost"' in error) == (how == "kill")
+    runs, summary = summary_of(lines_out)
+    assert 1 <= len(runs) < len(ENDS)
+    assert (summary["runs"], summary["whole"], summary["exit"]) == (len(runs), False, None)
+    assert [each["run"] for each in runs] == list(ENDS)[: len(runs)]
 
 
 SLOW = """
