@@ -13,6 +13,7 @@ import gzip
 import os
 import re
 import secrets
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -151,12 +152,14 @@ class FileSegmentStore:
 
     def _read(self, path: Path) -> bytes:
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=_file_only) as file:
                 size = os.fstat(file.fileno()).st_size
                 data = file.read(min(size, LARGEST + 1))
         except FileNotFoundError:
             raise NotFound(f"{path} is not there (any more)") from None
         except OSError as error:
+            if error.errno == errno.ENXIO:
+                raise SegmentInvalid(f"{path} is a socket or a device and no file, as segments are") from None
             raise ServiceUnreachable(f"the archive cannot read {path}: {error.strerror or error}") from error
         if len(data) > LARGEST:
             raise SegmentInvalid(f"{path} has more than {LARGEST} bytes; no segment has")
@@ -169,6 +172,15 @@ class FileSegmentStore:
         except OSError as error:
             where = error.filename or self._of(shard)
             raise ServiceUnreachable(f"the archive cannot write {where}: {error.strerror or error}") from error
+
+
+def _file_only(path: str, flags: int) -> int:
+    """Open a file, and wait for nobody who would write to a pipe of its name. Raises ``SegmentInvalid``."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise SegmentInvalid(f"{path} is a folder, a pipe or a device and no file, as segments are")
+    return descriptor
 
 
 def _add(mine: _Open, data: bytes) -> None:

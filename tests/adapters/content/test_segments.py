@@ -3,7 +3,9 @@ import gzip
 import os
 import resource
 import signal
+import socket
 import stat
+from contextlib import chdir
 
 import pytest
 
@@ -65,6 +67,25 @@ class TestFileSegments(SegmentStoreContract):
         (tmp_path / NAME).write_bytes(damage((tmp_path / NAME).read_bytes()))
         with pytest.raises(SegmentInvalid):
             segments.read(0, KEPT)
+
+    @pytest.mark.parametrize("kept", [KEPT, Kept(1, None)], ids=["sealed", "open"])
+    @pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "device"])
+    async def test_what_is_no_file_is_refused_at_once(self, segments, tmp_path, kept, kind):
+        path = tmp_path / (NAME if kept.last else f"0/segments/{1:020}.00000000.open")
+        path.parent.mkdir(parents=True)
+        with socket.socket(socket.AF_UNIX) as listening, chdir(path.parent):  # a socket's path must be short
+            match kind:
+                case "pipe":
+                    os.mkfifo(path.name)  # nobody will ever write to it
+                case "socket":
+                    listening.bind(path.name)
+                case "folder":
+                    path.mkdir()
+                case "device":
+                    path.symlink_to("/dev/zero")
+            assert segments.listed(0) == [kept]
+            with pytest.raises(SegmentInvalid, match="no file, as segments are"):
+                segments.read(0, kept)
 
     async def test_a_folder_that_cannot_be_made(self, tmp_path):
         (tmp_path / "file").write_text("a file")
