@@ -110,6 +110,17 @@ class Context:
 Node: TypeAlias = Literal | Symbol | ListNode | VectorNode | MapNode | ShorthandFn | Quoted | Annotated | Context
 
 
+def parts(node: Node) -> tuple[Node, ...]:
+    """Give the forms directly within a form; metadata stands beside its form, not in it."""
+    if isinstance(node, ListNode | VectorNode):
+        return node.items
+    if isinstance(node, MapNode):
+        return tuple([part for pair in node.pairs for part in pair])
+    if isinstance(node, ShorthandFn):
+        return node.body.items
+    return (node.node,) if isinstance(node, Quoted | Annotated) else ()
+
+
 def moved(node: Node, span: Span) -> Node:
     """Give the same form at another place, as if all of it stood there."""
     return _placed(node, lambda _: span)

@@ -11,7 +11,7 @@ from domain.rtfs.compiler.budget import MAX_EXPANSIONS, MAX_MADE
 from domain.rtfs.compiler.macro_language import Evaluation, Library, MacroFailed
 from domain.rtfs.compiler.macro_library import FORMS, FUNCTIONS
 from domain.rtfs.compiler.scope import Macro, Scope
-from domain.rtfs.nodes import Annotated, ListNode, Literal, MapNode, Node, Quoted, ShorthandFn, Symbol, VectorNode
+from domain.rtfs.nodes import Annotated, ListNode, Literal, Node, Symbol, VectorNode, parts
 from domain.rtfs.source import CompileError
 
 if TYPE_CHECKING:
@@ -99,22 +99,14 @@ def _size(made: Node) -> int:
         size += len(level)
         if size > MAX_NODES:
             raise MacroFailed(f"it gives more than {MAX_NODES} forms")
-        level = [part for node in level for part in _parts(node)]
+        level = [part for node in level for part in _everything_in(node)]
         if not level:
             return size
     raise MacroFailed(f"it gives code that is nested deeper than {MAX_NESTING} brackets")
 
 
-def _parts(node: Node) -> Sequence[Node]:
-    if isinstance(node, ListNode | VectorNode):
-        return node.items
-    if isinstance(node, MapNode):
-        return [part for pair in node.pairs for part in pair]
-    if isinstance(node, ShorthandFn):
-        return node.body.items
-    if isinstance(node, Quoted):
-        return (node.node,)
-    return (node.metadata, node.node) if isinstance(node, Annotated) else ()
+def _everything_in(node: Node) -> tuple[Node, ...]:
+    return (*parts(node), node.metadata) if isinstance(node, Annotated) else parts(node)
 
 
 def expanded(analyzer: Analyzer, node: Node, scope: Scope) -> tuple[Node, tuple[Frame, ...]]:

@@ -18,7 +18,7 @@ from domain.rtfs.compiler.ordering import components
 from domain.rtfs.compiler.purity import asks_the_world
 from domain.rtfs.compiler.scope import Group, Key, Macro, Scope, Variable, key_of, mark_of
 from domain.rtfs.compiler.struct_forms import define_type
-from domain.rtfs.nodes import Annotated, ListNode, MapNode, Node, Quoted, ShorthandFn, Symbol, VectorNode
+from domain.rtfs.nodes import ListNode, Node, Symbol, parts
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class ModuleBody:
         while pending:
             part = pending.pop()
             if not isinstance(part, Symbol):
-                pending.extend(_parts(part))
+                pending.extend(parts(part))
                 continue
             yield key_of(part)
             mark = mark_of(part)
@@ -173,13 +173,3 @@ class ModuleBody:
                     f"the value of `{text.name.name}` asks the world; values of modules do not", text.value.span, hint
                 )
             bind_value(self.analyzer, text.name, text.annotation, value, self.scope, self.steps)
-
-
-def _parts(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, ListNode | VectorNode):
-        return node.items
-    if isinstance(node, MapNode):
-        return tuple([part for pair in node.pairs for part in pair])
-    if isinstance(node, ShorthandFn):
-        return node.body.items
-    return (node.node,) if isinstance(node, Quoted | Annotated) else ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from domain.rtfs.nodes import Annotated, ListNode, MapNode, Node, Quoted, ShorthandFn, Symbol, VectorNode
+from domain.rtfs.nodes import Annotated, ListNode, Node, Symbol, parts
 from domain.rtfs.source import CompileError
 
 MOST: Final = 8
@@ -56,15 +56,5 @@ def _defined(nodes: Iterable[Node]) -> frozenset[str]:
                 name = name.node
             if node.items[0].name in _DEFINING and isinstance(name, Symbol):
                 names |= {name.name, f"{name.name}?"}
-        pending.extend(_parts(node))
+        pending.extend(parts(node))
     return frozenset(names)
-
-
-def _parts(node: Node) -> Iterable[Node]:
-    if isinstance(node, ListNode | VectorNode):
-        return node.items
-    if isinstance(node, MapNode):
-        return [part for pair in node.pairs for part in pair]
-    if isinstance(node, ShorthandFn):
-        return node.body.items
-    return (node.node,) if isinstance(node, Quoted | Annotated) else ()
