@@ -21,6 +21,12 @@ LARGEST_ATOMIC: Final = 1000
 """Events that may be appended all or nothing: the broker's limit of one atomic batch."""
 
 
+class ContentGone(NotFound):
+    """Correct where the content is looked for, or put it back from a backup: the log refers to it by its digest."""
+
+    code = "stored.content-gone"
+
+
 class EventTooLarge(InvalidInput):
     """Put what is big into data fields of its own: those go to the content store, everything else cannot."""
 
@@ -99,7 +105,7 @@ def referred(event: Recorded) -> int:
 
 
 async def resolved(event: Recorded, content: ContentStore) -> Recorded:
-    """The event with its whole data. Raises ``NotFound`` where what it refers to is gone."""
+    """The event with its whole data. Raises ``ContentGone`` where what it refers to is gone."""
     if not has_references(event):
         return event
     stored = event.document["data"]
@@ -108,7 +114,7 @@ async def resolved(event: Recorded, content: ContentStore) -> Recorded:
     try:
         data = await resolve(stored, event.stream.tenant, content)
     except NotFound as error:
-        raise NotFound(
+        raise ContentGone(
             f"event {event.version} ({event.short_name}) of {event.stream} needs what is gone: {error}; correct "
             "content.url if it is elsewhere, or put it back from a backup"
         ) from error

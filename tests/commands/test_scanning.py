@@ -188,6 +188,7 @@ async def test_a_run_whose_content_is_gone_is_refused_and_the_rest_goes_on(world
         "after": ("identical", "completed"),
     }
     assert isinstance(found["gone"].error, NotFound)
+    assert found["gone"].error.code == "stored.content-gone"
     assert "event 1 (RunSubmitted) of /acme/run/gone needs what is gone" in str(found["gone"].error)
 
 

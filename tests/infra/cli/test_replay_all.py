@@ -53,13 +53,15 @@ def histories(deployment: Path) -> Path:
     return deployment
 
 
-async def written(data: Path, tenant: str, names: list[str], first: int = 0) -> None:
+async def written(data: Path, tenant: str, names: list[str], first: int = 0, goal: str | None = None) -> None:
     endpoints = endpoints_of(settings_for(data, "flush"))
     assert endpoints is not None
     async with connected(endpoints, "test") as connection, event_store(connection, endpoints) as store:
         for name in names:
             stream = StreamId(tenant, "run", name)
             documents = [json.loads(line) for line in lines(name)][first:]
+            if goal is not None:
+                documents[0]["data"]["task"]["goal"] = goal
             drafts = [
                 Draft(
                     id=event_id(f"{tenant}/{name}", version),
@@ -149,6 +151,27 @@ def test_what_cannot_be_replayed_is_no_success(cli: Cli, deployment: Path):
     _, summary = summary_of(cli("replay", "--all", "--tenant", f"{TENANT}-4", "--json").out)
     assert (summary["identical"], summary["refused"], summary["exit"]) == (1, 1, exits.NO)
     assert summary["reasons"] == {"stored.history-invalid": 1}
+
+
+def test_content_that_is_gone_is_no_missing_run(cli: Cli, deployment: Path):
+    tenant = f"{TENANT}-gone"
+    asyncio.run(written(deployment, tenant, ["completed", "failed"], goal="x" * 70_000))
+    endpoints = endpoints_of(settings_for(deployment, "flush"))
+    assert endpoints is not None
+    assert cli("replay", "completed", "--tenant", tenant).code == exits.DONE
+    gone = [path for path in (endpoints.content_directory / tenant).rglob("*") if path.is_file()]
+    assert gone, "the task is too large for an event"
+    for path in gone:
+        path.unlink()
+    for command in (("replay", "completed"), ("replay", "completed", "--mode", "view"), ("show", "completed")):
+        called = cli(*command, "--tenant", tenant, "--json")
+        assert (called.code, called.document["error"]["code"]) == (exits.TAMPERED, "stored.content-gone")
+    assert "event 1 (RunSubmitted) of" in called.err
+    assert "put it back from a backup" in called.err
+    assert cli("replay", "nobody", "--tenant", tenant).code == exits.NO
+    called = cli("replay", "--all", "--tenant", tenant, "--json")
+    _, summary = summary_of(called.out)
+    assert (called.code, summary["reasons"]) == (exits.NO, {"stored.content-gone": 2})
 
 
 @pytest.mark.parametrize(
