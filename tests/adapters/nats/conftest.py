@@ -1,5 +1,6 @@
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import nats
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from adapters.nats.connection import Connection
 from adapters.nats.epochs import ensure_streams
 from infra.stack.endpoints import Endpoints
+from tests.adapters.nats.broker import Broker
 from tests.adapters.nats.commanding import Bus, serving
 from tests.contracts.event_store import SHARDS
 
@@ -17,6 +19,21 @@ async def connection(stack: Endpoints) -> AsyncIterator[Connection]:
     await ensure_streams(connection, shards=SHARDS)
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+def broker_settings() -> str:
+    """What a file's brokers are to be told beside the defaults: overridden there."""
+    return ""
+
+
+@pytest.fixture
+async def broker(tmp_path: Path, broker_settings: str) -> AsyncIterator[Broker]:
+    """A broker of the test's own, which it may kill."""
+    broker = Broker(tmp_path, settings=broker_settings)
+    await broker.start()
+    yield broker
+    await broker.kill()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from commands.ports import NEW_STREAM
 from domain.kernel.ids import StreamId
 from infra.cli.exits import INVALID, exit_code
 from infra.stack.broker import Credential, authorization
-from tests.adapters.nats.broker import Broker
 from tests.contracts.event_store import draft
 
 SERVICES = ("precedent", "5ervice5")
@@ -20,11 +19,8 @@ KEEPER = ("keeper", "k33per")
 
 
 @pytest.fixture
-async def broker(tmp_path):
-    made = Broker(tmp_path, settings=authorization(Credential("test", *SERVICES), KEEPER))
-    await made.start()
-    yield made
-    await made.kill()
+def broker_settings():
+    return authorization(Credential("test", *SERVICES), KEEPER)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +15,6 @@ from domain.kernel.events import Recorded
 from domain.kernel.ids import START, StreamId
 from tests.adapters.nats.broker import Broker, Wire
 from tests.contracts.event_store import draft, drafts, everything, head_of
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    broker = Broker(tmp_path)
-    await broker.start()
-    yield broker
-    await broker.kill()
 
 
 @pytest.fixture

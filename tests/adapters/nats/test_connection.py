@@ -16,11 +16,8 @@ from tests.adapters.nats.broker import Broker
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    broker = Broker(tmp_path, settings='authorization { user: "app", password: "right" }')
-    await broker.start()
-    yield broker
-    await broker.kill()
+def broker_settings() -> str:
+    return 'authorization { user: "app", password: "right" }'
 
 
 @pytest.fixture

@@ -34,11 +34,8 @@ KEEPER = ("keeper", "k33per")
 
 
 @pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    made = Broker(tmp_path, settings=authorization(Credential("test", *SERVICES), KEEPER))
-    await made.start()
-    yield made
-    await made.kill()
+def broker_settings() -> str:
+    return authorization(Credential("test", *SERVICES), KEEPER)
 
 
 @pytest.fixture

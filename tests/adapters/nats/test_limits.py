@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,14 +20,6 @@ from tests.adapters.nats.broker import Broker
 from tests.adapters.nats.commanding import PRINCIPAL, submit
 
 SMALL = 64 * 1024
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    made = Broker(tmp_path)
-    await made.start()
-    yield made
-    await made.kill()
 
 
 @pytest.fixture

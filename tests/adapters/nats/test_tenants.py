@@ -58,13 +58,6 @@ async def taken(wakes: JetStreamWakes, wait: float = 0.5) -> list[Wake]:
 
 class TestWakes:
     @pytest.fixture
-    async def broker(self, tmp_path: Path) -> AsyncIterator[Broker]:
-        broker = Broker(tmp_path)
-        await broker.start()
-        yield broker
-        await broker.kill()
-
-    @pytest.fixture
     async def connection(self, broker: Broker) -> AsyncIterator[Connection]:
         connection = await Connection.open(broker.url, name="tests")
         await ensure_streams(connection)

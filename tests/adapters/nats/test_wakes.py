@@ -1,7 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -25,14 +24,6 @@ class SystemClock:
 @pytest.fixture
 def clock() -> SystemClock:
     return SystemClock()
-
-
-@pytest.fixture
-async def broker(tmp_path: Path) -> AsyncIterator[Broker]:
-    broker = Broker(tmp_path)
-    await broker.start()
-    yield broker
-    await broker.kill()
 
 
 @pytest.fixture
