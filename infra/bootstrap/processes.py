@@ -71,9 +71,10 @@ def processes(count: int, *, now: bool) -> Iterator[Processes]:
         return made[-1]  # type: ignore[no-any-return]
 
     context.Process = remembered
-    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(forked,))
     try:
         if forked:
+            relieve_collector()  # here: each of them would copy all memory to look through it
             executor.submit(_begun).result()  # with the first work all are forked
         yield Processes(executor, made)
     except BaseException:
@@ -85,12 +86,13 @@ def processes(count: int, *, now: bool) -> Iterator[Processes]:
         executor.shutdown(cancel_futures=True)
 
 
-def _begin() -> None:
+def _begin(forked: bool) -> None:
     """Leave Ctrl-C to the process that gives out the work, and end when it ends, however it does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
-    relieve_collector()
+    if not forked:
+        relieve_collector()
 
 
 def _end_with_parent() -> None:
