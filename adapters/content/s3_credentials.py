@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from adapters.system.private_files import ReadableByOthers, read_private
 from domain.kernel.errors import ServiceUnreachable
 
 _KEY = re.compile(r"[!-~]{1,256}")
@@ -50,16 +50,11 @@ def of_file(path: Path) -> Keys:
 
     def read() -> AccessKey:
         try:
-            with path.open("rb") as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                text = file.read(10_000)
+            text = read_private(path, "rotate the key")
+        except ReadableByOthers as problem:
+            raise ContentCredentialsRefused(f"content.credentials: {problem}") from None
         except OSError as problem:
             raise ContentCredentialsRefused(f"content.credentials: {path}: {problem.strerror or problem}") from None
-        if mode & 0o077:
-            raise ContentCredentialsRefused(
-                f"content.credentials: {path} has the mode {mode:04o}, so that others can read it: chmod 600 {path}, "
-                "and rotate the key if they may have"
-            )
         return _parsed(path, text)
 
     return read

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-import os
 import secrets
-import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -18,6 +16,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.system.folders import flush_folder
+from adapters.system.private_files import ReadableByOthers, read_private
 from adapters.system.whole_files import appearing
 from domain.kernel.errors import InvalidInput
 from domain.ledger.notes import ED25519, VerifierKey
@@ -29,6 +28,17 @@ class SigningKeyRefused(InvalidInput):
     """The key file cannot be used: give it back its bytes and a mode that only its owner can read, or name another."""
 
     code = "ledger.signing-key-refused"
+
+
+def private_text(path: Path, what: str, way_out: str) -> str:
+    """Read a secret. Raises ``SigningKeyRefused``."""
+    try:
+        return read_private(path, way_out).decode()
+    except ReadableByOthers as problem:
+        raise SigningKeyRefused(f"{what} {problem}") from None
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "it is no text"
+        raise SigningKeyRefused(f"{what} {path} cannot be read: {reason}") from None
 
 
 class FileSigner:
@@ -83,18 +93,7 @@ class FileSigner:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a key file. Raises ``SigningKeyRefused``."""
-        try:
-            with path.open() as file:
-                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-                line = file.read(1000).strip()
-        except (OSError, UnicodeDecodeError) as problem:
-            reason = getattr(problem, "strerror", None) or "it is no text"
-            raise SigningKeyRefused(f"the signing key {path} cannot be read: {reason}") from None
-        if mode & 0o077:
-            raise SigningKeyRefused(
-                f"the signing key {path} has the mode {mode:04o}, so that others can read it: chmod 600 {path}, and "
-                "rotate the key if they may have"
-            )
+        line = private_text(path, "the signing key", "rotate the key").strip()
         try:
             return cls._parsed(line)
         except (ValueError, binascii.Error, InvalidInput):

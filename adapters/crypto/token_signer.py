@@ -11,7 +11,6 @@ import asyncio
 import base64
 import binascii
 import os
-import stat
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from adapters.crypto.signing import SigningKeyRefused
+from adapters.crypto.signing import SigningKeyRefused, private_text
 from domain.kernel.errors import ServiceUnreachable
 from domain.ledger.notes import VerifierKey
 
@@ -54,29 +53,16 @@ class Token:
     def pin(self) -> str:
         """Read the PIN. Raises ``SigningKeyRefused``."""
         if self.pin_file is not None:
-            where, pin = str(self.pin_file), _private_text(self.pin_file)
+            where, pin = (
+                str(self.pin_file),
+                private_text(self.pin_file, "the PIN file", "change the PIN").rstrip("\r\n"),
+            )
         else:
             where = f"the environment variable {self.pin_env}"
             pin = os.environ.get(self.pin_env or "", "")
         if not 0 < len(pin.encode()) <= MAX_PIN or not pin.isprintable():
             raise SigningKeyRefused(f"{where} holds no PIN for the token {self.token!r}: it is one line, and not empty")
         return pin
-
-
-def _private_text(path: Path) -> str:
-    try:
-        with path.open() as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            text = file.read(MAX_PIN + 2)
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "it is no text"
-        raise SigningKeyRefused(f"the PIN file {path} cannot be read: {reason}") from None
-    if mode & 0o077:
-        raise SigningKeyRefused(
-            f"the PIN file {path} has the mode {mode:04o}, so that others can read it: chmod 600 {path}, and change "
-            "the PIN if they may have"
-        )
-    return text.rstrip("\r\n")
 
 
 class TokenSigner:
