@@ -53,10 +53,8 @@ class Token:
     def pin(self) -> str:
         """Read the PIN. Raises ``SigningKeyRefused``."""
         if self.pin_file is not None:
-            where, pin = (
-                str(self.pin_file),
-                private_text(self.pin_file, "the PIN file", "change the PIN").rstrip("\r\n"),
-            )
+            where = str(self.pin_file)
+            pin = private_text(self.pin_file, "the PIN file", "change the PIN").rstrip("\r\n")
         else:
             where = f"the environment variable {self.pin_env}"
             pin = os.environ.get(self.pin_env or "", "")
