@@ -28,6 +28,7 @@ from qdrant_edge import (
     Filter,
     HnswIndexConfig,
     MatchValue,
+    Memory,
     PayloadSchemaType,
     Point,
     QuantizationSearchParams,
@@ -230,6 +231,7 @@ class Shard:
             hnsw_config=HnswIndexConfig(m=16, ef_construct=64, full_scan_threshold=self._kilobytes),
             quantization_config=ScalarQuantizationConfig(ScalarType.Int8, quantile=0.99, always_ram=True),
             optimizers=EdgeOptimizersConfig(indexing_threshold=self._kilobytes),
+            payload_memory=Memory.Cached,  # else the first answer with a point reads the disk for its labels
         )
         engine = EdgeShard.create(str(self._folder / name), config)
         engine.update(UpdateOperation.create_field_index(FIELD, PayloadSchemaType.Keyword))
