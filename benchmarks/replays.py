@@ -1,10 +1,11 @@
 """Replays: effects verified and events folded per second of processor time, on the runs of BFCL and on one long run.
 
-    python -m benchmarks.replays [--entries 800] [--repeat 5] [--json] [--profile]
+    python -m benchmarks.replays [--entries 800] [--repeat 5] [--times 5] [--json] [--profile]
 
 The runs are made first, in memory, by the driver and BFCL's own classes. What is timed begins with the stored bytes:
 nothing is decoded, and no module is loaded yet. Processor time, so that other work on the machine counts little; the
-ratio compares with parsing the same bytes as JSON, which no replay can do without.
+ratio compares with parsing the same bytes as JSON, which no replay can do without. Several processes are timed by the
+clock, their start and end included, over each run so many ``--times`` under other names: that wants an idle machine.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from commands.handle import CommandEnvelope, CommandHandler
 from commands.ports import EventStore
 from commands.replays import known_events
 from commands.replays.scanning import Wanted, scan, verified
+from commands.replays.spreading import scan_spread
 from commands.runs.driver import Driver, Rest
 from commands.services import Services
 from domain.kernel.events import Recorded
@@ -53,6 +55,10 @@ from domain.runs.replay import fold, verify
 from infra.bench.bfcl.corpus import locate
 from infra.bench.bfcl.submitting import task_of
 from infra.bench.bfcl.tools import BfclTools
+from infra.bootstrap.collector import relieve_collector
+from infra.bootstrap.processes import processor_count
+from infra.bootstrap.replays import replaying
+from infra.settings import Settings
 
 TENANT = "bench"
 BATCH = 1000
@@ -71,8 +77,8 @@ class Figure:
     what: str
     rate: float
     unit: str
-    parsing: float
-    """Processor time as a multiple of parsing the same bytes."""
+    parsing: float | None
+    """Processor time as a multiple of parsing the same bytes; none where the clock was looked at."""
 
 
 async def recorded(tasks: dict[str, dict[str, Any]], tools: BfclTools) -> Histories:
@@ -125,6 +131,31 @@ def scanned(histories: Histories) -> int:
         return sum([each.effects async for each in scan(log, Wanted(tenant=TENANT), verified)])
 
     return asyncio.run(scan_all())
+
+
+def side_by_side(histories: Histories, jobs: int) -> float:
+    """Seconds by the clock in which so many processes replay them, as ``precedent replay --all --jobs N`` does."""
+
+    async def scan_all() -> None:
+        log = cast("EventStore", FreshLog(histories))
+        wanted = Wanted(tenant=TENANT)
+        replays = scan(log, wanted, verified) if spread is None else scan_spread(log, wanted, spread)
+        async for each in replays:
+            assert each.outcome == "identical", each
+
+    loaded.cache_clear()
+    began = time.perf_counter()
+    with replaying(Settings(), jobs) as spread:
+        asyncio.run(scan_all())
+    return time.perf_counter() - began
+
+
+def renamed(histories: Histories, number: int) -> Histories:
+    """The same runs under other names."""
+    return [
+        [Recorded(each.position, each.address.replace(".run.", f".run.{number}_"), each.body) for each in events]
+        for events in histories
+    ]
 
 
 def seconds(work: Callable[[list[Recorded]], object], histories: Histories, repeat: int) -> float:
@@ -180,12 +211,24 @@ def figures(name: str, histories: Histories, repeat: int) -> list[Figure]:
     ]
 
 
+def several(histories: Histories, times: int, repeat: int) -> list[Figure]:
+    """What one and several processes make of a longer log."""
+    longer = [events for number in range(times) for events in renamed(histories, number)]
+    effects = times * sum(map(verify_one, histories))
+    found = []
+    for jobs in range(1, processor_count() + 1):
+        taken = statistics.median([side_by_side(longer, jobs) for _ in range(repeat)])
+        found.append(Figure(f"{len(longer)} runs, jobs {jobs}, clock", effects / taken, "effects/s", None))
+    return found
+
+
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.replays", description=__doc__)
     parser.add_argument("--entries", type=int, default=800, help="BFCL entries (default %(default)s)")
     parser.add_argument("--calls", type=int, default=1000, help="effects of the long run (default %(default)s)")
     parser.add_argument("--repeat", type=int, default=5, help="times that each is measured (default %(default)s)")
+    parser.add_argument("--times", type=int, default=5, help="copies of BFCL's runs (default %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--profile", action="store_true", help="show where the time of a verification goes")
     given = parser.parse_args()
@@ -201,7 +244,9 @@ def main() -> None:
         profile(lambda: each_fresh(fold_one, bfcl))
         profile(lambda: scanned(bfcl))
         return
+    relieve_collector()  # as the command does
     found = [*figures("BFCL", bfcl, given.repeat), *figures(f"{given.calls} effects", long_run, given.repeat)]
+    found += several(bfcl, given.times, given.repeat)
     show(found, as_json=given.json)
 
 
@@ -219,7 +264,8 @@ def show(found: Sequence[Figure], *, as_json: bool) -> None:
         sys.stdout.write(json.dumps([asdict(each) for each in found]) + "\n")
         return
     for each in found:
-        sys.stdout.write(f"{each.what:<24} {each.rate:>10,.0f} {each.unit:<10} {each.parsing:>6.1f} x parsing\n")
+        ratio = "" if each.parsing is None else f" {each.parsing:>6.1f} x parsing"
+        sys.stdout.write(f"{each.what:<26} {each.rate:>10,.0f} {each.unit:<10}{ratio}\n")
 
 
 if __name__ == "__main__":

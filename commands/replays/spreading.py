@@ -85,7 +85,7 @@ async def scan_spread(
         async with aclosing(find(store, wanted, note, largest_held)) as runs:
             async for found in runs:
                 chunk.runs.append(found)
-                chunk.bytes += sum([len(event.body) + referred(event) for event in found.stored])
+                chunk.bytes += sum(map(_size, found.stored))
                 if chunk.bytes < spread.chunk:
                     continue
                 _hand_on(chunk, wanted, spread)
@@ -112,6 +112,10 @@ async def scan_spread(
         for each in under_way:
             if each.replaying is not None:
                 each.replaying.cancel()
+
+
+def _size(event: Recorded) -> int:
+    return len(event.body) if event.resolved is None else len(event.body) + referred(event)
 
 
 def _is_done(under_way: Sequence[_Chunk]) -> bool:

@@ -149,6 +149,8 @@ class _Execution:
     def join(self) -> bool:
         """Let lanes go on whose whole group has ended; the error of the lowest lane wins."""
         settled = False
+        if len(self.lanes) == 1 and self.lanes[""].status is not Status.GROUP:
+            return settled  # as most are
         for lane in list(self.lanes.values()):
             if lane.status is not Status.GROUP:
                 continue
