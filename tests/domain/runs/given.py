@@ -23,13 +23,19 @@ NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 INT = parse_type(":int")
 
 
-def capability(name: str, effects: Any) -> Capability:
-    return Capability(name=name, version="1", effects=effects, parameters=(Parameter("n", INT),), result=INT, doc=name)
+def capability(name: str, effects: Any, result: str = ":int") -> Capability:
+    parameters, given = (Parameter("n", INT),), parse_type(result)
+    return Capability(name=name, version="1", effects=effects, parameters=parameters, result=given, doc=name)
 
 
 CAPABILITIES = {
     each.name: each
-    for each in (capability("t.pure", "pure"), capability("t.read", "read"), capability("t.write", "write"))
+    for each in (
+        capability("t.pure", "pure"),
+        capability("t.read", "read"),
+        capability("t.write", "write"),
+        capability("t.any", "read", ":any"),
+    )
 }
 
 

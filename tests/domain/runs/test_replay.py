@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from domain.kernel.values import digest, encode
+from domain.kernel.values import Keyword, digest, encode
 from domain.runs.commands import CancelRun
 from domain.runs.controller import concluded, failed, overtime
 from domain.runs.critic import judge
@@ -122,6 +122,28 @@ class TestWhatDiverges:
     def test_a_changed_output(self) -> None:
         events = changed(whole(), lambda e: isinstance(e, RunCompleted), output=12, output_digest=digest(12))
         assert diverging(events).effect == "output"
+
+    @pytest.mark.parametrize(
+        "result",
+        [
+            [1, 2.5, "é", None],
+            {"a": [1.0, {"$b": 2**70}], "c": {}},
+            {Keyword("k"): [{"a": 1}], 3: []},
+            [[], {}, [[True]]],
+        ],
+        ids=["vector", "map", "map with keywords", "empty ones"],
+    )
+    def test_a_changed_output_that_results_were_passed_on_to(self, result: Any) -> None:
+        plan = "(let [a (call :t.any {:n 1})] {:again [a a] :first a})"
+        given = completed("0", "t.any", result, n=1)
+        events = ended([*executing(plan), given], {Keyword("again"): [result, result], Keyword("first"): result})
+        assert verify(events).effects == 1
+        for other in ([1, 2.5, "é", False], 0, {Keyword("k"): [{"a": 1.5}], 3: []}):
+            output = {Keyword("again"): [result, other], Keyword("first"): result}
+            forged = ended([*executing(plan), given], output)
+            found = diverging(forged)
+            assert (found.effect, found.expected) == ("output", digest(output))
+            assert found.differences, "it says where"
 
     def test_a_changed_program(self) -> None:
         other = next(event for event in executing("(+ 5 6)", output=":int") if isinstance(event, ProgramCompiled))
