@@ -55,7 +55,7 @@ from domain.runs.replay import fold, verify
 from infra.bench.bfcl.corpus import locate
 from infra.bench.bfcl.submitting import task_of
 from infra.bench.bfcl.tools import BfclTools
-from infra.bootstrap.collector import relieve_collector
+from infra.bootstrap.collector import YOUNG_OF_MANY, relieve_collector
 from infra.bootstrap.processes import processor_count
 from infra.bootstrap.replays import replaying
 from infra.settings import Settings
@@ -244,7 +244,7 @@ def main() -> None:
         profile(lambda: each_fresh(fold_one, bfcl))
         profile(lambda: scanned(bfcl))
         return
-    relieve_collector()  # as the command does
+    relieve_collector(YOUNG_OF_MANY)  # as the command does
     found = [*figures("BFCL", bfcl, given.repeat), *figures(f"{given.calls} effects", long_run, given.repeat)]
     found += several(bfcl, given.times, given.repeat)
     show(found, as_json=given.json)

@@ -237,10 +237,10 @@ class Executor:
         """
         return (
             len(ready) == 1
-            and self._log.staged_for() < SOON
             and len(self._log.staged) <= MOST_STAGED
-            and self._caller.is_short(ready[0])
             and all(self._can_be_had_again(event) for event in self._log.staged)
+            and self._log.staged_for() < SOON
+            and self._caller.is_short(ready[0])
         )
 
     def _can_be_had_again(self, event: RunEvent) -> bool:

@@ -14,7 +14,7 @@ from multiprocessing import connection, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
 
-from infra.bootstrap.collector import relieve_collector
+from infra.bootstrap.collector import YOUNG_OF_MANY, relieve_collector
 
 MOST_PROCESSES: Final = 8
 """That share one command's work: one joins what they find, and more would wait for it."""
@@ -74,7 +74,7 @@ def processes(count: int, *, now: bool) -> Iterator[Processes]:
     executor = ProcessPoolExecutor(count, mp_context=context, initializer=_begin, initargs=(forked,))
     try:
         if forked:
-            relieve_collector()  # here: each of them would copy all memory to look through it
+            relieve_collector(YOUNG_OF_MANY)  # here: each of them would copy all memory to look through it
             executor.submit(_begun).result()  # with the first work all are forked
         yield Processes(executor, made)
     except BaseException:
@@ -92,7 +92,7 @@ def _begin(forked: bool) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, name="end with parent", daemon=True).start()
     if not forked:
-        relieve_collector()
+        relieve_collector(YOUNG_OF_MANY)
 
 
 def _end_with_parent() -> None:

@@ -26,7 +26,7 @@ from domain.runs.journal import ReplayDiverged
 from domain.runs.parts import RunEvent
 from domain.runs.replay_events import DivergenceFound, Mode, ReplayFinished, ReplayStarted
 from infra.bootstrap.agents import agents_of
-from infra.bootstrap.collector import relieve_collector
+from infra.bootstrap.collector import YOUNG_OF_MANY, relieve_collector
 from infra.bootstrap.tools import tool_runner
 from infra.cli import divergence, re_execution
 from infra.cli.errors import tell_error
@@ -84,7 +84,7 @@ async def replay_all(
         wanted = Wanted(tenant=connected.settings.tenant, since=since, statuses=frozenset(statuses) or None)
         record = Record(cli.output, connected, kept=kept)
         await record.add(_started(mode, since, statuses))
-        relieve_collector()
+        relieve_collector(YOUNG_OF_MANY)
         end = max((await connected.store.end()).reached.values(), default=0)
         try:
             with cli.output.progress("replaying") as bar:
