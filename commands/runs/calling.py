@@ -182,7 +182,8 @@ class Caller:
         async with self._opening:
             if self._opened:
                 return
-            run, stream = self._log.run, self._log.stream
+            # With what waits for a commit: answers that a fork inherits were given by calls that are not made here.
+            run, stream = self._log.preview, self._log.stream
             self._services.tools.open_run(stream.id, run.accepted_task.inputs_by_name)
             declared = self._services.tools.declarations()
             for key, entry in run.journal.items():

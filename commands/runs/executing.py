@@ -58,6 +58,9 @@ MOST_STAGED: Final = 100
 SOON: Final = 0.005
 """Seconds for which outcomes may wait for the next commit: about what a commit takes."""
 
+CALLED: Final = (ToolCallCompleted, ToolCallFailed)
+"""What comes of a call that was made."""
+
 AWAIT_MORE: Final = "Let the agent await something now and then: what computes for long belongs into a tool."
 TOO_MANY: Final = f"the agent has asked for {MOST_EFFECTS} effects"
 FEWER: Final = "Let one agent do less, in several runs, or look in the timeline for a loop without an end."
@@ -232,19 +235,21 @@ class Executor:
     def _may_go_first(self, ready: Sequence[Asked]) -> bool:
         """Whether a call may be made while the outcomes before it still wait for a commit.
 
-        A crash then loses what is had again by the same calls, in less time than a commit takes. Whatever the world
-        must not see twice has been asked for first, by an event that is acknowledged before the call.
+        A crash then loses what is had again by the same calls, in less time than a commit takes; the next call may
+        take longer, and they wait for it. Whatever the world must not see twice has been asked for first, by an event
+        that is acknowledged before the call.
         """
         return (
             len(ready) == 1
             and len(self._log.staged) <= MOST_STAGED
             and all(self._can_be_had_again(event) for event in self._log.staged)
             and self._log.staged_for() < SOON
+            and sum(each.duration for each in self._log.staged if isinstance(each, CALLED)) < SOON
             and self._caller.is_short(ready[0])
         )
 
     def _can_be_had_again(self, event: RunEvent) -> bool:
-        if not isinstance(event, (ToolCallCompleted, ToolCallFailed)):
+        if not isinstance(event, CALLED):
             return False
         terms = self._terms(event.tool)
         return terms is not None and terms.repeatable

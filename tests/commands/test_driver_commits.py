@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,8 +14,10 @@ from commands.runs.driver import Rest
 from commands.runs.executing import MOST_STAGED, SOON
 from domain.kernel.errors import ServiceUnreachable
 from domain.kernel.ids import StreamId
-from domain.tools import CallContext, ToolDeclaration
+from domain.kernel.values import Value
+from domain.tools import CallContext, ToolDeclaration, ToolOutcome, ToolSucceeded
 from tests.commands.test_driver import Story
+from tests.commands.test_forks import fork, parent
 from tests.commands.world import DECLARATIONS, Tools, World
 from tests.simulation.virtual_loop import simulate
 
@@ -147,3 +150,53 @@ async def test_reads_that_a_crash_lost_are_made_again_and_nothing_else_is(world:
     assert await world.drive("r1", "worker/9") is Rest.WAITING, "nobody knows whether the second write happened"
     assert world.tools.done == {"0": 1, "1": 3, "2": 3, "3": 1}
     assert (await world.state("r1")).waiting == {"3"}
+
+
+@dataclass
+class Slow(Quick):
+    """Tools whose calls took long, by their own account."""
+
+    async def run(self, name: str, arguments: Mapping[str, Value], call: CallContext) -> ToolOutcome:
+        return replace(await super().run(name, arguments, call), duration=0.9)
+
+
+def test_what_took_long_to_have_is_not_left_to_a_crash() -> None:
+    async def tell() -> None:
+        world = World(tools=Slow())
+        await world.submit("r1", calls("t.read", "t.read"))
+        appends = watched(world)
+        assert await world.drive("r1") is Rest.ENDED
+        assert appends.batches[1:] == [["ToolCallCompleted"], ["ToolCallCompleted", "VerdictReached", "RunCompleted"]]
+
+    simulate(tell())
+
+
+@dataclass
+class Counting(Quick):
+    """Tools of one object a run, which gives how many calls it has seen."""
+
+    seen: Counter[str] = field(default_factory=Counter)
+
+    def declarations(self) -> Mapping[str, ToolDeclaration]:
+        return {name: replace(each, stateful=True, idempotent=True) for name, each in SHORT.items()}
+
+    def open_run(self, run: str, inputs: Mapping[str, Value]) -> None:
+        self.seen[run] = 0
+
+    async def run(self, name: str, arguments: Mapping[str, Value], call: CallContext) -> ToolOutcome:
+        self.seen[call.run] += 1
+        return ToolSucceeded(value=self.seen[call.run])
+
+
+def test_tools_with_state_have_seen_what_a_fork_inherits_although_it_is_not_appended_yet() -> None:
+    many = MOST_STAGED + 10
+
+    async def tell() -> None:
+        world = World(tools=Counting())
+        plan = calls(*["t.read"] * many)
+        kinds = await parent(world, plan, limits={"tool_calls": 1000})
+        last_inherited = [place for place, kind in enumerate(kinds) if kind == "ToolCallCompleted"][many - 2] + 1
+        await fork(world, "fork", last_inherited, plan=plan, limits={"tool_calls": 1000})
+        assert (await world.state("fork")).output == list(range(1, many + 1))
+
+    simulate(tell())

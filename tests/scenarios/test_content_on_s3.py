@@ -102,7 +102,7 @@ def test_the_run_replays_and_is_proven_from_there(deployment: tuple[Deployment, 
     assert made.done("audit", "verify", "--bundle", tmp_path / "run.jsonl", "--key", key)["sound"]
     elsewhere = {"PRECEDENT_CONTENT__URL": made.environment["PRECEDENT_CONTENT__URL"].replace("/first?", "/empty?")}
     missing = Deployment(made.environment | elsewhere, made.folder).call("replay", made.run)
-    assert missing.returncode == exits.NO
+    assert missing.returncode == exits.TAMPERED, "what the record refers to is not there"
     assert "is not in s3://" in missing.stderr
 
 
