@@ -78,20 +78,25 @@ class Feed:
     async def _follow(self, category: str) -> None:
         while True:
             try:
+                asked = self.clock.monotonic()
                 async for events in self.store.follow(self.heard.get(category, START), Selection(category=category)):
                     await self._tell(category, events)
-                    self._word[category] = max(self._word.get(category, float("-inf")), self._as_of(events))
+                    self._word[category] = max(self._word.get(category, float("-inf")), self._as_of(events, asked))
+                    asked = self.clock.monotonic()
             except ServiceUnreachable as error:
                 logger.warning("the feed of category %s waits: %s", category, error)
             except Exception:  # a fault on one event must not end what revocations travel by
                 logger.exception("the feed of category %s stumbled", category)
             await asyncio.sleep(PAUSE)
 
-    def _as_of(self, events: Sequence[Recorded]) -> float:
-        """Up to which moment everything is told: after old events there may be more, after none there is nothing."""
-        now = self.clock.monotonic()
+    def _as_of(self, events: Sequence[Recorded], asked: float) -> float:
+        """Up to which moment everything is told: after old events there may be more, after none there was nothing.
+
+        That there was nothing may have been said long ago, where this process stood still: it holds for ``asked``.
+        """
         if not events:
-            return now
+            return asked
+        now = self.clock.monotonic()
         try:
             told = parse_time(events[-1].time)
         except (PrecedentError, KeyError, ValueError):

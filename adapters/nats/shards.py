@@ -131,20 +131,22 @@ class Shard:
                     async for events in batches:
                         if events:
                             after = events[-1].position.sequence
-                        elif await self._has_closed(known.open):
-                            break
+                        else:
+                            try:
+                                if await self._has_closed(known.open):
+                                    break
+                            except ServiceUnreachable:
+                                continue  # nobody says that there is no news
                         yield events
             except EpochLeft:
                 self._epochs.forget(self._shard)
 
     async def _has_closed(self, epoch: int) -> bool:
-        """Whether there is a newer epoch than this one, which nothing came from for a while."""
-        try:
-            if not await self._is_sealed(epoch):
-                return False
-            return (await self._epochs.refreshed(self._shard)).open != epoch
-        except ServiceUnreachable:
-            return False
+        """Whether there is a newer epoch than this one, which nothing came from for a while.
+
+        Raises ``ServiceUnreachable``.
+        """
+        return await self._is_sealed(epoch) and (await self._epochs.refreshed(self._shard)).open != epoch
 
     async def _is_sealed(self, epoch: int) -> bool:
         try:

@@ -208,3 +208,28 @@ async def _revocation(world: ReusingWorld, module: str) -> Recorded:
     stream = StreamId(TENANT, "program", module_stream(module))
     await put(world, stream, ProgramRevoked(module=module, reason="leaks"))
     return (await world.store.load(stream)).events[0]
+
+
+def test_no_news_that_were_waited_for_are_as_old_as_the_question() -> None:
+    """A process that stood still finds what the log said before that: it knows nothing of the time since."""
+
+    async def story() -> None:
+        world = ReusingWorld()
+
+        class Late:
+            async def follow(self, *_: Any) -> Any:
+                while True:
+                    await asyncio.sleep(5)
+                    yield []
+
+        _, feed = fresh(world)
+        feed.store = Late()  # type: ignore[assignment]
+        task = asyncio.create_task(feed.follow())
+        for waited in (5.1, 5.0, 5.0):
+            await asyncio.sleep(waited)
+            assert feed.silent_for("program") == pytest.approx(5.1, abs=0.01)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+    simulate(story())

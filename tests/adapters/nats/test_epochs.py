@@ -1,13 +1,17 @@
 """One epoch follows another: appends go on, nothing is seen twice or lost, whoever knows of it and whoever does not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adapters.nats.connection import Connection
 from adapters.nats.epochs import EpochEmpty, ensure_streams
-from commands.ports import NEW_STREAM, Append, Head, Selection
+from adapters.nats.shards import Shard
+from commands.ports import EVERYTHING, NEW_STREAM, Append, Head, Selection
 from domain.kernel.errors import ServiceUnreachable, VersionConflict
 from domain.kernel.ids import START, Position
 from domain.ledger.epochs import is_carried
@@ -140,6 +144,33 @@ async def test_a_follower_goes_on_in_the_next_epoch(rolling: Rolling) -> None:
     await asyncio.wait_for(following, 30)
     assert seen == [1, 2, 3, 4, 5, 6]
     follower.close()
+
+
+class Unanswered:
+    """A connection on which some questions about a stream find nobody."""
+
+    def __init__(self, inner: Connection, count: int) -> None:
+        self._inner, self.left = inner, count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def api(self, verb: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        if verb.startswith("STREAM.INFO.") and self.left:
+            self.left -= 1
+            raise ServiceUnreachable("nobody answers")
+        return await self._inner.api(verb, body)
+
+
+async def test_where_nobody_tells_whether_there_is_a_newer_epoch_nobody_says_that_there_is_no_news(
+    rolling: Rolling,
+) -> None:
+    await rolling.appended(run("a"), 2)
+    connection = Unanswered(rolling.connection, 3)
+    shard = Shard(connection, rolling.epochs, 0)  # type: ignore[arg-type]
+    async with aclosing(shard.follow(0, EVERYTHING, 10)) as batches, asyncio.timeout(30):
+        assert len(await anext(batches)) == 2
+        assert (await anext(batches), connection.left) == ([], 0)
 
 
 async def test_streams_of_two_epochs_are_appended_to_together(rolling: Rolling) -> None:
