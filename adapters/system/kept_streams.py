@@ -55,6 +55,7 @@ class FileStreams:
         """Have the file in this folder; it is made for the first event."""
         self._folder, self._most = folder, most
         self._file: FileIO | None = None
+        self._is_closed = False
         self._size = 0
         self._last: dict[bytes, int] = {}
         """Where the last record of a stream begins: some 200 bytes of memory for each stream."""
@@ -67,10 +68,12 @@ class FileStreams:
     ) -> None:
         if self._file is not None:
             self._file.close()
-        self._file, self._size, self._last = None, 0, {}
+        self._file, self._is_closed, self._last = None, True, {}
 
     def add(self, recorded: Recorded) -> None:
-        """As the port says."""
+        """As the port says; nothing once the file was given up."""
+        if self._is_closed:
+            return
         name = _name(recorded.stream)
         last = self._last.get(name)
         if last == _UNKNOWN:
@@ -85,7 +88,9 @@ class FileStreams:
             self._last[name] = _UNKNOWN
 
     def events(self, stream: StreamId) -> Sequence[Recorded] | None:
-        """As the port says."""
+        """As the port says; nothing is known once the file was given up."""
+        if self._is_closed:
+            return None
         name = _name(stream)
         at = self._last.get(name)
         if at is None:

@@ -82,3 +82,13 @@ def test_a_folder_that_cannot_be_written_makes_the_log_be_asked(tmp_path: Path) 
     with FileStreams(tmp_path / "data") as streams:
         streams.add(event(1))
         assert streams.events(ONE) is None
+
+
+def test_after_the_file_was_given_up_nothing_is_known_and_none_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with FileStreams(folder) as streams:
+        pass
+    streams.add(event(1))
+    assert not folder.exists()
+    assert streams.events(ONE) is None
+    assert streams.events(TWO) is None
