@@ -88,14 +88,14 @@ async def scan_spread(
                 chunk.bytes += sum(map(_size, found.stored))
                 if chunk.bytes < spread.chunk:
                     continue
-                _hand_on(chunk, wanted, spread)
+                _hand_on(chunk, wanted, spread, under_way)
                 under_way.append(chunk)
                 chunk = _Chunk()
                 while len(under_way) > spread.ahead or _is_done(under_way):
                     for replayed in await _replayed(under_way.popleft(), spread, progress):
                         yield replayed
         if under_way:
-            _hand_on(chunk, wanted, spread)
+            _hand_on(chunk, wanted, spread, under_way)
             under_way.append(chunk)
             while under_way:
                 for replayed in await _replayed(under_way.popleft(), spread, progress):
@@ -123,13 +123,14 @@ def _is_done(under_way: Sequence[_Chunk]) -> bool:
     return first is not None and first.done()
 
 
-def _hand_on(chunk: _Chunk, wanted: Wanted, spread: Spread) -> None:
+def _hand_on(chunk: _Chunk, wanted: Wanted, spread: Spread, under_way: Sequence[_Chunk]) -> None:
     packed = [_packed(found) for found in chunk.runs]
     loop = asyncio.get_running_loop()
     try:
         chunk.replaying = loop.run_in_executor(spread.processes, replay_packed, packed, wanted.statuses, spread.agents)
     except BrokenExecutor as error:
-        raise _lost(chunk, spread) from error
+        # Nor were the runs told that were handed on before it and are under way.
+        raise _lost(under_way[0] if under_way else chunk, spread) from error
 
 
 async def _replayed(chunk: _Chunk, spread: Spread, progress: Progress) -> list[Replayed]:

@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from concurrent.futures import BrokenExecutor
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from itertools import count
 from typing import Any, cast
@@ -162,6 +163,35 @@ def test_a_killed_process_is_named_and_ends_the_replay(events: list[Recorded]) -
     assert f"process {killed[0]} was ended by SIGKILL" in str(lost.value)
     assert runs == [f"n{number}" for number in range(len(runs))]
     assert f"run n{len(runs)} and those behind it" in str(lost.value), "all runs before it were told"
+
+
+def test_a_pool_found_broken_is_told_with_the_first_run_under_way(events: list[Recorded]) -> None:
+    good = [each for each in events if ".good." in each.address]
+    runs: list[str] = []
+
+    class Breaking(EndlessLog):
+        """Ends a process while the first runs are under way, and goes on when the pool takes no more work."""
+
+        async def read(self, *_: object, **__: object) -> AsyncIterator[Sequence[Recorded]]:
+            number = 0
+            async for each in super().read():
+                yield each
+                number += 1
+                if number == 3:
+                    os.kill(started.ids()[0], signal.SIGKILL)
+                    with suppress(BrokenExecutor):
+                        while True:
+                            started.executor.submit(len, "lost").exception(timeout=60)
+
+    async def replay() -> None:
+        async with aclosing(scan_spread(cast("EventStore", Breaking(good)), WANTED, spread(started, 1))) as found:
+            async for each in found:
+                runs.append(each.run)  # noqa: PERF401  # those told before the error count
+
+    with processes(2, now=False) as started, pytest.raises(ProcessLost) as lost:
+        asyncio.run(replay())
+    assert len(runs) < 3, "some are under way"
+    assert f"run n{len(runs)} and those behind it" in str(lost.value)
 
 
 def test_who_stops_listening_leaves_no_work_behind(events: list[Recorded]) -> None:
