@@ -27,8 +27,11 @@ class KeptStreams(Protocol):
         A stream that cannot be kept, or of which an event is missing, is not known from then on.
         """
 
-    def events(self, stream: StreamId) -> Sequence[Recorded] | None:
-        """All that was heard of a stream, which may be nothing; None where the log must be asked. Never raises."""
+    def events(self, stream: StreamId, after: int = 0) -> Sequence[Recorded] | None:
+        """All that was heard of a stream above a version, which may be nothing; None where the log must be asked.
+
+        Costs no more where more lies below. Never raises.
+        """
 
 
 class NothingKept:
@@ -37,7 +40,7 @@ class NothingKept:
     def add(self, recorded: Recorded) -> None:
         """As the port says."""
 
-    def events(self, stream: StreamId) -> Sequence[Recorded] | None:  # noqa: ARG002  # as the port
+    def events(self, stream: StreamId, after: int = 0) -> Sequence[Recorded] | None:  # noqa: ARG002  # as the port
         """As the port says."""
         return None
 
@@ -62,9 +65,9 @@ class Heard:
     async def events(self, store: EventStore, stream: StreamId, after: int = 0) -> tuple[Recorded, ...]:
         """Events of a stream above a version, at most ``LONGEST_SILENCE`` late. Raises as ``EventStore.load``."""
         if self.silent_for(stream.category) <= LONGEST_SILENCE:
-            known = self.kept.events(stream)
+            known = self.kept.events(stream, after)
             if known is not None:
-                return tuple(known[after:])
+                return tuple(known)
         return (await store.load(stream, after)).events
 
 

@@ -26,7 +26,7 @@ class MemoryStreams:
         else:
             self._streams[recorded.stream] = None
 
-    def events(self, stream: StreamId) -> Sequence[Recorded] | None:
+    def events(self, stream: StreamId, after: int = 0) -> Sequence[Recorded] | None:
         """As the port says."""
         events = self._streams.get(stream, [])
-        return None if events is None else tuple(events)
+        return None if events is None else tuple(events[after:])

@@ -87,7 +87,7 @@ class FileStreams:
         except (OSError, struct.error):
             self._last[name] = _UNKNOWN
 
-    def events(self, stream: StreamId) -> Sequence[Recorded] | None:
+    def events(self, stream: StreamId, after: int = 0) -> Sequence[Recorded] | None:
         """As the port says; nothing is known once the file was given up."""
         if self._is_closed:
             return None
@@ -100,8 +100,12 @@ class FileStreams:
         found: list[Recorded] = []
         try:
             while at != _NONE:
-                at, recorded = self._read(at)
-                found.append(recorded)
+                head, recorded = self._read(at)
+                if head.version > after:
+                    found.append(recorded)
+                if head.version <= after + 1:
+                    break
+                at = head.before
         except (OSError, struct.error, UnicodeDecodeError):
             self._last[name] = _UNKNOWN
             return None
@@ -136,8 +140,7 @@ class FileStreams:
     def _head(self, begin: int) -> _Record:
         return _Record(*_HEAD.unpack(self._bytes(begin, _HEAD.size)))
 
-    def _read(self, begin: int) -> tuple[int, Recorded]:
-        """Where the record before it begins, and the event."""
+    def _read(self, begin: int) -> tuple[_Record, Recorded]:
         data = self._bytes(begin, _AT_ONCE)
         head = _Record(*_HEAD.unpack_from(data))
         body, end = _HEAD.size + head.address, _HEAD.size + head.address + head.body
@@ -146,7 +149,7 @@ class FileStreams:
         if end > len(data):
             raise OSError(f"the record at {begin} is cut short")
         address = data[_HEAD.size : body].decode()
-        return head.before, Recorded(Position(head.epoch, head.shard, head.sequence), address, data[body:end])
+        return head, Recorded(Position(head.epoch, head.shard, head.sequence), address, data[body:end])
 
 
 def _name(stream: StreamId) -> bytes:

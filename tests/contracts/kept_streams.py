@@ -27,6 +27,14 @@ class KeptStreamsContract:
             streams.add(each)
         assert list(streams.events(ONE) or ()) == heard
 
+    @pytest.mark.parametrize("after", [0, 1, 2, 3, 4, 2**62])
+    def test_events_are_given_above_a_version(self, streams: KeptStreams, after: int) -> None:
+        for version in (1, 2, 3):
+            streams.add(event(version))
+        assert [each.version for each in streams.events(ONE, after) or ()] == list(range(1, 4))[after:]
+        assert streams.events(ONE, after) is not None
+        assert streams.events(StreamId("acme", "program", "unheard"), after) == ()
+
     def test_what_is_heard_again_changes_nothing(self, streams: KeptStreams) -> None:
         for version in (1, 2, 1, 2, 3, 3):
             streams.add(event(version))

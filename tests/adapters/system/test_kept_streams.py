@@ -77,6 +77,16 @@ def test_a_file_that_was_cut_short_is_not_believed(tmp_path: Path, left: int) ->
         assert streams.events(ONE) is None
 
 
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_what_lies_below_the_version_that_was_asked_for_is_not_read(tmp_path: Path, after: int) -> None:
+    with FileStreams(tmp_path) as streams:
+        for version in (1, 2, 3):
+            streams.add(event(version))
+        os.pwrite(_file(tmp_path), b"\xff" * 60, 0)
+        assert streams.events(ONE, after) == [event(2), event(3)][after - 1 :]
+        assert streams.events(ONE) is None, "the first one is spoilt"
+
+
 def test_a_folder_that_cannot_be_written_makes_the_log_be_asked(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     with FileStreams(tmp_path / "data") as streams:
