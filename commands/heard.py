@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final, Protocol
 
 from commands.ports import EventStore
 from domain.kernel.events import Recorded
-from domain.kernel.ids import StreamId
+from domain.kernel.ids import Position, StreamId
+from domain.ledger.epochs import is_carried
 
 LONGEST_SILENCE: Final = 1.0
 """Seconds without a word of the log after which it is asked."""
@@ -24,7 +26,8 @@ class KeptStreams(Protocol):
     def add(self, recorded: Recorded) -> None:
         """Keep the next event of its stream; one that is there already is left. Never raises.
 
-        A stream that cannot be kept, or of which an event is missing, is not known from then on.
+        A stream that cannot be kept, of which an event is missing, or of which another log was heard (``contradicts``),
+        is not known from then on.
         """
 
     def events(self, stream: StreamId, after: int = 0) -> Sequence[Recorded] | None:
@@ -32,6 +35,21 @@ class KeptStreams(Protocol):
 
         Costs no more where more lies below. Never raises.
         """
+
+
+def contradicts(recorded: Recorded, kept: Recorded) -> bool:
+    """Whether no log has both of these events of one stream: another log was put back in its place."""
+    if recorded.version == kept.version:
+        return recorded != kept and not (is_carried(recorded) and _is_later(recorded.position, kept.position))
+    older, newer = sorted((recorded, kept), key=attrgetter("version"))
+    return not _is_later(newer.position, older.position)
+
+
+def _is_later(one: Position, other: Position) -> bool:
+    """Sequences of a shard go on from one epoch to the next."""
+    if one.shard != other.shard:
+        return one.epoch > other.epoch
+    return one.epoch >= other.epoch and one.sequence > other.sequence
 
 
 class NothingKept:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from commands.heard import contradicts
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
 
@@ -19,7 +20,12 @@ class MemoryStreams:
     def add(self, recorded: Recorded) -> None:
         """As the port says."""
         events = self._streams.setdefault(recorded.stream, [])
-        if events is None or recorded.version <= len(events):
+        if events is None:
+            return
+        if events and contradicts(recorded, events[-1]):
+            self._streams[recorded.stream] = None
+            return
+        if recorded.version <= len(events):
             return
         if recorded.version == len(events) + 1:
             events.append(recorded)

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
+from commands.heard import contradicts
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position, StreamId
 
@@ -79,12 +80,16 @@ class FileStreams:
         if last == _UNKNOWN:
             return
         try:
-            known = 0 if last is None else self._head(last).version
+            kept = None if last is None else self._read(last)[1]
+            if kept is not None and contradicts(recorded, kept):
+                self._last[name] = _UNKNOWN
+                return
+            known = 0 if kept is None else kept.version
             if recorded.version <= known:
                 return
             is_next = recorded.version == known + 1 and recorded.resolved is None and len(recorded.body) <= LARGEST
             self._last[name] = self._written(recorded, _NONE if last is None else last) if is_next else _UNKNOWN
-        except (OSError, struct.error):
+        except (OSError, struct.error, ValueError, IndexError):  # the last two of an address that was spoilt
             self._last[name] = _UNKNOWN
 
     def events(self, stream: StreamId, after: int = 0) -> Sequence[Recorded] | None:
@@ -136,9 +141,6 @@ class FileStreams:
     def _bytes(self, begin: int, size: int) -> bytes:
         assert self._file is not None, "what has a record has a file"
         return os.pread(self._file.fileno(), size, begin)
-
-    def _head(self, begin: int) -> _Record:
-        return _Record(*_HEAD.unpack(self._bytes(begin, _HEAD.size)))
 
     def _read(self, begin: int) -> tuple[_Record, Recorded]:
         data = self._bytes(begin, _AT_ONCE)

@@ -7,6 +7,7 @@ import pytest
 from commands.heard import KeptStreams
 from domain.kernel.events import Recorded
 from domain.kernel.ids import Position, StreamId
+from domain.ledger.epochs import CARRIED
 
 ONE = StreamId("acme", "program", "one")
 
@@ -47,6 +48,27 @@ class KeptStreamsContract:
         for version in versions:
             streams.add(event(version))
         assert streams.events(ONE) is None
+
+    @pytest.mark.parametrize(
+        "other",
+        [event(2, sequence=19), event(2, body=b"other", sequence=20), event(1, sequence=20), event(3, sequence=20)],
+        ids=["another place", "another body", "an earlier one later", "a later one not later"],
+    )
+    def test_a_stream_of_which_another_log_is_heard_is_not_known(self, streams: KeptStreams, other: Recorded) -> None:
+        for each in (event(1, sequence=10), event(2, sequence=20), event(1, sequence=10), event(2, sequence=20)):
+            streams.add(each)
+        assert streams.events(ONE) is not None
+        streams.add(other)
+        streams.add(event(3, sequence=30))
+        assert streams.events(ONE) is None
+
+    def test_a_stream_goes_on_in_the_next_epoch(self, streams: KeptStreams) -> None:
+        mark = Recorded(Position(1, 0, 30), f"evt.0.acme.program.one.2.{CARRIED}", b"{}")
+        later = Recorded(Position(1, 0, 31), "evt.0.acme.program.one.3.Happened", b"{}")
+        heard = [event(1, sequence=10), event(2, sequence=20), mark, mark, later]
+        for each in heard * 2:
+            streams.add(each)
+        assert list(streams.events(ONE) or ()) == [*heard[:2], later]
 
     def test_streams_are_apart(self, streams: KeptStreams) -> None:
         others = [

@@ -77,6 +77,16 @@ def test_a_file_that_was_cut_short_is_not_believed(tmp_path: Path, left: int) ->
         assert streams.events(ONE) is None
 
 
+@pytest.mark.parametrize("spoilt", [b"\xff", b"x" * 10, b"." * 10], ids=["no text", "no dots", "dots"])
+def test_a_stream_whose_last_record_was_spoilt_is_not_known(tmp_path: Path, spoilt: bytes) -> None:
+    with FileStreams(tmp_path) as streams:
+        streams.add(event(1))
+        size = len(event(1).address)
+        os.pwrite(_file(tmp_path), spoilt.ljust(size, spoilt[-1:]), os.fstat(_file(tmp_path)).st_size - size - 2)
+        streams.add(event(2))
+        assert streams.events(ONE) is None
+
+
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_what_lies_below_the_version_that_was_asked_for_is_not_read(tmp_path: Path, after: int) -> None:
     with FileStreams(tmp_path) as streams:
