@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -17,11 +18,11 @@ from nats.js.api import AckPolicy as ConsumerAck
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from pydantic import ValidationError
 
-from adapters.nats.command_client import EARLIER, REPLY_HEADER, consumer_of
-from adapters.nats.connection import ApiRefused, Connection
+from adapters.nats.command_client import REPLY_HEADER, consumer_of
+from adapters.nats.connection import Connection, NotPermitted
 from adapters.nats.dead_letters import bury
 from adapters.nats.publishing import put_back, settle
-from adapters.nats.streams import CONSUMER_NOT_FOUND
+from adapters.nats.streams import forget_earlier
 from commands.handle import (
     Answer,
     CommandEnvelope,
@@ -84,7 +85,8 @@ class CommandBus:
 
     async def start(self) -> None:
         """Begin to consume."""
-        await self._forget_earlier()
+        with suppress(NotPermitted):  # with an account of one tenant: the keeper does it
+            await forget_earlier(self._connection)
         subscriber = self._broker.subscriber(
             f"cmd.{self._tenant}.*.*.*",
             queue=consumer_of(self._tenant),
@@ -102,14 +104,6 @@ class CommandBus:
         )
         subscriber(self._begin)
         await self._broker.start()
-
-    async def _forget_earlier(self) -> None:
-        """Delete the consumer of all tenants: beside it the broker lets none have its own. Its messages stay."""
-        try:
-            await self._connection.api(f"CONSUMER.DELETE.COMMANDS.{EARLIER}")
-        except ApiRefused as refusal:
-            if refusal.number != CONSUMER_NOT_FOUND:
-                raise
 
     async def stop(self) -> None:
         """Finish what was begun."""

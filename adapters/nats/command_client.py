@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from adapters.nats.connection import ApiRefused, Connection
 from adapters.nats.publishing import publish
-from adapters.nats.streams import COMMANDS_BYTES, CONSUMER_NOT_FOUND, NO_ROOM
+from adapters.nats.streams import COMMANDS_BYTES, CONSUMER_NOT_FOUND, EARLIER_CONSUMER, NO_ROOM
 from commands.handle import Answer, CommandEnvelope
 from domain.kernel.errors import PrecedentError, ServiceUnreachable
 from domain.kernel.ids import token
@@ -20,13 +20,9 @@ REPLY_HEADER: Final = "Precedent-Reply"
 """Header that names the inbox for the answer: a request on a stream's subject is answered by the broker itself."""
 
 
-EARLIER: Final = "commands"
-"""The consumer that the workers of all tenants shared in earlier releases; a tenant's own is named after it."""
-
-
 def consumer_of(tenant: str) -> str:
     """Name of the consumer that a tenant's workers share, and that sees the commands of that tenant only."""
-    return f"{EARLIER}-{token(tenant, 'tenant')}"
+    return f"{EARLIER_CONSUMER}-{token(tenant, 'tenant')}"
 
 
 class TenantUnserved(PrecedentError):
@@ -115,7 +111,7 @@ class CommandClient:
 
 async def check_served(connection: Connection, tenant: str) -> None:
     """See that a tenant has, or had, a worker: else nobody would take its commands. Raises ``TenantUnserved``."""
-    for consumer in (consumer_of(tenant), EARLIER):
+    for consumer in (consumer_of(tenant), EARLIER_CONSUMER):
         try:
             await connection.api(f"CONSUMER.INFO.COMMANDS.{consumer}")
         except ApiRefused as refusal:

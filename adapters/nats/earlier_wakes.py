@@ -9,7 +9,7 @@ import asyncio
 import logging
 from typing import Final
 
-from adapters.nats.connection import NOT_FOUND_MESSAGE, ApiRefused, Connection
+from adapters.nats.connection import NOT_FOUND_MESSAGE, ApiRefused, Connection, NotPermitted
 from adapters.nats.wakes import EARLIER_WAKES, JetStreamWakes
 from commands.ports import Clock, Wakes
 from domain.kernel.errors import PrecedentError
@@ -22,12 +22,18 @@ logger = logging.getLogger(__name__)
 
 
 async def carry_over(connection: Connection, clock: Clock, wakes: Wakes) -> None:
-    """Return once nothing is left and nothing more is to come. A broker that is new has nothing."""
+    """Return once nothing is left and nothing more is to come. A broker that is new has nothing.
+
+    An account of one tenant may not look: workers with another account do it, or the sweeper wakes such runs.
+    """
     while True:
         try:
             if not await _any_left(connection):
                 return
             await _carry(connection, clock, wakes)
+        except NotPermitted as error:
+            logger.warning("wakes of an earlier release, if there are any, are left to the sweeper: %s", error)
+            return
         except PrecedentError as error:
             logger.warning("wakes of an earlier release wait: %s", error)
             await asyncio.sleep(1)

@@ -139,6 +139,9 @@ EARLIER_SETTINGS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 """What streams that an earlier release made have instead: the keeper's account gives them the present settings."""
 
+EARLIER_CONSUMER: Final = "commands"
+"""The consumer of COMMANDS that the workers of all tenants shared in earlier releases; a tenant's is named after it."""
+
 RENEWED_WITHIN: Final = 15.0
 """Seconds that others wait for the keeper to do so."""
 LOOKS_EVERY: Final = 0.2
@@ -202,6 +205,8 @@ async def _renewed(
     except NotPermitted as error:
         logger.warning("stream %s is of an earlier release; the keeper is waited for", name)
         return await _renewed_by_keeper(connection, name, settings, error)
+    if name == "COMMANDS":
+        await forget_earlier(connection)
     return dict(updated["config"])
 
 
@@ -218,6 +223,18 @@ async def _renewed_by_keeper(
         f"stream {name} has the settings of an earlier release, and only the keeper's account may change them: start "
         "the ledger of this release, or any command with that account"
     ) from error
+
+
+async def forget_earlier(connection: Connection) -> None:
+    """Delete the consumer of all tenants: beside it the broker lets none have its own. Its messages stay.
+
+    Raises ``NotPermitted``: an account of one tenant leaves it to the keeper.
+    """
+    try:
+        await connection.api(f"CONSUMER.DELETE.COMMANDS.{EARLIER_CONSUMER}")
+    except ApiRefused as refusal:
+        if refusal.number != CONSUMER_NOT_FOUND:
+            raise
 
 
 def _differing(settings: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -89,6 +89,7 @@ class TestStreams:
         found = await settings_of(as_keeper)
         for name, settings in BUS_STREAMS.items():
             assert {setting: found[name].get(setting, False) for setting in settings} == settings
+        assert (await as_keeper.api("CONSUMER.NAMES.COMMANDS"))["consumers"] in (None, [])
         await ensure_streams(as_keeper)
         assert await settings_of(as_keeper) == found
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -17,13 +19,15 @@ import pytest
 from adapters.nats.command_client import AnswerOverdue, CommandClient, TenantUnserved, check_served
 from adapters.nats.connection import Connection, NotPermitted
 from adapters.nats.dead_letters import dead_letters
+from adapters.nats.earlier_wakes import carry_over
 from adapters.nats.epochs import ensure_streams
+from adapters.nats.flights import JetStreamFlights
 from adapters.nats.wakes import JetStreamWakes, unsettled
 from adapters.postgres.database import PostgresDatabase
 from adapters.system.clock import SystemClock
 from commands.ports import Wake
 from commands.runs.pool import DriverPool
-from domain.kernel.ids import HostileName, StreamId
+from domain.kernel.ids import START, HostileName, StreamId
 from infra.stack.endpoints import Endpoints
 from infra.stack.stack import embedded
 from projections.builds import prepare
@@ -34,6 +38,7 @@ from tests.adapters.nats.commanding import PRINCIPAL, Bus, serving, submit, unti
 from tests.conftest import settings_for
 
 CLOCK = SystemClock()
+DEPLOYING = Path(__file__).parents[3] / "docs" / "deploy.md"
 SLEEPY = {
     "goal": "Sleep",
     "tools": ["timer.sleep"],
@@ -145,30 +150,47 @@ class TestWakes:
 class TestBroker:
     """A broker that lets an account speak for one tenant only."""
 
-    def allowed(self, tenant: str) -> list[str]:
-        consumers = [("COMMANDS", f"commands-{tenant}"), ("WAKE", f"drivers-{tenant}")]
-        return [
-            *(
-                f"$JS.API.CONSUMER.{verb}.{stream}.{name}"
-                for stream, name in consumers
-                for verb in ("INFO", "MSG.NEXT")
-            ),
-            *(f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{name}" for stream, name in consumers),
-            f"$JS.ACK.WAKE.drivers-{tenant}.>",
-            f"wake.*.{tenant}.>",
+    def permissions(self, tenant: str) -> str:
+        """Those that docs/deploy.md gives."""
+        (shown,) = re.findall(r"^publish: .*?^\]\}$", DEPLOYING.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+        return str(shown).replace("acme", tenant)
+
+    @pytest.fixture
+    def broker_settings(self) -> str:
+        users = [
+            f"{{user: {tenant}, password: {tenant}, permissions: {{ {self.permissions(tenant)} }}}}"
+            for tenant in ("acme", "globex")
         ]
+        accounts = "\n".join(["{user: keeper, password: keeper}", *users])
+        return f"max_payload: 8MB\nauthorization {{ users: [\n{accounts}\n] }}"
+
+    async def test_a_worker_with_an_account_of_one_tenant_serves_it(
+        self, broker: Broker, stack: Endpoints, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        keeper = await Connection.open(broker.url, name="keeper", user="keeper", password="keeper")
+        await ensure_streams(keeper)
+        await keeper.close()
+        account = replace(stack, nats_url=broker.url, nats_user="acme", nats_password="acme", nats_keeper=None)
+        async with serving(account, "acme") as bus:
+            assert (await bus.submit("c1")).outcome == "accepted"
+            assert (await bus.submit("c2", data={})).outcome == "invalid"
+            services = bus.side.services
+            async with driving(bus):
+                assert (await ended(bus, "c1"))[-1].short_name == "RunCompleted"
+            assert sum([len(events) async for events in services.store.read(START)]) == len(await bus.events("c1"))
+            flight = await JetStreamFlights(bus.side.connection).begin("acme", "one")
+            assert flight is not None
+            await flight.land()
+            async with asyncio.timeout(10):
+                await carry_over(bus.side.connection, CLOCK, services.wakes)
+        (warning,) = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+        assert "are left to the sweeper: " in warning
+        assert "may not publish $JS.API.STREAM.MSG.GET.WAKE" in warning
 
     async def test_an_account_of_one_tenant_drives_its_runs_and_cannot_take_anothers_wakes(
-        self, tmp_path: Path
+        self, broker: Broker
     ) -> None:
-        users: list[dict[str, Any]] = [{"user": "keeper", "password": "keeper"}]
-        for tenant in ("acme", "globex"):
-            permissions = {"publish": {"allow": self.allowed(tenant)}}
-            users.append({"user": tenant, "password": tenant, "permissions": permissions})
-        broker = Broker(tmp_path, settings=f"authorization {{ users: {json.dumps(users)} }}")
-        await broker.start()
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(broker.kill)
             opened = {}
             for user in ("keeper", "acme", "globex"):
                 opened[user] = await Connection.open(broker.url, name=user, user=user, password=user)
