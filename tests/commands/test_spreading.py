@@ -108,7 +108,11 @@ async def all_of(log: Log, wanted: Wanted, how: Spread | None) -> list[dict[str,
 
 
 @pytest.mark.parametrize("chunk", [1, 20_000, 10**9])
-@pytest.mark.parametrize("statuses", [None, frozenset({"completed"}), frozenset({"waiting", "failed"})], ids=str)
+@pytest.mark.parametrize(
+    "statuses",
+    [None, frozenset({"completed"}), frozenset({"waiting", "failed"})],
+    ids=["of any status", "completed", "waiting or failed"],
+)
 def test_several_processes_find_what_one_finds(
     several: Processes, events: list[Recorded], chunk: int, statuses: frozenset[str] | None
 ) -> None:
