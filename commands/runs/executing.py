@@ -53,7 +53,7 @@ LONGEST_PIECE: Final = LEASE.total_seconds() / 2
 """Seconds that an agent may compute without awaiting anything: nothing renews the claim meanwhile."""
 
 MOST_STAGED: Final = 100
-"""Values given to an agent that wait for a commit; more would be lost at once."""
+"""Values and outcomes that wait for a commit; more would be lost at once."""
 
 SOON: Final = 0.005
 """Seconds for which outcomes may wait for the next commit: about what a commit takes."""

@@ -68,12 +68,7 @@ async def copied(world: World, name: str, to: str, *, count: int | None = None, 
     await world.store.append(stream, drafts, Head())
 
 
-def outcomes(found: dict[str, Replayed]) -> dict[str, tuple[str, str]]:
-    return {name: (each.outcome, each.status) for name, each in found.items()}
-
-
-@told
-async def test_every_run_has_its_outcome(world: World) -> None:
+async def runs_of_every_outcome(world: World) -> None:
     await run(world, "good")
     await run(world, "failing", "(call :t.read {:n 1 })", limits={"tool_calls": 0})
     await run(world, "waiting", "(call :t.add {:n 1})", approvals=["t.add"])
@@ -81,6 +76,15 @@ async def test_every_run_has_its_outcome(world: World) -> None:
     await copied(world, "good", "forged", result=7)
     await copied(world, "good", "forged-with-care", result=7, result_digest=digest_json(7))
     await copied(world, "good", "cut", count=3)
+
+
+def outcomes(found: dict[str, Replayed]) -> dict[str, tuple[str, str]]:
+    return {name: (each.outcome, each.status) for name, each in found.items()}
+
+
+@told
+async def test_every_run_has_its_outcome(world: World) -> None:
+    await runs_of_every_outcome(world)
     found = await scanned(world)
     assert outcomes(found) == {
         "good": ("identical", "completed"),

@@ -19,11 +19,10 @@ from commands.replays.scanning import Replayed, Wanted, scan, verified
 from commands.replays.spreading import ProcessLost, Spread, scan_spread
 from domain.kernel.events import Recorded
 from domain.kernel.ids import StreamId
-from domain.kernel.values import digest_json
 from domain.runs.execution import NONE, Agents
 from domain.runs.journal import ReplayDiverged
 from infra.bootstrap.processes import Processes, processes
-from tests.commands.test_scanning import copied, run
+from tests.commands.test_scanning import run, runs_of_every_outcome
 from tests.commands.world import TENANT, World
 from tests.simulation.virtual_loop import simulate
 
@@ -69,13 +68,7 @@ def made() -> list[Recorded]:
 
     async def story() -> None:
         world = World()
-        await run(world, "good")
-        await run(world, "failing", "(call :t.read {:n 1 })", limits={"tool_calls": 0})
-        await run(world, "waiting", "(call :t.add {:n 1})", approvals=["t.add"])
-        await run(world, "rejected", "(nothing-here)")
-        await copied(world, "good", "forged", result=7)
-        await copied(world, "good", "forged-with-care", result=7, result_digest=digest_json(7))
-        await copied(world, "good", "cut", count=3)
+        await runs_of_every_outcome(world)
         await run(world, "checked", "[1 2 3]", checks=["(= (count output) 3)"])
         for name in ("good", "failing", "waiting", "rejected", "forged", "forged-with-care", "cut", "checked"):
             found.extend((await world.store.load(StreamId(TENANT, "run", name))).events)
